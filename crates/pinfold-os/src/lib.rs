@@ -3,4 +3,27 @@
 //! It spawns from an [`order::Order`] that leaves nothing to decide, names processes by handles that survive the
 //! reuse of a pid, and moves bytes. It decides no policy: which container, which deadline, which signal and what a
 //! failure means to a user are the business of the floors above.
-#![expect(unsafe_code, reason = "this is the floor on which the kernel is made safe; each use says why it holds")]
+//!
+//! Linux has everything. On macOS, the BSDs and Windows the types are the same and what is not built yet answers
+//! with [`std::io::ErrorKind::Unsupported`].
+#![expect(
+    unsafe_code,
+    reason = "this is the floor on which the kernel is made safe; each use says why it holds"
+)]
+
+pub mod deny;
+pub mod descriptor;
+pub mod files;
+pub mod handle;
+pub mod limits;
+pub mod memory;
+pub mod order;
+pub mod pipe;
+pub mod poll;
+pub mod signal;
+pub mod spawn;
+pub mod users;
+pub mod wait;
+
+#[cfg(target_os = "linux")]
+pub mod linux;

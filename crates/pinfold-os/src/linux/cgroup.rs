@@ -1,0 +1,249 @@
+//! A cgroup v2 directory: who is in it, ending all of it, being told when it is empty.
+//!
+//! The files are those of the kernel's `admin-guide/cgroup-v2`. Where cgroups are found and which to use is decided
+//! above.
+
+use crate::deny::{Feature, denied};
+use crate::descriptor::Borrowed;
+use crate::handle::{Pid, Process};
+use crate::poll::{Direction, Waitable};
+use crate::signal::Signal;
+use rustix::fs::{AtFlags, Mode, OFlags};
+use std::ffi::OsStr;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// An open cgroup directory.
+#[derive(Debug)]
+pub struct Cgroup {
+    path: PathBuf,
+    directory: OwnedFd,
+    events: OwnedFd,
+}
+
+/// Time on CPUs of all that ever ran in a cgroup.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CpuTime {
+    /// In user mode.
+    pub user: Duration,
+    /// In the kernel.
+    pub system: Duration,
+}
+
+impl Cgroup {
+    /// Opens a directory of a cgroup v2 hierarchy that is not its root.
+    ///
+    /// # Errors
+    /// `ENOENT` if it is not there or is no such directory.
+    pub fn open(path: &Path) -> io::Result<Cgroup> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let directory = rustix::fs::open(path, flags, Mode::empty())?;
+        let events = open_in(&directory, "cgroup.events", OFlags::RDONLY)?;
+        Ok(Cgroup { path: path.to_owned(), directory, events })
+    }
+
+    /// Makes a directory and opens it.
+    ///
+    /// # Errors
+    /// `EEXIST`, `EACCES`, `EROFS`; `EAGAIN` where the hierarchy's own limits on depth or number are reached.
+    pub fn create(path: &Path) -> io::Result<Cgroup> {
+        rustix::fs::mkdir(path, Mode::from_raw_mode(0o755))?;
+        Cgroup::open(path).inspect_err(|_| {
+            let _ = rustix::fs::rmdir(path);
+        })
+    }
+
+    /// Its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The directory, for [`crate::order::Order::cgroup`].
+    pub fn directory(&self) -> Borrowed<'_> {
+        self.directory.as_fd()
+    }
+
+    /// Whether a process lives in it or below it. Zombies do not count.
+    ///
+    /// # Errors
+    /// `ENODEV` once it was removed.
+    pub fn is_populated(&self) -> io::Result<bool> {
+        let mut buffer = [0u8; 128];
+        let length = rustix::io::pread(&self.events, &mut buffer, 0)?;
+        Ok(buffer[..length].starts_with(b"populated 1") || find(&buffer[..length], b"\npopulated 1"))
+    }
+
+    /// Ready when [`Cgroup::is_populated`] may have changed since it was last asked.
+    pub fn waitable(&self) -> Waitable<'_> {
+        Waitable { descriptor: self.events.as_fd(), direction: Direction::Change }
+    }
+
+    /// Ends every process in it and below it, those that are being made at this moment too. Returns before they are
+    /// gone: wait for [`Cgroup::is_populated`] to become false.
+    ///
+    /// # Errors
+    /// `EACCES` without the right to write there.
+    pub fn kill(&self) -> io::Result<()> {
+        if !denied(Feature::CgroupKill) {
+            match self.write("cgroup.kill", b"1") {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                other => return other,
+            }
+        }
+        // Before 5.14: frozen, nothing can fork away while it is being signalled, and SIGKILL still acts.
+        self.write("cgroup.freeze", b"1")?;
+        let killed = self.signal(Signal::KILL);
+        self.write("cgroup.freeze", b"0")?;
+        killed.map(drop)
+    }
+
+    /// Stops all of it from running (`true`) or lets it run again.
+    ///
+    /// # Errors
+    /// `EACCES` without the right to write there.
+    pub fn freeze(&self, frozen: bool) -> io::Result<()> {
+        self.write("cgroup.freeze", if frozen { b"1" } else { b"0" })
+    }
+
+    /// Sends a signal to every process in it and below it: the number of those that got it.
+    ///
+    /// A process that is made while this runs is found by looking again until nothing new shows up.
+    ///
+    /// # Errors
+    /// `EACCES` without the right to read there. Members that may not be signalled are passed over.
+    pub fn signal(&self, signal: Signal) -> io::Result<usize> {
+        const ROUNDS: usize = 16;
+        let mut told = std::collections::HashSet::new();
+        for _ in 0..ROUNDS {
+            let handles: Vec<Process> = self
+                .processes()?
+                .into_iter()
+                .filter(|pid| !told.contains(pid))
+                .filter_map(|pid| Process::open(pid).ok())
+                .collect();
+            if handles.is_empty() {
+                break;
+            }
+            // A pid that is still listed once it has been opened is the process that was opened: had it ended and its
+            // number been given away in between, the signal through the handle would reach nobody.
+            let still = self.processes()?;
+            for handle in handles.iter().filter(|handle| still.contains(&handle.pid())) {
+                if handle.signal(signal).is_ok() {
+                    told.insert(handle.pid());
+                }
+            }
+        }
+        Ok(told.len())
+    }
+
+    /// The processes in it and below it. A process that comes or goes meanwhile may be missing.
+    ///
+    /// # Errors
+    /// `EACCES`; `ENODEV` once it was removed.
+    pub fn processes(&self) -> io::Result<Vec<Pid>> {
+        let mut pids = Vec::new();
+        self.visit(&mut |directory| {
+            let listed = read_in(directory, "cgroup.procs")?;
+            let numbers =
+                listed.split(|byte| *byte == b'\n').filter_map(|line| std::str::from_utf8(line).ok());
+            pids.extend(numbers.filter_map(|line| line.parse().ok().and_then(Pid::new)));
+            Ok(())
+        })?;
+        Ok(pids)
+    }
+
+    /// Time on CPUs of all that ever ran in it, the dead included.
+    ///
+    /// # Errors
+    /// `ENOENT` before Linux 4.15.
+    pub fn cpu_time(&self) -> io::Result<CpuTime> {
+        let stat = read_in(self.directory.as_fd(), "cpu.stat")?;
+        let microseconds = |name: &str| {
+            let text = String::from_utf8_lossy(&stat).into_owned();
+            let line = text.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
+            line.and_then(|value| value.trim().parse().ok()).map(Duration::from_micros).unwrap_or_default()
+        };
+        Ok(CpuTime { user: microseconds("user_usec "), system: microseconds("system_usec ") })
+    }
+
+    /// Removes it and what is below it.
+    ///
+    /// # Errors
+    /// `EBUSY` while a process lives there.
+    pub fn remove(&self) -> io::Result<()> {
+        remove(&self.path)
+    }
+
+    fn visit(&self, each: &mut dyn FnMut(Borrowed<'_>) -> io::Result<()>) -> io::Result<()> {
+        each(self.directory.as_fd())?;
+        visit_below(self.directory.as_fd(), each)
+    }
+
+    fn write(&self, file: &str, bytes: &[u8]) -> io::Result<()> {
+        let file = open_in(&self.directory, file, OFlags::WRONLY)?;
+        rustix::io::write(&file, bytes)?;
+        Ok(())
+    }
+}
+
+/// Removes a cgroup directory and those below it; they hold no files that could be lost.
+///
+/// # Errors
+/// `EBUSY` while a process lives there.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match rustix::fs::rmdir(path) {
+        Err(rustix::io::Errno::BUSY | rustix::io::Errno::NOTEMPTY) => {}
+        other => return Ok(other?),
+    }
+    for entry in std::fs::read_dir(path)?.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(rustix::fs::rmdir(path)?)
+}
+
+fn visit_below(
+    directory: Borrowed<'_>,
+    each: &mut dyn FnMut(Borrowed<'_>) -> io::Result<()>,
+) -> io::Result<()> {
+    // Two links are `.` and the entry in the parent; each child directory adds one.
+    if rustix::fs::statat(directory, "", AtFlags::EMPTY_PATH)?.st_nlink <= 2 {
+        return Ok(());
+    }
+    let readable = rustix::fs::openat(directory, ".", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
+    let entries = rustix::fs::Dir::new(readable)?;
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let is_directory = entry.file_type() == rustix::fs::FileType::Directory;
+        if !is_directory || name.to_bytes().starts_with(b".") {
+            continue;
+        }
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        // It may have been removed meanwhile, and then nobody is in it.
+        let Ok(below) = rustix::fs::openat(directory, name, flags, Mode::empty()) else { continue };
+        match each(below.as_fd()).and_then(|()| visit_below(below.as_fd(), each)) {
+            Err(error) if error.raw_os_error() == Some(libc::ENODEV) => {}
+            other => other?,
+        }
+    }
+    Ok(())
+}
+
+fn open_in(directory: impl AsFd, file: &str, flags: OFlags) -> io::Result<OwnedFd> {
+    Ok(rustix::fs::openat(directory, OsStr::new(file), flags | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+fn read_in(directory: Borrowed<'_>, file: &str) -> io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut content = Vec::new();
+    std::fs::File::from(open_in(directory, file, OFlags::RDONLY)?).read_to_end(&mut content)?;
+    Ok(content)
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> bool {
+    haystack.windows(needle.len()).any(|window| window == needle)
+}

@@ -1,0 +1,10 @@
+//! What only Linux has.
+
+pub mod cgroup;
+mod child;
+mod clone;
+pub(crate) mod reap;
+pub(crate) mod spawn;
+pub(crate) mod sys;
+
+pub use clone::host_path;

@@ -1,0 +1,297 @@
+//! Carrying out an order on Linux: laying out the script, cloning, reading the report.
+
+use super::child::{self, Report, Script};
+use super::clone::{self, Cloned, Stack, demote};
+use super::sys::call;
+use crate::deny::{Feature, denied};
+use crate::handle::{Pid, Process};
+use crate::order::{Directory, Order, SpawnError, Step};
+use crate::spawn::Route;
+use std::convert::Infallible;
+use std::ffi::{CString, c_char};
+use std::io::Read;
+use std::mem::MaybeUninit;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::ptr;
+
+pub(crate) use super::clone::host_path as chosen;
+
+/// Enough for the deepest of the child's calls, in a build without optimisation too.
+const STACK: usize = 16 * 1024;
+/// The same, with the stack of a second child inside.
+const STACK_FOR_TWO: usize = 48 * 1024;
+
+pub(crate) fn spawn(order: &Order<'_>, forced: Option<Route>) -> Result<Process, SpawnError> {
+    let mut route = forced.unwrap_or_else(chosen);
+    loop {
+        let mut layout = Layout::new(order);
+        let outcome = if order.detach {
+            start::<STACK_FOR_TWO>(order, &mut layout, route)
+        } else {
+            start::<STACK>(order, &mut layout, route)
+        };
+        match outcome {
+            // Older than 5.7, or a filter that looked at the flags.
+            Err(SpawnError { step: Step::Clone, source })
+                if route == Route::Clone3
+                    && forced.is_none()
+                    && matches!(source.raw_os_error(), Some(libc::EINVAL | libc::ENOSYS | libc::E2BIG)) =>
+            {
+                route = demote(route);
+            }
+            other => return other,
+        }
+    }
+}
+
+fn start<const SIZE: usize>(
+    order: &Order<'_>,
+    layout: &mut Layout,
+    route: Route,
+) -> Result<Process, SpawnError> {
+    // A child with its own memory reports through a pipe, which must not lie where a descriptor is to be placed.
+    let pipe = if route == Route::Fork { Some(report_pipe(layout.free_descriptor)?) } else { None };
+    let mut script = layout.script(order, route, pipe.as_ref().map_or(-1, |(_, write)| write.as_raw_fd()));
+    let script: *mut Script = &raw mut script;
+    let mut stack = MaybeUninit::<Stack<SIZE>>::uninit();
+    let cgroup = if order.detach { None } else { order.cgroup.map(|fd| fd.as_raw_fd()) };
+    let blocked = BlockedSignals::new();
+    // SAFETY: `child::main` keeps to raw system calls; signals are blocked; script, stack and what the script points
+    // to live in this frame and in `layout`, which outlive a child that shares our memory.
+    let cloned = unsafe {
+        if order.mask.is_none() {
+            (*script).mask = blocked.before;
+        }
+        clone::clone(route, &mut stack, cgroup, child::main, script.cast())
+    };
+    drop(blocked);
+    let cloned = cloned.map_err(|errno| SpawnError::new(Step::Clone, errno))?;
+
+    // SAFETY: the child has executed or ended, or has a copy of its own; it wrote plain numbers.
+    let mut report = unsafe { (&raw const (*script).report).read_volatile() };
+    if let Some((read, write)) = pipe {
+        drop(write);
+        report = read_report(read);
+    }
+    if report.step != 0 {
+        discard(cloned);
+        let step = Step::ALL.get(report.step as usize - 1).copied().unwrap_or(Step::Exec);
+        return Err(SpawnError::new(step, report.errno));
+    }
+    adopt(cloned, report, order.detach)
+}
+
+/// Makes a handle of what was cloned; a process that cannot be named is not left running.
+fn adopt(cloned: Cloned, report: Report, detach: bool) -> Result<Process, SpawnError> {
+    let failed = |source| SpawnError { step: Step::Clone, source };
+    if detach {
+        discard(cloned);
+        let pid =
+            Pid::new(report.detached.into()).ok_or_else(|| failed(std::io::ErrorKind::NotFound.into()))?;
+        return Process::open(pid).map_err(failed);
+    }
+    // SAFETY: the kernel has just made this descriptor for us.
+    let pidfd = (cloned.pidfd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(cloned.pidfd) });
+    let Some(pid) = Pid::new(cloned.pid.into()) else {
+        return Err(failed(std::io::Error::other("the kernel gave a child no usable pid")));
+    };
+    Process::child(pid, pidfd).map_err(|error| {
+        // SAFETY: a child of ours that was not waited for, so that its pid is still its own.
+        let _ = unsafe { call!(libc::SYS_kill, pid.get(), libc::SIGKILL) };
+        discard(Cloned { pid: cloned.pid, pidfd: -1 });
+        failed(error)
+    })
+}
+
+/// Waits for a child that is known to be ending and forgets it.
+pub(super) fn discard(child: Cloned) {
+    if child.pidfd >= 0 {
+        // SAFETY: made for us by the clone, and handed to nobody.
+        drop(unsafe { OwnedFd::from_raw_fd(child.pidfd) });
+    }
+    if child.pid > 1 {
+        // SAFETY: waits for this one child; __WALL since a clone that failed early may not be of the usual kind.
+        while unsafe { call!(libc::SYS_wait4, child.pid, 0, libc::__WALL, 0) } == Err(libc::EINTR) {}
+    }
+}
+
+pub(crate) fn exec(order: &Order<'_>) -> Result<Infallible, SpawnError> {
+    let mut layout = Layout::new(order);
+    try_out(order, &mut layout)?;
+    let mut script = layout.script(order, Route::Fork, -1);
+    if order.mask.is_none() {
+        script.mask = current_mask();
+    }
+    // SAFETY: every pointer of the script is into `order` and `layout`, which are alive.
+    let failure = unsafe { child::prepare(&raw mut script).and_then(|()| child::execute(&script)) };
+    let (step, errno) = failure.err().unwrap_or((Step::Exec, libc::EIO));
+    Err(SpawnError::new(step, errno))
+}
+
+/// The whole order but the execution, in a child that is thrown away.
+fn try_out(order: &Order<'_>, layout: &mut Layout) -> Result<(), SpawnError> {
+    let (read, write) = report_pipe(layout.free_descriptor)?;
+    let mut script = layout.script(order, Route::Fork, write.as_raw_fd());
+    script.trial = true;
+    // What only its leader or its own parent can do is no question to put to a throw-away child.
+    script.grouping = crate::order::Grouping::Inherit;
+    script.parent_death = 0;
+    script.detach = false;
+    script.cgroup = -1;
+    let mut stack = MaybeUninit::<Stack<STACK>>::uninit();
+    let blocked = BlockedSignals::new();
+    script.mask = blocked.before;
+    // SAFETY: as in `start`.
+    let cloned =
+        unsafe { clone::clone(Route::Fork, &mut stack, None, child::main, (&raw mut script).cast()) }
+            .map_err(|errno| SpawnError::new(Step::Clone, errno))?;
+    drop(blocked);
+    drop(write);
+    let report = read_report(read);
+    discard(cloned);
+    match Step::ALL.get((report.step as usize).wrapping_sub(1)) {
+        Some(step) => Err(SpawnError::new(*step, report.errno)),
+        None => Ok(()),
+    }
+}
+
+/// A close-on-exec pipe whose writing end has a number of at least `free`.
+fn report_pipe(free: i32) -> Result<(OwnedFd, OwnedFd), SpawnError> {
+    let failed = |errno: rustix::io::Errno| SpawnError::new(Step::Clone, errno.raw_os_error());
+    let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(failed)?;
+    let write = if write.as_raw_fd() < free {
+        rustix::io::fcntl_dupfd_cloexec(&write, free).map_err(failed)?
+    } else {
+        write
+    };
+    Ok((read, write))
+}
+
+/// The last report that came before every copy of the writing end was closed.
+fn read_report(read: OwnedFd) -> Report {
+    let mut bytes = Vec::new();
+    let _ = std::fs::File::from(read).read_to_end(&mut bytes);
+    let mut report = Report::default();
+    for chunk in bytes.chunks_exact(size_of::<Report>()) {
+        let number = |at: usize| [chunk[at], chunk[at + 1], chunk[at + 2], chunk[at + 3]];
+        let read = Report {
+            step: u32::from_ne_bytes(number(0)),
+            errno: i32::from_ne_bytes(number(4)),
+            detached: i32::from_ne_bytes(number(8)),
+        };
+        report.step = report.step.max(read.step);
+        report.errno = if read.step != 0 { read.errno } else { report.errno };
+        report.detached = report.detached.max(read.detached);
+    }
+    report
+}
+
+/// What the child needs in a form of pointers and null-terminated arrays, owned here.
+struct Layout {
+    argv: Vec<*const c_char>,
+    env: Vec<*const c_char>,
+    descriptors: Vec<(i32, i32)>,
+    /// Above every target, and above the standard three.
+    free_descriptor: i32,
+    parent_pid: u32,
+}
+
+impl Layout {
+    fn new(order: &Order<'_>) -> Layout {
+        let terminated = |strings: &[CString]| {
+            let mut pointers = Vec::with_capacity(strings.len() + 1);
+            pointers.extend(strings.iter().map(|string| string.as_ptr()));
+            pointers.push(ptr::null());
+            pointers
+        };
+        let targets = order.descriptors.iter().map(|map| map.target);
+        Layout {
+            argv: terminated(&order.argv),
+            env: terminated(&order.env),
+            descriptors: order.descriptors.iter().map(|map| (map.source.as_raw_fd(), map.target)).collect(),
+            free_descriptor: targets.max().map_or(3, |last| last + 1).max(3),
+            parent_pid: std::process::id(),
+        }
+    }
+
+    fn script(&mut self, order: &Order<'_>, route: Route, report_pipe: i32) -> Script {
+        let groups = order.identity.groups.as_ref();
+        let affinity = order.affinity.as_ref();
+        Script {
+            route,
+            program: order.program.as_ptr(),
+            argv: self.argv.as_ptr(),
+            env: self.env.as_ptr(),
+            descriptors: self.descriptors.as_mut_ptr(),
+            descriptor_count: self.descriptors.len(),
+            free_descriptor: self.free_descriptor,
+            directory: match &order.directory {
+                Some(Directory::Path(path)) => path.as_ptr(),
+                None => ptr::null(),
+            },
+            umask: order.umask,
+            grouping: order.grouping,
+            groups: groups.map_or(ptr::null(), |groups| groups.as_ptr()),
+            group_count: groups.map_or(-1, |groups| groups.len() as isize),
+            gid: order.identity.gid,
+            uid: order.identity.uid,
+            no_new_privs: order.no_new_privs,
+            capabilities: order.capabilities,
+            limits: order.limits.as_ptr(),
+            limit_count: order.limits.len(),
+            nice: order.nice,
+            affinity: affinity.map_or(ptr::null(), |words| words.as_ptr()),
+            affinity_bytes: affinity.map_or(0, |words| words.len() * size_of::<u64>()),
+            io_priority: order.io_priority,
+            oom_score_adj: order.oom_score_adj,
+            parent_death: order.parent_death.map_or(0, |signal| signal.number()),
+            parent_pid: self.parent_pid,
+            mask: order.mask.map_or(0, |mask| mask.0),
+            default_signals: order.default_signals.0,
+            cgroup: order.cgroup.map_or(-1, |fd| fd.as_raw_fd()),
+            close_range: !denied(Feature::CloseRange),
+            detach: order.detach,
+            trial: false,
+            report_pipe,
+            report: Report::default(),
+        }
+    }
+}
+
+fn current_mask() -> u64 {
+    let mut mask = 0u64;
+    // SAFETY: reads this thread's mask into our own variable.
+    let _ = unsafe { call!(libc::SYS_rt_sigprocmask, libc::SIG_BLOCK, 0, &raw mut mask, size_of::<u64>()) };
+    mask
+}
+
+/// Every signal of this thread blocked, libc's internal ones too, for as long as this lives.
+pub(super) struct BlockedSignals {
+    before: u64,
+}
+
+impl BlockedSignals {
+    pub(super) fn new() -> BlockedSignals {
+        let (all, mut before) = (u64::MAX, 0u64);
+        // SAFETY: a kernel mask is 8 bytes on every architecture that this is built for.
+        let _ = unsafe {
+            call!(
+                libc::SYS_rt_sigprocmask,
+                libc::SIG_SETMASK,
+                &raw const all,
+                &raw mut before,
+                size_of::<u64>()
+            )
+        };
+        BlockedSignals { before }
+    }
+}
+
+impl Drop for BlockedSignals {
+    fn drop(&mut self) {
+        // SAFETY: as above, with what was there before.
+        let _ = unsafe {
+            call!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const self.before, 0, size_of::<u64>())
+        };
+    }
+}

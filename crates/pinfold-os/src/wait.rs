@@ -1,0 +1,42 @@
+//! How a process ended, from the kernel's own record of it.
+
+use crate::signal::Signal;
+use std::time::Duration;
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ExitStatus {
+    /// It returned this code: 0 to 255 on Unix, any on Windows.
+    Code(i32),
+    /// A signal ended it.
+    Signal {
+        /// Which.
+        signal: Signal,
+        /// Whether the kernel dumped core.
+        core_dumped: bool,
+    },
+    /// It ended, and someone else took the record: this process ignores `SIGCHLD`, or other code of it waited for
+    /// every child. Linux 6.15 and later keep the status for whoever holds a pidfd, so it is seen on older ones only.
+    Lost,
+}
+
+/// What a process and the children that it waited for have used, as `getrusage(2)` counts it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Time on a CPU in user mode.
+    pub user: Duration,
+    /// Time on a CPU in the kernel.
+    pub system: Duration,
+    /// The largest resident set in bytes. On Linux a new process starts with the figure of the one that made it, so
+    /// a value not above the maker's own is no more than a bound.
+    pub max_rss: u64,
+}
+
+/// The end of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Exit {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it used; zero where the record was lost.
+    pub usage: Usage,
+}

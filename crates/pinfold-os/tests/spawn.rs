@@ -1,0 +1,259 @@
+//! One order through every route: what the child sees must not depend on how it was made.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use pinfold_os::handle::{Pid, Process};
+use pinfold_os::limits::Resource;
+use pinfold_os::order::{Directory, Grouping, Identity, Limit, Mapping, Order, SpawnError, Step};
+use pinfold_os::signal::{Signal, SignalSet};
+use pinfold_os::spawn::{Route, chosen, spawn, spawn_by};
+use pinfold_os::wait::ExitStatus;
+use std::ffi::CString;
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+fn c(text: &str) -> CString {
+    CString::new(text).unwrap()
+}
+
+/// An order for `/bin/sh -c script`.
+fn shell<'a>(script: &str) -> Order<'a> {
+    let argv = vec![c("sh"), c("-c"), c(script)];
+    Order::new(c("/bin/sh"), argv, vec![c("PATH=/usr/bin:/bin"), c("MARK=here")])
+}
+
+/// The routes that this host has: a user-mode emulator has no clone3 and shares no memory.
+fn routes() -> Vec<Route> {
+    let first = Route::ALL.iter().position(|route| *route == chosen()).unwrap();
+    Route::ALL[first..].to_vec()
+}
+
+/// Runs an order with its descriptor 1 captured: its output and its end.
+fn capture(route: Route, order: Order<'_>) -> Result<(String, ExitStatus), SpawnError> {
+    let (mut read, write) = std::io::pipe().unwrap();
+    let mut order: Order<'_> = order;
+    order.descriptors.push(Mapping { source: write.as_fd(), target: 1 });
+    let mut child = spawn_by(route, &order)?;
+    drop(order);
+    drop(write);
+    let mut text = String::new();
+    read.read_to_string(&mut text).unwrap();
+    Ok((text, child.reap().unwrap().status))
+}
+
+/// Asserts that every route gives the same, and gives it back.
+fn everywhere(order: &Order<'_>) -> String {
+    let seen: Vec<_> =
+        routes().into_iter().map(|route| (route, capture(route, order.clone()).unwrap())).collect();
+    for (route, result) in &seen {
+        assert_eq!(*result, seen[0].1, "{route:?} differs from {:?}", seen[0].0);
+        assert_eq!(result.1, ExitStatus::Code(0), "{route:?}: {}", result.0);
+    }
+    seen[0].1.0.clone()
+}
+
+/// Asserts that every route fails at this step, with this errno.
+fn nowhere(order: &Order<'_>, step: Step, errno: i32) {
+    for route in routes() {
+        let error = spawn_by(route, order).expect_err("spawned");
+        assert_eq!((error.step, error.source.raw_os_error()), (step, Some(errno)), "{route:?}: {error}");
+        // Nothing is left of it, not even a zombie.
+        assert_eq!(
+            rustix::process::wait(rustix::process::WaitOptions::NOHANG).unwrap_err(),
+            rustix::io::Errno::CHILD
+        );
+    }
+}
+
+#[test]
+fn arguments_environment_and_name_arrive_as_given() {
+    let mut order = shell("printf '%s|' \"$0\" \"$@\"; env | grep -v '^_=' | sort");
+    order.argv.extend([c("zero"), c(""), c("two words"), c("\u{e9}*$HOME")]);
+    let text = everywhere(&order);
+    assert!(text.starts_with("zero||two words|\u{e9}*$HOME|"), "{text}");
+    assert!(text.contains("MARK=here") && !text.contains("CARGO"), "{text}");
+}
+
+#[test]
+fn exit_codes_and_signals_are_told_apart() {
+    for route in routes() {
+        for code in [0, 1, 127, 255] {
+            let (_, status) = capture(route, shell(&format!("exit {code}"))).unwrap();
+            assert_eq!(status, ExitStatus::Code(code), "{route:?}");
+        }
+        for signal in [Signal::TERM, Signal::KILL, Signal::USR1] {
+            let (_, status) = capture(route, shell(&format!("kill -{} $$", signal.number()))).unwrap();
+            assert_eq!(status, ExitStatus::Signal { signal, core_dumped: false }, "{route:?}");
+        }
+    }
+}
+
+#[test]
+fn directory_umask_nice_and_limits_are_as_ordered() {
+    let mut order = shell("pwd; umask; cut -d' ' -f19 /proc/$$/stat; ulimit -n; ulimit -Hn");
+    order.directory = Some(Directory::Path(c("/usr")));
+    order.umask = Some(0o027);
+    order.nice = Some(7);
+    order.limits = vec![Limit { resource: Resource::OpenFiles.number().unwrap(), soft: 64, hard: 128 }];
+    assert_eq!(everywhere(&order), "/usr\n0027\n7\n64\n128\n");
+}
+
+#[test]
+fn a_descriptor_goes_where_it_is_wanted_and_no_other_follows() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = |name: &str| {
+        let mut file = File::create_new(dir.path().join(name)).unwrap();
+        writeln!(file, "{name}").unwrap();
+        OwnedFd::from(File::open(dir.path().join(name)).unwrap())
+    };
+    let (one, two, stranger) = (file("one"), file("two"), file("stranger"));
+    rustix::io::fcntl_setfd(&stranger, rustix::io::FdFlags::empty()).unwrap();
+    let text = "cat <&{a}; cat <&{b}; for f in /proc/self/fd/*; do case ${f##*/} in 0|1|2|{a}|{b}) ;; *) readlink $f;; esac; done";
+    // Each takes the other's number, which cannot be done by copying one after the other.
+    let (a, b) = (one.as_raw_fd(), two.as_raw_fd());
+    let mut order = shell(&text.replace("{a}", &b.to_string()).replace("{b}", &a.to_string()));
+    order.descriptors =
+        vec![Mapping { source: one.as_fd(), target: b }, Mapping { source: two.as_fd(), target: a }];
+    for route in routes() {
+        for fd in [&one, &two] {
+            rustix::fs::seek(fd, rustix::fs::SeekFrom::Start(0)).unwrap();
+        }
+        let (text, status) = capture(route, order.clone()).unwrap();
+        assert_eq!(status, ExitStatus::Code(0));
+        assert!(text.starts_with("one\ntwo\n"), "{route:?}: {text}");
+        assert!(!text.contains("stranger"), "{route:?}: {text}");
+    }
+    let kept = shell(&format!("cat <&{a}"));
+    let mut kept = Order { descriptors: vec![Mapping { source: one.as_fd(), target: a }], ..kept };
+    rustix::fs::seek(&one, rustix::fs::SeekFrom::Start(0)).unwrap();
+    assert_eq!(capture(Route::Fork, kept.clone()).unwrap().0, "one\n");
+    kept.descriptors.clear();
+    assert_ne!(capture(Route::Fork, kept).unwrap().1, ExitStatus::Code(0));
+}
+
+#[test]
+fn sessions_and_groups_are_of_its_own_where_ordered() {
+    // pid, group, session: fields 1, 5 and 6 of stat.
+    let script = "set -- $(cat /proc/$$/stat); [ $5 = $1 ] && echo leads group; [ $6 = $1 ] && echo leads session; true";
+    let mut order = shell(script);
+    assert_eq!(everywhere(&order), "");
+    order.grouping = Grouping::Own;
+    assert_eq!(everywhere(&order), "leads group\n");
+    order.grouping = Grouping::Session;
+    assert_eq!(everywhere(&order), "leads group\nleads session\n");
+}
+
+#[test]
+fn signals_are_at_their_defaults_and_the_mask_is_the_callers() {
+    let script = "grep -E '^Sig(Blk|Ign)' /proc/self/status";
+    let mask = |text: &str, name: &str| {
+        let line = text.lines().find(|line| line.starts_with(name)).unwrap();
+        u64::from_str_radix(line.split_whitespace().nth(1).unwrap(), 16).unwrap()
+    };
+    // Rust's runtime ignores SIGPIPE here; the child must not.
+    let text = everywhere(&shell(script));
+    let ours = std::fs::read_to_string("/proc/thread-self/status").unwrap();
+    let reset = SignalSet::empty().with(Signal::PIPE).with(Signal::XFSZ);
+    let expected =
+        reset.iter().fold(mask(&ours, "SigIgn"), |bits, signal| bits & !(1 << (signal.number() - 1)));
+    assert_eq!((mask(&text, "SigBlk"), mask(&text, "SigIgn")), (0, expected));
+    let mut order = shell(script);
+    order.mask = Some(SignalSet::empty().with(Signal::USR1));
+    assert_eq!(mask(&everywhere(&order), "SigBlk"), 1 << (Signal::USR1.number() - 1));
+}
+
+#[test]
+fn the_step_that_fails_is_named() {
+    let good = || shell("true");
+    nowhere(&Order { program: c("/nonexistent"), ..good() }, Step::Exec, libc::ENOENT);
+    nowhere(&Order { program: c("/"), ..good() }, Step::Exec, libc::EACCES);
+    let directory = Some(Directory::Path(c("/nonexistent")));
+    nowhere(&Order { directory, ..good() }, Step::Directory, libc::ENOENT);
+    let limits = vec![Limit { resource: Resource::OpenFiles.number().unwrap(), soft: 9, hard: 1 }];
+    nowhere(&Order { limits, ..good() }, Step::Limits, libc::EINVAL);
+    nowhere(&Order { affinity: Some(vec![0]), ..good() }, Step::Affinity, libc::EINVAL);
+    nowhere(&Order { grouping: Grouping::SessionTerminal(0), ..good() }, Step::Terminal, libc::ENOTTY);
+}
+
+#[test]
+fn the_user_is_switched_whole_or_refused() {
+    let identity = Identity { groups: Some(vec![7, 8]), gid: Some(65534), uid: Some(65534) };
+    let order = Order {
+        identity,
+        no_new_privs: true,
+        ..shell("id -u; id -g; id -G; grep NoNewPrivs /proc/self/status")
+    };
+    if rustix::process::geteuid().is_root() {
+        assert_eq!(everywhere(&order), "65534\n65534\n65534 7 8\nNoNewPrivs:\t1\n");
+    } else {
+        nowhere(&order, Step::Groups, libc::EPERM);
+    }
+}
+
+#[test]
+fn a_group_is_signalled_after_its_leader_has_gone() {
+    let mut order = shell("sleep 60 & echo $!; exec >&-; wait");
+    order.grouping = Grouping::Own;
+    let (read, write) = std::io::pipe().unwrap();
+    order.descriptors.push(Mapping { source: write.as_fd(), target: 1 });
+    let mut leader = spawn(&order).unwrap();
+    drop(order);
+    drop(write);
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(read), &mut line).unwrap();
+    let member = Process::open(Pid::new(line.trim().parse().unwrap()).unwrap()).unwrap();
+    leader.signal(Signal::KILL).unwrap();
+    leader.reap().unwrap();
+    if leader.group_exists() == Some(true) {
+        leader.signal_group(Signal::KILL).unwrap();
+    } else {
+        // Before 6.9 it can no longer be named, and says so rather than guess.
+        assert!(leader.signal_group(Signal::KILL).is_err());
+        member.signal(Signal::KILL).unwrap();
+    }
+    let waitable = pinfold_os::poll::Waitable {
+        descriptor: member.waitable(),
+        direction: pinfold_os::poll::Direction::Read,
+    };
+    pinfold_os::poll::wait(&[waitable], None).unwrap();
+    assert!(leader.signal(Signal::KILL).is_err(), "a handle outlives its process only as a name");
+}
+
+#[test]
+fn a_detached_process_is_nobodys_child() {
+    for route in routes() {
+        let mut order = shell("read line");
+        order.detach = true;
+        order.grouping = Grouping::Session;
+        let (read, write) = std::io::pipe().unwrap();
+        order.descriptors.push(Mapping { source: read.as_fd(), target: 0 });
+        let mut process = spawn_by(route, &order).unwrap();
+        assert!(process.exists());
+        assert_eq!(process.try_reap().unwrap_err().raw_os_error(), Some(libc::ECHILD), "{route:?}");
+        assert_eq!(
+            rustix::process::wait(rustix::process::WaitOptions::NOHANG).unwrap_err(),
+            rustix::io::Errno::CHILD
+        );
+        drop(write);
+        let ended = pinfold_os::poll::Waitable {
+            descriptor: process.waitable(),
+            direction: pinfold_os::poll::Direction::Read,
+        };
+        pinfold_os::poll::wait(&[ended], None).unwrap();
+    }
+}
+
+#[test]
+fn a_detached_process_that_cannot_start_says_so() {
+    let order = Order { program: c("/nonexistent"), detach: true, ..shell("true") };
+    nowhere(&order, Step::Exec, libc::ENOENT);
+}
+
+#[test]
+fn a_status_that_someone_else_took_is_still_told_or_told_lost() {
+    let order = shell("exit 7");
+    let mut child = spawn(&order).unwrap();
+    while rustix::process::wait(rustix::process::WaitOptions::empty()).is_err() {}
+    assert!(matches!(child.reap().unwrap().status, ExitStatus::Code(7) | ExitStatus::Lost));
+}
