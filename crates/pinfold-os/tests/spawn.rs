@@ -146,19 +146,21 @@ fn sessions_and_groups_are_of_its_own_where_ordered() {
 
 #[test]
 fn signals_are_at_their_defaults_and_the_mask_is_the_callers() {
-    let script = "grep -E '^Sig(Blk|Ign)' /proc/self/status";
+    // Not through a shell, which clears its mask.
+    let argv = vec![c("grep"), c("-E"), c("^Sig(Blk|Ign)"), c("/proc/self/status")];
+    let order = Order::new(c("/bin/grep"), argv, Vec::new());
     let mask = |text: &str, name: &str| {
         let line = text.lines().find(|line| line.starts_with(name)).unwrap();
         u64::from_str_radix(line.split_whitespace().nth(1).unwrap(), 16).unwrap()
     };
     // Rust's runtime ignores SIGPIPE here; the child must not.
-    let text = everywhere(&shell(script));
+    let text = everywhere(&order);
     let ours = std::fs::read_to_string("/proc/thread-self/status").unwrap();
     let reset = SignalSet::empty().with(Signal::PIPE).with(Signal::XFSZ);
     let expected =
         reset.iter().fold(mask(&ours, "SigIgn"), |bits, signal| bits & !(1 << (signal.number() - 1)));
     assert_eq!((mask(&text, "SigBlk"), mask(&text, "SigIgn")), (0, expected));
-    let mut order = shell(script);
+    let mut order = order;
     order.mask = Some(SignalSet::empty().with(Signal::USR1));
     assert_eq!(mask(&everywhere(&order), "SigBlk"), 1 << (Signal::USR1.number() - 1));
 }

@@ -14,7 +14,7 @@ pub(super) type Entry = extern "C" fn(*mut c_void) -> !;
 /// Room for the child's few calls. Lives in the frame of whoever clones: with `CLONE_VFORK` that frame cannot go away
 /// before the child has executed, and no mapping has to be made and unmade for each process.
 #[repr(align(16))]
-pub(super) struct Stack<const SIZE: usize>(#[expect(dead_code, reason = "memory to run on")] [u8; SIZE]);
+pub(super) struct Stack<const SIZE: usize>([u8; SIZE]);
 
 /// `struct clone_args` up to `cgroup`: `CLONE_ARGS_SIZE_VER2`, Linux 5.7.
 #[repr(C)]
