@@ -1,1 +1,4 @@
 //! .
+
+pub mod capture;
+pub mod text;

@@ -1,0 +1,179 @@
+//! The order in which two streams came, and the output put together by it.
+
+use super::Capture;
+use std::collections::VecDeque;
+
+/// In which order the bytes of stdout and stderr came, as far as they are retained.
+///
+/// What came of one stream before the other had its turn is one entry of eight bytes. An entry goes once all that it tells
+/// of, and all that came before, is dropped; so there are never more than two for each piece that the captures retain.
+#[derive(Clone, Debug, Default)]
+pub struct Journal {
+    /// How many bytes came in each turn; the streams take turns.
+    turns: VecDeque<u64>,
+    /// The stream of the first of them: 0 for stdout, 1 for stderr.
+    first: usize,
+    /// The absolute offsets, of stdout and of stderr, at which the turns begin.
+    from: [u64; 2],
+    /// The absolute offsets, of stdout and of stderr, at which they end.
+    upto: [u64; 2],
+}
+
+impl Journal {
+    /// A journal of two streams that have not begun.
+    pub fn new() -> Journal {
+        Journal::default()
+    }
+
+    /// Notes what the captures took in since the last call.
+    ///
+    /// Call it after each [`Capture::take_in`] of either: if both took in since, it counts stdout as the earlier.
+    pub fn note(&mut self, stdout: &Capture, stderr: &Capture) {
+        let captures = [stdout, stderr];
+        for (stream, capture) in captures.into_iter().enumerate() {
+            let len = capture.retained_range().end.saturating_sub(self.upto[stream]);
+            if len == 0 {
+                continue;
+            }
+            self.upto[stream] += len;
+            if self.turns.is_empty() {
+                self.first = stream;
+            }
+            let next = (self.first + self.turns.len()) % 2;
+            match self.turns.back_mut() {
+                Some(last) if next != stream => *last += len,
+                _ => self.turns.push_back(len),
+            }
+        }
+        while let Some(&len) = self.turns.front() {
+            let behind = self.from[self.first] + len;
+            if behind > captures[self.first].retained_range().start {
+                break;
+            }
+            self.from[self.first] = behind;
+            self.first = 1 - self.first;
+            self.turns.pop_front();
+        }
+    }
+}
+
+/// What two captures retain, in the order in which it came.
+///
+/// Nothing that is retained is left out: what was never noted comes last, that of stdout first.
+///
+/// ```
+/// use pinfold::capture::{Capture, Journal, Keep, Limit, combined};
+/// use pinfold::text::{Encoding, LineCounter, LineRule};
+///
+/// let lines = LineCounter::new(&Encoding::default(), LineRule::default());
+/// let capture = || Capture::new(Limit::default(), Keep::default(), lines);
+/// let (mut stdout, mut stderr, mut journal) = (capture(), capture(), Journal::new());
+/// for (to_stderr, bytes) in [(false, "building\n"), (true, "warning: old\n"), (false, "built\n")] {
+///     let stream = if to_stderr { &mut stderr } else { &mut stdout };
+///     stream.take_in(|buffer| std::io::Write::write(buffer, bytes.as_bytes()))?;
+///     journal.note(&stdout, &stderr);
+/// }
+/// assert_eq!(combined(&journal, &stdout, &stderr), b"building\nwarning: old\nbuilt\n");
+/// # std::io::Result::Ok(())
+/// ```
+pub fn combined(journal: &Journal, stdout: &Capture, stderr: &Capture) -> Vec<u8> {
+    let captures = [stdout, stderr];
+    let mut bytes = Vec::with_capacity(stdout.retained().len() + stderr.retained().len());
+    let mut offsets = journal.from;
+    let mut stream = journal.first;
+    for len in &journal.turns {
+        let (offset, end) = (offsets[stream], offsets[stream] + len);
+        let (begins, retained) = captures[stream].retained_from(offset);
+        // Of the turn, what was dropped in front of it is missing and so is what was dropped at its end.
+        let len = usize::try_from(end.saturating_sub(begins)).unwrap_or(usize::MAX);
+        bytes.extend_from_slice(&retained[..len.min(retained.len())]);
+        offsets[stream] = end;
+        stream = 1 - stream;
+    }
+    for (capture, offset) in captures.into_iter().zip(offsets) {
+        bytes.extend_from_slice(capture.retained_from(offset).1);
+    }
+    bytes
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use super::super::{Keep, Limit, Overflow};
+    use super::*;
+    use crate::text::{Encoding, LineCounter, LineRule};
+
+    struct Two {
+        streams: [Capture; 2],
+        journal: Journal,
+    }
+
+    impl Two {
+        fn new(limits: [Limit; 2]) -> Two {
+            let lines = LineCounter::new(&Encoding::default(), LineRule::default());
+            Two { streams: limits.map(|limit| Capture::new(limit, Keep(0), lines)), journal: Journal::new() }
+        }
+
+        fn say(&mut self, stream: usize, bytes: &str) {
+            self.streams[stream].take_in(|buffer| std::io::Write::write(buffer, bytes.as_bytes())).unwrap();
+            self.journal.note(&self.streams[0], &self.streams[1]);
+        }
+
+        fn combined(&self) -> String {
+            String::from_utf8(combined(&self.journal, &self.streams[0], &self.streams[1])).unwrap()
+        }
+    }
+
+    fn at_most(max_bytes: u64, on_overflow: Overflow) -> Limit {
+        Limit { max_bytes: Some(max_bytes), max_lines: None, on_overflow }
+    }
+
+    #[test]
+    fn streams_come_in_the_order_in_which_they_came() {
+        let mut two = Two::new([Limit::default(); 2]);
+        for (stream, bytes) in [(1, "a"), (1, "b"), (0, "c"), (1, "d"), (0, "e"), (0, "f")] {
+            two.say(stream, bytes);
+        }
+        assert_eq!(two.combined(), "abcdef");
+        assert_eq!(two.journal.turns, [2, 1, 1, 2]);
+    }
+
+    #[test]
+    fn what_was_dropped_in_front_or_at_the_end_is_left_out() {
+        let mut two = Two::new([at_most(3, Overflow::DropOldest), at_most(3, Overflow::DropNewest)]);
+        for (stream, bytes) in [(0, "abc"), (1, "AB"), (0, "de"), (1, "CDE"), (0, "f"), (1, "F")] {
+            two.say(stream, bytes);
+        }
+        assert_eq!(two.combined(), "ABdeCf");
+    }
+
+    #[test]
+    fn a_long_journal_of_dropped_output_is_short() {
+        let mut two = Two::new([at_most(4, Overflow::DropOldest); 2]);
+        for _ in 0..10_000 {
+            two.say(0, "o");
+            two.say(1, "e");
+        }
+        assert_eq!(two.combined(), "oeoeoeoe");
+        assert_eq!(two.journal.turns.len(), 8);
+    }
+
+    #[test]
+    fn a_stream_that_is_only_counted_makes_no_entries() {
+        let mut two = Two::new([at_most(4, Overflow::DropOldest), at_most(2, Overflow::DropNewest)]);
+        for _ in 0..10_000 {
+            two.say(0, "o");
+            two.say(1, "e");
+        }
+        assert_eq!(two.combined(), "eeoooo");
+        assert!(two.journal.turns.len() <= 4);
+    }
+
+    #[test]
+    fn output_that_was_never_noted_comes_last() {
+        let mut two = Two::new([Limit::default(); 2]);
+        two.say(1, "e");
+        two.streams[0].take_in(|buffer| std::io::Write::write(buffer, b"o")).unwrap();
+        assert_eq!(two.combined(), "eo");
+    }
+}
