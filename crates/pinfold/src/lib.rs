@@ -1,4 +1,5 @@
 //! .
 
 pub mod capture;
+pub mod lookup;
 pub mod text;
