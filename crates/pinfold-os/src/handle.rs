@@ -102,7 +102,7 @@ impl Process {
         match self.imp.signal_group(self.pid, None) {
             Ok(()) => Some(true),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Some(true),
-            Err(_) => self.imp.names_group_for_good().then_some(false),
+            Err(_) => self.imp.names_group().then_some(false),
         }
     }
 
@@ -112,6 +112,19 @@ impl Process {
     /// `ECHILD` if it is no child of ours.
     pub fn try_reap(&mut self) -> io::Result<Option<Exit>> {
         self.imp.reap(self.pid, false)
+    }
+
+    /// [`Process::try_reap`] without taking the record: the child stays a zombie and keeps its pid.
+    ///
+    /// # Errors
+    /// `ECHILD` if it is no child of ours.
+    pub fn peek_exit(&self) -> io::Result<Option<Exit>> {
+        self.imp.peek(self.pid)
+    }
+
+    /// Whether [`Process::signal_group`] still works when this process has ended and was waited for.
+    pub fn group_outlives_leader(&self) -> bool {
+        self.imp.group_outlives_leader()
     }
 
     /// [`Process::try_reap`], blocking until it has ended.
@@ -163,7 +176,15 @@ mod imp {
             match *self {}
         }
 
-        pub(super) fn names_group_for_good(&self) -> bool {
+        pub(super) fn names_group(&self) -> bool {
+            match *self {}
+        }
+
+        pub(super) fn group_outlives_leader(&self) -> bool {
+            match *self {}
+        }
+
+        pub(super) fn peek(&self, _: Pid) -> io::Result<Option<Exit>> {
             match *self {}
         }
 

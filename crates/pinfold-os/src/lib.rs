@@ -13,6 +13,7 @@
 
 pub mod deny;
 pub mod descriptor;
+pub mod exit;
 pub mod files;
 pub mod handle;
 pub mod limits;
@@ -21,6 +22,7 @@ pub mod order;
 pub mod pipe;
 pub mod poll;
 pub mod signal;
+pub mod sink;
 pub mod spawn;
 pub mod users;
 pub mod wait;

@@ -83,6 +83,9 @@ impl Writer {
 }
 
 #[cfg(unix)]
+pub(crate) use imp::write as write_quietly;
+
+#[cfg(unix)]
 mod imp {
     use super::{Owned, io};
     use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
@@ -117,7 +120,8 @@ mod imp {
         let _ = (fd, bytes);
     }
 
-    pub(super) fn write(fd: &Owned, bytes: &[u8]) -> io::Result<usize> {
+    /// `write(2)` without `SIGPIPE`.
+    pub(crate) fn write(fd: &Owned, bytes: &[u8]) -> io::Result<usize> {
         let quiet = QuietPipe::new();
         let written = rustix::io::write(fd, bytes).map_err(io::Error::from);
         if written.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {

@@ -40,3 +40,34 @@ pub struct Exit {
     /// What it used; zero where the record was lost.
     pub usage: Usage,
 }
+
+/// The largest resident set that this process ever had, in bytes; 0 where that cannot be told.
+pub fn own_peak_memory() -> u64 {
+    #[cfg(target_os = "linux")]
+    {
+        // SAFETY: a structure of plain numbers, filled by the call.
+        let usage = unsafe {
+            let mut usage = std::mem::zeroed::<libc::rusage>();
+            libc::getrusage(libc::RUSAGE_SELF, &raw mut usage);
+            usage
+        };
+        usage.ru_maxrss as u64 * 1024
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        0
+    }
+}
+
+/// Whether an error says that the system or this process has run out of processes, descriptors, memory or space.
+pub fn is_exhaustion(error: &std::io::Error) -> bool {
+    #[cfg(unix)]
+    {
+        let numbers = [libc::EAGAIN, libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOSPC, libc::EDQUOT];
+        error.raw_os_error().is_some_and(|number| numbers.contains(&number))
+    }
+    #[cfg(not(unix))]
+    {
+        error.kind() == std::io::ErrorKind::OutOfMemory
+    }
+}

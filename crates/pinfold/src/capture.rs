@@ -15,7 +15,7 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-pub use journal::{Journal, combined};
+pub use journal::{Journal, Segment, combine};
 pub use limit::{Keep, Limit, Overflow};
 
 use crate::text::LineCounter;
@@ -192,6 +192,12 @@ impl Capture {
     /// The limit that this capture keeps to.
     pub fn limit(&self) -> Limit {
         self.limit
+    }
+
+    /// Changes how much of what was consumed stays retained from now on.
+    pub fn set_keep(&mut self, keep: Keep) {
+        self.keep = keep;
+        self.shed_consumed();
     }
 
     /// Opens a cursor at the first retained byte.

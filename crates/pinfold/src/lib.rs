@@ -1,5 +1,59 @@
-//! .
+//! Start processes, contain them, and tell the truth about them: *nothing you start outlives you unless you say so*.
+//!
+//! ```
+//! use pinfold::Command;
+//! use std::time::Duration;
+//!
+//! // Whatever this shell starts is ended with it: the sleeper does not survive the run.
+//! let result = Command::new("sh")
+//!     .args(["-c", "sleep 1000 & echo started; exit 3"])
+//!     .timeout(Duration::from_secs(10))
+//!     .output()?;
+//! assert_eq!((result.stdout.as_str(), result.code()), ("started\n", Some(3)));
+//! assert_eq!(result.strays.count, 1);
+//! # pinfold::Result::Ok(())
+//! ```
+#![forbid(unsafe_code)]
 
 pub mod capture;
 pub mod lookup;
 pub mod text;
+
+mod cancel;
+mod command;
+mod containment;
+mod cursor;
+mod drive;
+mod error;
+mod handle;
+mod outcome;
+mod output;
+mod plan;
+mod runner;
+mod running;
+mod settings;
+mod stop;
+mod verbs;
+#[cfg(feature = "serde")]
+mod wire;
+
+pub use cancel::CancelToken;
+pub use capture::{Keep, Limit, Overflow};
+pub use command::Command;
+pub use cursor::Event;
+pub use error::{Error, ErrorKind, Result};
+pub use handle::{Chunks, Events, Handle, Lines, StdinWriter};
+pub use outcome::{Cause, Ending, Guarantee, Mechanism, Outcome, Seen, Stray, Strays, Usage};
+pub use output::Output;
+pub use pinfold_os::handle::Pid;
+pub use pinfold_os::limits::Resource;
+pub use pinfold_os::signal::Signal;
+pub use plan::Plan;
+#[cfg(feature = "serde")]
+pub use runner::RunnerJson;
+pub use runner::{Host, Listener, Runner};
+pub use running::{Interest, Progress, Running};
+pub use settings::{
+    Containment, IoPriority, Isolation, Retry, RetryOn, Rlimit, Stdin, Stdio, StopRule, StrayRule, Stream,
+};
+pub use text::{Encoding, LineRule};

@@ -53,6 +53,26 @@ pub fn decode_owned(encoding: &Encoding, bytes: Vec<u8>) -> String {
     }
 }
 
+/// [`decode`], and how long the text of each piece is when the bytes are cut into pieces of these lengths.
+pub(crate) fn decode_pieces(encoding: &Encoding, mut bytes: &[u8], lengths: &mut [&mut usize]) -> String {
+    let mut decoder = Decoder::new(encoding);
+    let mut text = String::new();
+    for length in lengths.iter_mut() {
+        let before = text.len();
+        let (piece, rest) = bytes.split_at((**length).min(bytes.len()));
+        decoder.feed(piece, &mut text);
+        **length = text.len() - before;
+        bytes = rest;
+    }
+    let before = text.len();
+    decoder.feed(bytes, &mut text);
+    decoder.end(&mut text);
+    if let Some(last) = lengths.last_mut() {
+        **last += text.len() - before;
+    }
+    text
+}
+
 /// `text` without the line breaks at its end: all of them, as the shell's `$(...)` does, and CRLF as well as LF.
 ///
 /// Other white space stays, and so does a carriage return that no LF follows.

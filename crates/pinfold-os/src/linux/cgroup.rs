@@ -176,6 +176,11 @@ impl Cgroup {
         remove(&self.path)
     }
 
+    /// Whether there are cgroups below it.
+    pub fn has_children(&self) -> bool {
+        has_children(self.directory.as_fd()).unwrap_or(true)
+    }
+
     fn visit(&self, each: &mut dyn FnMut(Borrowed<'_>) -> io::Result<()>) -> io::Result<()> {
         each(self.directory.as_fd())?;
         visit_below(self.directory.as_fd(), each)
@@ -205,12 +210,16 @@ pub fn remove(path: &Path) -> io::Result<()> {
     Ok(rustix::fs::rmdir(path)?)
 }
 
+fn has_children(directory: Borrowed<'_>) -> io::Result<bool> {
+    // Two links are `.` and the entry in the parent; each child directory adds one.
+    Ok(rustix::fs::statat(directory, "", AtFlags::EMPTY_PATH)?.st_nlink > 2)
+}
+
 fn visit_below(
     directory: Borrowed<'_>,
     each: &mut dyn FnMut(Borrowed<'_>) -> io::Result<()>,
 ) -> io::Result<()> {
-    // Two links are `.` and the entry in the parent; each child directory adds one.
-    if rustix::fs::statat(directory, "", AtFlags::EMPTY_PATH)?.st_nlink <= 2 {
+    if !has_children(directory)? {
         return Ok(());
     }
     let readable = rustix::fs::openat(directory, ".", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;

@@ -93,11 +93,18 @@ impl Handle {
         unsafe { call!(libc::SYS_kill, -i64::from(pid.get()), number) }.map(drop).map_err(errno)
     }
 
-    pub(crate) fn names_group_for_good(&self) -> bool {
-        match &self.name {
-            Name::Pidfd(fd) => self.unreaped_child || pidfds_name_groups(fd.as_fd()),
-            Name::Watched { .. } => self.unreaped_child,
-        }
+    pub(crate) fn names_group(&self) -> bool {
+        self.unreaped_child || self.group_outlives_leader()
+    }
+
+    pub(crate) fn group_outlives_leader(&self) -> bool {
+        matches!(&self.name, Name::Pidfd(fd) if pidfds_name_groups(fd.as_fd()))
+    }
+
+    pub(crate) fn peek(&self, pid: Pid) -> io::Result<Option<Exit>> {
+        let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
+        let seen = wait(&self.name, pid, flags).map_err(errno)?;
+        Ok(seen.map(|(info, usage)| Exit { status: status(info.code, info.status), usage }))
     }
 
     pub(crate) fn reap(&mut self, pid: Pid, block: bool) -> io::Result<Option<Exit>> {

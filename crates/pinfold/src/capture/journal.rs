@@ -1,6 +1,7 @@
 //! The order in which two streams came, and the output put together by it.
 
 use super::Capture;
+use crate::settings::Stream;
 use std::collections::VecDeque;
 
 /// In which order the bytes of stdout and stderr came, as far as they are retained.
@@ -57,12 +58,54 @@ impl Journal {
     }
 }
 
-/// What two captures retain, in the order in which it came.
-///
-/// Nothing that is retained is left out: what was never noted comes last, that of stdout first.
+/// Some bytes of one stream, all of which came before those of the segment after it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Segment {
+    /// Which stream.
+    pub stream: Stream,
+    /// How many of its bytes, following those of its segment before.
+    pub len: usize,
+}
+
+impl Journal {
+    /// The order of what two captures retain.
+    ///
+    /// Nothing that is retained is left out: what was never noted comes last, that of stdout first.
+    pub fn segments(&self, stdout: &Capture, stderr: &Capture) -> Vec<Segment> {
+        let captures = [stdout, stderr];
+        let mut segments: Vec<Segment> = Vec::with_capacity(self.turns.len() + 2);
+        let mut offsets = self.from;
+        let mut turn = self.first;
+        let mut add = |stream: usize, len: usize| {
+            let stream = Stream::BOTH[stream];
+            match segments.last_mut() {
+                _ if len == 0 => {}
+                Some(last) if last.stream == stream => last.len += len,
+                _ => segments.push(Segment { stream, len }),
+            }
+        };
+        for len in &self.turns {
+            let end = offsets[turn] + len;
+            let (begins, retained) = captures[turn].retained_from(offsets[turn]);
+            // Of the turn, what was dropped in front of it is missing and so is what was dropped at its end.
+            let len = usize::try_from(end.saturating_sub(begins)).unwrap_or(usize::MAX);
+            add(turn, len.min(retained.len()));
+            offsets[turn] = end;
+            turn = 1 - turn;
+        }
+        for (stream, capture) in captures.into_iter().enumerate() {
+            add(stream, capture.retained_from(offsets[stream]).1.len());
+        }
+        segments
+    }
+}
+
+/// Two streams in the order in which they came: the parts that [`Journal::segments`] names, of what the captures
+/// retained.
 ///
 /// ```
-/// use pinfold::capture::{Capture, Journal, Keep, Limit, combined};
+/// use pinfold::capture::{Capture, Journal, Keep, Limit, combine};
 /// use pinfold::text::{Encoding, LineCounter, LineRule};
 ///
 /// let lines = LineCounter::new(&Encoding::default(), LineRule::default());
@@ -73,25 +116,19 @@ impl Journal {
 ///     stream.take_in(|buffer| std::io::Write::write(buffer, bytes.as_bytes()))?;
 ///     journal.note(&stdout, &stderr);
 /// }
-/// assert_eq!(combined(&journal, &stdout, &stderr), b"building\nwarning: old\nbuilt\n");
+/// let segments = journal.segments(&stdout, &stderr);
+/// let combined = combine(&segments, stdout.retained(), stderr.retained());
+/// assert_eq!(combined, b"building\nwarning: old\nbuilt\n");
 /// # std::io::Result::Ok(())
 /// ```
-pub fn combined(journal: &Journal, stdout: &Capture, stderr: &Capture) -> Vec<u8> {
-    let captures = [stdout, stderr];
-    let mut bytes = Vec::with_capacity(stdout.retained().len() + stderr.retained().len());
-    let mut offsets = journal.from;
-    let mut stream = journal.first;
-    for len in &journal.turns {
-        let (offset, end) = (offsets[stream], offsets[stream] + len);
-        let (begins, retained) = captures[stream].retained_from(offset);
-        // Of the turn, what was dropped in front of it is missing and so is what was dropped at its end.
-        let len = usize::try_from(end.saturating_sub(begins)).unwrap_or(usize::MAX);
-        bytes.extend_from_slice(&retained[..len.min(retained.len())]);
-        offsets[stream] = end;
-        stream = 1 - stream;
-    }
-    for (capture, offset) in captures.into_iter().zip(offsets) {
-        bytes.extend_from_slice(capture.retained_from(offset).1);
+pub fn combine(segments: &[Segment], stdout: &[u8], stderr: &[u8]) -> Vec<u8> {
+    let mut rest = [stdout, stderr];
+    let mut bytes = Vec::with_capacity(stdout.len() + stderr.len());
+    for segment in segments {
+        let rest = &mut rest[segment.stream as usize];
+        let (part, behind) = rest.split_at(segment.len.min(rest.len()));
+        bytes.extend_from_slice(part);
+        *rest = behind;
     }
     bytes
 }
@@ -120,7 +157,9 @@ mod tests {
         }
 
         fn combined(&self) -> String {
-            String::from_utf8(combined(&self.journal, &self.streams[0], &self.streams[1])).unwrap()
+            let [stdout, stderr] = &self.streams;
+            let segments = self.journal.segments(stdout, stderr);
+            String::from_utf8(combine(&segments, stdout.retained(), stderr.retained())).unwrap()
         }
     }
 

@@ -160,6 +160,7 @@ proptest! {
             .filter(|(stream, offset, _)| ranges[*stream].contains(offset))
             .map(|(_, _, byte)| byte)
             .collect();
-        prop_assert_eq!(combined(&journal, &streams[0], &streams[1]), expected);
+        let segments = journal.segments(&streams[0], &streams[1]);
+        prop_assert_eq!(combine(&segments, streams[0].retained(), streams[1].retained()), expected);
     }
 }

@@ -84,7 +84,7 @@ impl Encoding {
         }
     }
 
-    pub(super) fn is_utf8(&self) -> bool {
+    pub(crate) fn is_utf8(&self) -> bool {
         self.0 == Kind::Utf8
     }
 

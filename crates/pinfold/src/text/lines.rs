@@ -124,6 +124,11 @@ impl LineReader {
         Some(escapes::strip_into(line, &mut self.stripped))
     }
 
+    /// Whether [`next_line`](LineReader::next_line) has a line.
+    pub fn has_line(&self) -> bool {
+        self.start < self.complete || (self.ended && self.start < self.text.len())
+    }
+
     /// What stands after the last line break: a prompt, or a line that is still being written. Escape sequences are taken
     /// out of it if they are out of lines.
     pub fn unfinished(&self) -> Cow<'_, str> {

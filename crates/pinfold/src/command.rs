@@ -1,0 +1,453 @@
+//! A command as plain data: it can be cloned, compared, stored and sent, and nothing happens until a verb is called.
+
+use crate::capture::{Keep, Limit};
+use crate::outcome::Guarantee;
+use crate::settings::{
+    Containment, IoPriority, Isolation, Retry, Rlimit, Stdin, Stdio, StopRule, StrayRule, Stream,
+};
+use crate::text::{Encoding, LineRule};
+use pinfold_os::limits::Resource;
+use pinfold_os::signal::Signal;
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A program, its arguments, and everything about how it is to run.
+///
+/// Each method returns the changed command, so that one can be built in a single expression and kept as a template.
+/// No shell is involved anywhere. What cannot be done on a host is refused when the command is run, with an error that
+/// says why; no setting is ever ignored.
+///
+/// ```
+/// use pinfold::Command;
+///
+/// let greeting = Command::new("echo").args(["hello", "fold"]).run()?;
+/// assert_eq!(greeting, "hello fold");
+/// # pinfold::Result::Ok(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
+#[must_use = "a command does nothing until one of its verbs is called"]
+pub struct Command {
+    #[cfg_attr(feature = "serde", serde(with = "crate::wire::os_string"))]
+    pub(crate) program: OsString,
+    #[cfg_attr(feature = "serde", serde(with = "crate::wire::os_strings"))]
+    pub(crate) args: Vec<OsString>,
+    #[cfg_attr(feature = "serde", serde(with = "crate::wire::maybe_os_string"))]
+    pub(crate) arg0: Option<OsString>,
+    #[cfg_attr(feature = "serde", serde(with = "crate::wire::maybe_path"))]
+    pub(crate) cwd: Option<PathBuf>,
+    pub(crate) env: Env,
+    pub(crate) stdin: Stdin,
+    pub(crate) stdout: Stdio,
+    pub(crate) stderr: Stdio,
+    pub(crate) tee: [bool; 2],
+    pub(crate) encodings: [Encoding; 2],
+    pub(crate) lines: LineRule,
+    pub(crate) limit: Limit,
+    pub(crate) keep: Option<Keep>,
+    #[cfg_attr(feature = "serde", serde(rename = "timeout_seconds", with = "crate::wire::maybe_seconds"))]
+    pub(crate) timeout: Option<Duration>,
+    #[cfg_attr(feature = "serde", serde(rename = "idle_timeout_seconds", with = "crate::wire::maybe_seconds"))]
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) stop: StopRule,
+    pub(crate) strays: StrayRule,
+    pub(crate) success_codes: Vec<i32>,
+    pub(crate) retry: Option<Retry>,
+    pub(crate) containment: Containment,
+    pub(crate) process: ProcessSettings,
+}
+
+/// How the environment is made from that of this process.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
+pub(crate) struct Env {
+    /// Start with nothing but what `inherit` names.
+    pub(crate) clear: bool,
+    #[cfg_attr(feature = "serde", serde(with = "crate::wire::os_strings"))]
+    pub(crate) inherit: Vec<OsString>,
+    /// Set or removed, in order; the last word on a name holds.
+    #[cfg_attr(feature = "serde", serde(with = "crate::wire::env_changes"))]
+    pub(crate) changes: Vec<(OsString, Option<OsString>)>,
+}
+
+/// What the process is besides its program.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
+pub(crate) struct ProcessSettings {
+    pub(crate) user: Option<String>,
+    pub(crate) uid: Option<u32>,
+    pub(crate) gid: Option<u32>,
+    pub(crate) groups: Option<Vec<u32>>,
+    pub(crate) setsid: bool,
+    pub(crate) foreground: bool,
+    pub(crate) umask: Option<u32>,
+    pub(crate) nice: Option<i32>,
+    pub(crate) affinity: Option<Vec<u32>>,
+    pub(crate) io_priority: Option<IoPriority>,
+    pub(crate) oom_score_adj: Option<i32>,
+    pub(crate) rlimits: Vec<Rlimit>,
+    pub(crate) no_new_privs: bool,
+    pub(crate) kill_on_parent_death: bool,
+    pub(crate) no_window: bool,
+}
+
+impl Default for Command {
+    fn default() -> Command {
+        Command::new("")
+    }
+}
+
+/// Makes, edits, looks at.
+impl Command {
+    /// A command without arguments. A name without a slash is looked up in `PATH`.
+    pub fn new(program: impl Into<OsString>) -> Command {
+        Command {
+            program: program.into(),
+            args: Vec::new(),
+            arg0: None,
+            cwd: None,
+            env: Env::default(),
+            stdin: Stdin::default(),
+            stdout: Stdio::default(),
+            stderr: Stdio::default(),
+            tee: [false; 2],
+            encodings: Default::default(),
+            lines: LineRule::default(),
+            limit: Limit::default(),
+            keep: None,
+            timeout: None,
+            idle_timeout: None,
+            stop: StopRule::default(),
+            strays: StrayRule::default(),
+            success_codes: vec![0],
+            retry: None,
+            containment: Containment::default(),
+            process: ProcessSettings::default(),
+        }
+    }
+
+    /// The program as it was given.
+    pub fn program(&self) -> &OsStr {
+        &self.program
+    }
+
+    /// The arguments, without the program's own name.
+    pub fn arguments(&self) -> &[OsString] {
+        &self.args
+    }
+}
+
+/// What runs, and where.
+impl Command {
+    /// Adds an argument. Bytes that are no UTF-8 are passed on as they are.
+    pub fn arg(mut self, arg: impl Into<OsString>) -> Command {
+        self.args.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    pub fn args<A: Into<OsString>>(mut self, args: impl IntoIterator<Item = A>) -> Command {
+        self.args.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// What the program is told its own name is (`argv[0]`), instead of its name as given.
+    pub fn arg0(mut self, name: impl Into<OsString>) -> Command {
+        self.arg0 = Some(name.into());
+        self
+    }
+
+    /// The directory it starts in. A program given by a relative path is looked for from there. It is entered with
+    /// the rights of the user that the command switches to.
+    pub fn cwd(mut self, directory: impl Into<PathBuf>) -> Command {
+        self.cwd = Some(directory.into());
+        self
+    }
+
+    /// Sets an environment variable.
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Command {
+        self.env.changes.push((name.into(), Some(value.into())));
+        self
+    }
+
+    /// Sets environment variables.
+    pub fn envs<N: Into<OsString>, V: Into<OsString>>(
+        mut self,
+        vars: impl IntoIterator<Item = (N, V)>,
+    ) -> Command {
+        self.env.changes.extend(vars.into_iter().map(|(name, value)| (name.into(), Some(value.into()))));
+        self
+    }
+
+    /// Leaves an environment variable out.
+    pub fn env_remove(mut self, name: impl Into<OsString>) -> Command {
+        self.env.changes.push((name.into(), None));
+        self
+    }
+
+    /// Starts from an empty environment, and forgets what was set before. `PATH` is gone too, so a program without a
+    /// slash is then looked up in `/usr/local/bin:/bin:/usr/bin`.
+    pub fn env_clear(mut self) -> Command {
+        self.env = Env { clear: true, ..Env::default() };
+        self
+    }
+
+    /// Starts from an empty environment with just these variables of ours, as far as they are set.
+    pub fn inherit_env<N: Into<OsString>>(mut self, names: impl IntoIterator<Item = N>) -> Command {
+        self.env.clear = true;
+        self.env.inherit.extend(names.into_iter().map(Into::into));
+        self
+    }
+}
+
+/// Its streams.
+impl Command {
+    /// Where its standard input comes from. The default is [`Stdin::Null`].
+    pub fn stdin(mut self, stdin: Stdin) -> Command {
+        self.stdin = stdin;
+        self
+    }
+
+    /// Feeds it these bytes, then the end. A program that stops reading early is no error.
+    pub fn stdin_bytes(self, bytes: impl Into<Vec<u8>>) -> Command {
+        let bytes: Vec<u8> = bytes.into();
+        self.stdin(Stdin::Bytes(bytes.into()))
+    }
+
+    /// Feeds it this text, then the end.
+    pub fn stdin_text(self, text: impl Into<String>) -> Command {
+        self.stdin_bytes(text.into().into_bytes())
+    }
+
+    /// Feeds it a file, which the program reads itself.
+    pub fn stdin_file(self, path: impl Into<PathBuf>) -> Command {
+        self.stdin(Stdin::File(path.into()))
+    }
+
+    /// Lets it read what this process would.
+    pub fn inherit_stdin(self) -> Command {
+        self.stdin(Stdin::Inherit)
+    }
+
+    /// Gives it a pipe that stays open until the live handle's writer is closed.
+    pub fn keep_stdin_open(self) -> Command {
+        self.stdin(Stdin::Open)
+    }
+
+    /// Where its standard output goes. The default is [`Stdio::Pipe`]: captured.
+    pub fn stdout(mut self, stdout: Stdio) -> Command {
+        self.stdout = stdout;
+        self
+    }
+
+    /// Where its standard error goes. The default is [`Stdio::Pipe`]: captured, apart from standard output.
+    pub fn stderr(mut self, stderr: Stdio) -> Command {
+        self.stderr = stderr;
+        self
+    }
+
+    /// Copies a captured stream to this process's own, as it comes.
+    pub fn tee(mut self, stream: Stream) -> Command {
+        self.tee[stream as usize] = true;
+        self
+    }
+
+    /// How both captured streams are decoded to text. The default is UTF-8, with what is none replaced by `U+FFFD`.
+    pub fn encoding(mut self, encoding: Encoding) -> Command {
+        self.encodings = [encoding.clone(), encoding];
+        self
+    }
+
+    /// How standard output alone is decoded.
+    pub fn stdout_encoding(mut self, encoding: Encoding) -> Command {
+        self.encodings[0] = encoding;
+        self
+    }
+
+    /// How standard error alone is decoded.
+    pub fn stderr_encoding(mut self, encoding: Encoding) -> Command {
+        self.encodings[1] = encoding;
+        self
+    }
+
+    /// What a line is, for lines that are streamed and counted.
+    pub fn lines(mut self, rule: LineRule) -> Command {
+        self.lines = rule;
+        self
+    }
+
+    /// Bounds what is retained of each captured stream, and says what becomes of the rest.
+    pub fn output_limit(mut self, limit: Limit) -> Command {
+        self.limit = limit;
+        self
+    }
+
+    /// How much of a stream stays readable after it was streamed. Unless told otherwise that is all of it for the verbs
+    /// that return output, and 8 MiB for a live handle, which may run for months. What was not streamed is kept wholly,
+    /// up to [`Command::output_limit`].
+    pub fn keep(mut self, keep: Keep) -> Command {
+        self.keep = Some(keep);
+        self
+    }
+}
+
+/// How long it runs, and how it ends.
+impl Command {
+    /// Stops it when it has run this long: all of it, by [`Command::stop_rule`].
+    pub fn timeout(mut self, timeout: Duration) -> Command {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Stops it when neither captured stream gave anything for this long.
+    pub fn idle_timeout(mut self, timeout: Duration) -> Command {
+        self.idle_timeout = Some(timeout);
+        self
+    }
+
+    /// How it is stopped: by a timeout, a cancellation or `stop`. The default is `SIGTERM` to all of it, five seconds
+    /// of grace, then `SIGKILL`.
+    pub fn stop_rule(mut self, rule: StopRule) -> Command {
+        self.stop = rule;
+        self
+    }
+
+    /// The grace between the stop signal and the kill.
+    pub fn timeout_grace(mut self, grace: Duration) -> Command {
+        self.stop.grace = grace;
+        self
+    }
+
+    /// The stop signal.
+    pub fn timeout_signal(mut self, signal: Signal) -> Command {
+        self.stop.signal = signal;
+        self
+    }
+
+    /// What becomes of processes that outlive the program. The default gives them 100 milliseconds and then stops
+    /// them.
+    pub fn strays(mut self, rule: StrayRule) -> Command {
+        self.strays = rule;
+        self
+    }
+
+    /// The exit codes that count as success: 0 unless told otherwise.
+    pub fn success_codes(mut self, codes: impl IntoIterator<Item = i32>) -> Command {
+        self.success_codes = codes.into_iter().collect();
+        self
+    }
+
+    /// Tries it again when it fails. For the verbs that wait for the end.
+    pub fn retry(mut self, retry: Retry) -> Command {
+        self.retry = Some(retry);
+        self
+    }
+
+    /// Which container it gets. The default is the best that this host offers.
+    pub fn isolation(mut self, isolation: Isolation) -> Command {
+        self.containment.isolation = isolation;
+        self
+    }
+
+    /// Refuses to run it in a container that guarantees less.
+    pub fn require(mut self, guarantee: Guarantee) -> Command {
+        self.containment.require = Some(guarantee);
+        self
+    }
+
+    /// Ends it when this process is killed: [`Command::require`] with [`Guarantee::Guarded`].
+    pub fn kill_on_parent_death(mut self) -> Command {
+        self.process.kill_on_parent_death = true;
+        self
+    }
+}
+
+/// What the process is besides its program. Unix, unless said otherwise.
+impl Command {
+    /// Runs it as `[user][:group]`, names or numbers: with that user's groups, unless a group is given. Sets `HOME`
+    /// to the user's, unless the command sets it.
+    pub fn user(mut self, spec: impl Into<String>) -> Command {
+        self.process.user = Some(spec.into());
+        self
+    }
+
+    /// Runs it with this user id. Its groups stay ours unless they are given too.
+    pub fn uid(mut self, uid: u32) -> Command {
+        self.process.uid = Some(uid);
+        self
+    }
+
+    /// Runs it with this group id.
+    pub fn gid(mut self, gid: u32) -> Command {
+        self.process.gid = Some(gid);
+        self
+    }
+
+    /// Runs it with exactly these supplementary groups.
+    pub fn groups(mut self, groups: impl IntoIterator<Item = u32>) -> Command {
+        self.process.groups = Some(groups.into_iter().collect());
+        self
+    }
+
+    /// Runs it in a session of its own, without a controlling terminal. It is contained all the same.
+    pub fn setsid(mut self) -> Command {
+        self.process.setsid = true;
+        self
+    }
+
+    /// If it has to have a process group of its own, makes that the foreground group of the terminal on standard
+    /// input, so that it can read there. Whoever asks for this takes the foreground back afterwards.
+    pub fn foreground(mut self) -> Command {
+        self.process.foreground = true;
+        self
+    }
+
+    /// The file mode creation mask.
+    pub fn umask(mut self, mask: u32) -> Command {
+        self.process.umask = Some(mask);
+        self
+    }
+
+    /// The nice value itself: -20 (first) to 19.
+    pub fn nice(mut self, nice: i32) -> Command {
+        self.process.nice = Some(nice);
+        self
+    }
+
+    /// The CPUs it may run on, counted from 0. Linux.
+    pub fn affinity(mut self, cpus: impl IntoIterator<Item = u32>) -> Command {
+        self.process.affinity = Some(cpus.into_iter().collect());
+        self
+    }
+
+    /// I/O scheduling class and level. Linux.
+    pub fn io_priority(mut self, priority: IoPriority) -> Command {
+        self.process.io_priority = Some(priority);
+        self
+    }
+
+    /// How readily the kernel ends it when memory runs out: -1000 (never) to 1000. Linux.
+    pub fn oom_score_adj(mut self, score: i32) -> Command {
+        self.process.oom_score_adj = Some(score);
+        self
+    }
+
+    /// A limit that each of its processes has for itself; soft and hard, `None` for no limit.
+    pub fn rlimit(mut self, resource: Resource, soft: Option<u64>, hard: Option<u64>) -> Command {
+        self.process.rlimits.push(Rlimit { resource, soft, hard });
+        self
+    }
+
+    /// Bars it from gaining privileges by what it executes (`PR_SET_NO_NEW_PRIVS`). Linux.
+    pub fn no_new_privs(mut self) -> Command {
+        self.process.no_new_privs = true;
+        self
+    }
+
+    /// Gives a console program no window. Windows; elsewhere there is none, so that nothing has to be done.
+    pub fn create_no_window(mut self) -> Command {
+        self.process.no_window = true;
+        self
+    }
+}

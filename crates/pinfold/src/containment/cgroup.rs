@@ -1,0 +1,279 @@
+//! A cgroup of its own for each run, below one directory of this process.
+//!
+//! The directory is made with the first run, beside us in our own cgroup; its name says who made it, so that the
+//! next owner can tell and clear what a dead one left. Empty cgroups are kept for the next run, since making one
+//! costs more than the spawn itself.
+
+use pinfold_os::descriptor::Borrowed;
+use pinfold_os::handle::Pid;
+use pinfold_os::linux::cgroup::{self, Cgroup, CpuTime};
+use pinfold_os::poll::Waitable;
+use pinfold_os::signal::Signal;
+use pinfold_proc::{Proc, ReadError, Target};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How many empty cgroups are kept.
+const POOL: usize = 32;
+
+/// What a directory of ours is called: this, then PID namespace, pid and start time, with dots between.
+const PREFIX: &str = "pinfold";
+
+/// The directory of this process and the empty cgroups in it.
+#[derive(Debug)]
+struct Owner {
+    /// Who made it: after a fork, the copy in the child is not its owner.
+    pid: u32,
+    /// The reason why there is none.
+    directory: Result<PathBuf, String>,
+    pool: Vec<Vacant>,
+    made: u64,
+}
+
+#[derive(Debug)]
+struct Vacant {
+    cgroup: Cgroup,
+    used: CpuTime,
+}
+
+static OWNER: Mutex<Option<Owner>> = Mutex::new(None);
+
+fn owner() -> MutexGuard<'static, Option<Owner>> {
+    let mut guard = OWNER.lock().unwrap_or_else(PoisonError::into_inner);
+    let pid = std::process::id();
+    if guard.as_ref().is_none_or(|owner| owner.pid != pid) {
+        let directory = settle();
+        if directory.is_ok() {
+            static ONCE: Once = Once::new();
+            ONCE.call_once(|| pinfold_os::exit::at_exit(leave));
+        }
+        *guard = Some(Owner { pid, directory, pool: Vec::new(), made: 0 });
+    }
+    guard
+}
+
+/// Whether cgroups can be had, and if not, why not.
+pub(crate) fn available() -> Result<(), String> {
+    match owner().as_ref().map(|owner| &owner.directory) {
+        Some(Err(why)) => Err(why.clone()),
+        _ => Ok(()),
+    }
+}
+
+/// Makes the directory of this process.
+fn settle() -> Result<PathBuf, String> {
+    use pinfold_os::deny::{Feature, denied};
+    if denied(Feature::Cgroup) {
+        return Err("hidden by PINFOLD_DENY".to_owned());
+    }
+    let base = own_cgroup()?;
+    sweep(&base);
+    let name = own_name().ok_or("/proc does not say who we are")?;
+    let directory = base.join(name);
+    match std::fs::create_dir(&directory) {
+        Ok(()) => {}
+        // Ours by its name, so it was left by a process image of this very process before it executed us.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        Err(error) => return Err(format!("{} cannot be written to: {error}", base.display())),
+    }
+    // Only inside a threaded subtree, or where moving between cgroups is not ours to do, does this fail.
+    let usable = Cgroup::open(&directory).and_then(|cgroup| cgroup.is_populated()).map_err(|error| {
+        let _ = cgroup::remove(&directory);
+        format!("{} is no usable cgroup: {error}", directory.display())
+    });
+    usable.map(|_| directory)
+}
+
+/// The cgroup v2 directory that this process is in.
+fn own_cgroup() -> Result<PathBuf, String> {
+    use std::os::unix::ffi::OsStringExt;
+    let unreadable = |error: ReadError| format!("/proc cannot be read: {error}");
+    let malformed = |error: pinfold_proc::parse::ParseError| format!("/proc cannot be read: {error}");
+    let mut proc = Proc::host().map_err(unreadable)?;
+    let own = {
+        let cgroups = proc.cgroup(Target::Own).map_err(unreadable)?;
+        cgroups.v2().map_err(malformed)?.ok_or("the kernel has no cgroup v2")?.path.to_vec()
+    };
+    let mounts = proc.mountinfo(Target::Own).map_err(unreadable)?;
+    let mount = mounts.cgroup2().map_err(malformed)?.ok_or("no cgroup v2 hierarchy is mounted")?;
+    let place = mount.locate(&own).ok_or_else(|| {
+        let (own, point) = (String::from_utf8_lossy(&own), String::from_utf8_lossy(&mount.mount_point));
+        format!("our cgroup {own} is not below what is mounted at {point}")
+    })?;
+    Ok(std::ffi::OsString::from_vec(place).into())
+}
+
+fn own_name() -> Option<String> {
+    let stat = Proc::host().ok()?.stat(Target::Own).ok().map(|stat| (stat.pid, stat.starttime));
+    let (pid, start) = stat?;
+    Some(format!("{PREFIX}.{}.{pid}.{start}", pid_namespace()?))
+}
+
+/// The number of our PID namespace. The pids in other ones mean nothing here.
+fn pid_namespace() -> Option<u64> {
+    let link = std::fs::read_link("/proc/self/ns/pid").ok()?;
+    link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
+}
+
+/// Clears what owners left that ended without a chance to do it themselves.
+fn sweep(base: &Path) {
+    let (Ok(entries), Some(namespace)) = (std::fs::read_dir(base), pid_namespace()) else { return };
+    for entry in entries.flatten() {
+        if entry.file_name().to_str().is_some_and(|name| is_left_over(name, namespace)) {
+            let path = entry.path();
+            if let Ok(cgroup) = Cgroup::open(&path) {
+                let _ = cgroup.kill();
+                wait_until_empty(&cgroup, Instant::now() + Duration::from_secs(1));
+            }
+            let _ = cgroup::remove(&path);
+        }
+    }
+}
+
+/// Whether a directory of this name was made by a process of our PID namespace that is gone.
+fn is_left_over(name: &str, namespace: u64) -> bool {
+    let mut parts = name.split('.');
+    let mut number = || parts.next().and_then(|part| part.parse::<u64>().ok());
+    let is_ours = name.starts_with(PREFIX);
+    let _ = number();
+    let (Some(in_namespace), Some(pid), Some(start)) = (number(), number(), number()) else { return false };
+    let Ok(pid) = u32::try_from(pid) else { return false };
+    let lives = match Proc::new("/proc").stat(pid) {
+        Ok(stat) => stat.starttime == start,
+        Err(error) => !error.is_gone(),
+    };
+    is_ours && in_namespace == namespace && !lives
+}
+
+fn wait_until_empty(cgroup: &Cgroup, deadline: Instant) {
+    while cgroup.is_populated().unwrap_or(false) {
+        match pinfold_os::poll::wait(&[cgroup.waitable()], Some(deadline)) {
+            Ok(pinfold_os::poll::Woken::Deadline) | Err(_) => return,
+            Ok(_) => {}
+        }
+    }
+}
+
+/// At the orderly end of this process: ends what is left and removes the directory.
+fn leave() {
+    let Ok(mut guard) = OWNER.try_lock() else { return };
+    let Some(owner) = guard.as_mut().filter(|owner| owner.pid == std::process::id()) else { return };
+    owner.pool.clear();
+    let Ok(directory) = &owner.directory else { return };
+    if let Ok(cgroup) = Cgroup::open(directory) {
+        if cgroup.is_populated().unwrap_or(false) && cgroup.kill().is_ok() {
+            wait_until_empty(&cgroup, Instant::now() + Duration::from_secs(1));
+        }
+        let _ = cgroup.remove();
+    }
+}
+
+/// The cgroup of one run.
+#[derive(Debug)]
+pub(crate) struct Leaf {
+    /// `Some` until it is dropped.
+    cgroup: Option<Cgroup>,
+    /// What its earlier occupants used.
+    before: CpuTime,
+    used: Mutex<Option<CpuTime>>,
+}
+
+impl Leaf {
+    /// One from the pool, or a new one.
+    pub(crate) fn take() -> io::Result<Leaf> {
+        let mut guard = owner();
+        let owner = guard.as_mut().ok_or(io::ErrorKind::NotFound)?;
+        let directory = owner.directory.clone().map_err(io::Error::other)?;
+        if let Some(vacant) = owner.pool.pop() {
+            return Ok(Leaf { cgroup: Some(vacant.cgroup), before: vacant.used, used: Mutex::new(None) });
+        }
+        owner.made += 1;
+        let path = directory.join(owner.made.to_string());
+        drop(guard);
+        let cgroup = Cgroup::create(&path)?;
+        Ok(Leaf { cgroup: Some(cgroup), before: CpuTime::default(), used: Mutex::new(None) })
+    }
+
+    fn cgroup(&self) -> &Cgroup {
+        self.cgroup.as_ref().expect("a leaf has its cgroup until it is dropped")
+    }
+
+    pub(crate) fn directory(&self) -> Borrowed<'_> {
+        self.cgroup().directory()
+    }
+
+    pub(crate) fn waitable(&self) -> Waitable<'_> {
+        self.cgroup().waitable()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
+        self.cgroup().signal(signal).map(drop)
+    }
+
+    pub(crate) fn kill(&self) -> io::Result<()> {
+        self.cgroup().kill()
+    }
+
+    pub(crate) fn freeze(&self, frozen: bool) -> io::Result<()> {
+        self.cgroup().freeze(frozen)
+    }
+
+    pub(crate) fn members(&self) -> Vec<Pid> {
+        self.cgroup().processes().unwrap_or_default()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        // A directory that someone removed had nobody in it.
+        !self.cgroup().is_populated().unwrap_or(false)
+    }
+
+    pub(crate) fn cpu_time(&self) -> Option<(Duration, Duration)> {
+        let total = self.cgroup().cpu_time().ok()?;
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Some(total);
+        let before = self.before;
+        Some((total.user.saturating_sub(before.user), total.system.saturating_sub(before.system)))
+    }
+}
+
+impl Drop for Leaf {
+    fn drop(&mut self) {
+        let Some(cgroup) = self.cgroup.take() else { return };
+        let mut guard = OWNER.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(owner) = guard.as_mut().filter(|owner| owner.pid == std::process::id()) else { return };
+        let used = self.used.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let empty = cgroup.is_populated().is_ok_and(|populated| !populated);
+        if let (true, Some(used), true) = (empty, used, owner.pool.len() < POOL && !cgroup.has_children()) {
+            owner.pool.push(Vacant { cgroup, used });
+            return;
+        }
+        drop(guard);
+        if !empty {
+            let _ = cgroup.kill();
+            wait_until_empty(&cgroup, Instant::now() + Duration::from_secs(1));
+        }
+        // What refuses to die now is still in the owner's directory, and goes with that.
+        let _ = cgroup.remove();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn only_what_a_dead_process_of_our_namespace_made_is_left_over() {
+        let namespace = pid_namespace().unwrap();
+        let own = own_name().unwrap();
+        assert!(!is_left_over(&own, namespace), "we live");
+        let start = Proc::host().unwrap().stat(Target::Own).unwrap().starttime;
+        let other_start = own.replace(&start.to_string(), &(start + 1).to_string());
+        assert!(is_left_over(&other_start, namespace), "our pid was someone else's before");
+        assert!(!is_left_over(&other_start, namespace + 1), "pids of another namespace mean nothing");
+        for name in ["pinfold", "pinfold.1", "pinfold.a.b.c", "other.1.2.3", "system.slice"] {
+            assert!(!is_left_over(name, namespace), "{name}");
+        }
+    }
+}

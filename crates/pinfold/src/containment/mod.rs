@@ -1,0 +1,189 @@
+//! Containers: what a run and all its descendants live in, so that they can be told and ended together.
+//!
+//! A closed set: each rung of the ladder is a variant here and a file beside this one. Built so far are
+//! [`Mechanism::CgroupV2`] and [`Mechanism::ProcessGroup`]; asking for another is a typed refusal.
+
+#[cfg(target_os = "linux")]
+mod cgroup;
+mod strays;
+
+pub(crate) use strays::{describe, holders, live_usage};
+
+use crate::outcome::{Guarantee, Mechanism};
+use crate::settings::{Containment, Isolation};
+use pinfold_os::handle::{Pid, Process};
+use pinfold_os::order::{Grouping, Order};
+use pinfold_os::poll::Waitable;
+use pinfold_os::signal::Signal;
+use std::io;
+use std::time::Duration;
+
+/// Why a container cannot be had.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) what: String,
+    pub(crate) instead: String,
+}
+
+/// Chooses the mechanism for a command on this host.
+pub(crate) fn choose(wanted: Containment) -> Result<Mechanism, Refusal> {
+    let mechanism = match wanted.isolation {
+        Isolation::Best if cgroups().is_ok() => Mechanism::CgroupV2,
+        Isolation::Best | Isolation::ProcessGroup => Mechanism::ProcessGroup,
+        Isolation::Cgroup => match cgroups() {
+            Ok(()) => Mechanism::CgroupV2,
+            Err(why) => {
+                return Err(Refusal {
+                    what: format!("cgroup v2 was asked for and cannot be had: {why}"),
+                    instead: "run as root, or in a cgroup that is delegated to your user".to_owned(),
+                });
+            }
+        },
+        Isolation::Subreaper => return Err(not_built("a subreaper keeper")),
+        Isolation::PidNamespace => return Err(not_built("a PID namespace")),
+    };
+    match wanted.require {
+        Some(required) if guarantee(mechanism) < required => Err(Refusal {
+            what: format!(
+                "the guarantee {required} was required, and {mechanism} guarantees {}",
+                guarantee(mechanism)
+            ),
+            instead: "require less, or nothing".to_owned(),
+        }),
+        _ => Ok(mechanism),
+    }
+}
+
+fn not_built(what: &str) -> Refusal {
+    Refusal {
+        what: format!("isolation by {what} is not supported by this version"),
+        instead: "use isolation cgroup or best".to_owned(),
+    }
+}
+
+/// What a mechanism is good for in this version.
+pub(crate) fn guarantee(mechanism: Mechanism) -> Guarantee {
+    match mechanism {
+        Mechanism::CgroupV2 => Guarantee::WhileOwnerLives,
+        Mechanism::PidNamespace | Mechanism::JobObject => Guarantee::Kernel,
+        Mechanism::Subreaper => Guarantee::Guarded,
+        Mechanism::ProcessGroup => Guarantee::BestEffort,
+    }
+}
+
+/// Whether cgroups can be had here, and if not, why not.
+pub(crate) fn cgroups() -> Result<(), String> {
+    #[cfg(target_os = "linux")]
+    {
+        cgroup::available()
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        Err("only Linux has them".to_owned())
+    }
+}
+
+/// A container, empty or in use. Dropping it ends whatever is in it.
+#[derive(Debug)]
+pub(crate) enum Container {
+    #[cfg(target_os = "linux")]
+    Cgroup(cgroup::Leaf),
+    /// The process group that the program leads. It has no existence of its own.
+    Group,
+}
+
+impl Container {
+    pub(crate) fn make(mechanism: Mechanism) -> io::Result<Container> {
+        match mechanism {
+            #[cfg(target_os = "linux")]
+            Mechanism::CgroupV2 => Ok(Container::Cgroup(cgroup::Leaf::take()?)),
+            Mechanism::ProcessGroup => Ok(Container::Group),
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    pub(crate) fn mechanism(&self) -> Mechanism {
+        match self {
+            #[cfg(target_os = "linux")]
+            Container::Cgroup(_) => Mechanism::CgroupV2,
+            Container::Group => Mechanism::ProcessGroup,
+        }
+    }
+
+    /// Writes into an order that the process is to be born in here.
+    pub(crate) fn admit<'a>(&'a self, order: &mut Order<'a>, foreground: bool) {
+        match self {
+            #[cfg(target_os = "linux")]
+            Container::Cgroup(leaf) => order.cgroup = Some(leaf.directory()),
+            Container::Group if order.grouping == Grouping::Inherit => {
+                order.grouping = if foreground { Grouping::OwnForeground(0) } else { Grouping::Own };
+            }
+            Container::Group => {}
+        }
+    }
+
+    /// Sends a signal to all that is in here.
+    pub(crate) fn signal(&self, leader: &Process, signal: Signal) -> io::Result<()> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Container::Cgroup(leaf) => leaf.signal(signal),
+            Container::Group => leader.signal_group(signal),
+        }
+    }
+
+    /// Ends all that is in here, at once.
+    pub(crate) fn kill(&self, leader: &Process) -> io::Result<()> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Container::Cgroup(leaf) => leaf.kill(),
+            Container::Group => leader.signal_group(Signal::KILL),
+        }
+    }
+
+    /// Whether nothing lives in here any more. `leader` must have ended, and been waited for unless its group could
+    /// then no longer be named.
+    pub(crate) fn is_empty(&self, leader: &Process) -> bool {
+        match self {
+            #[cfg(target_os = "linux")]
+            Container::Cgroup(leaf) => leaf.is_empty(),
+            Container::Group if leader.group_outlives_leader() => !leader.group_exists().unwrap_or(false),
+            Container::Group => strays::members_of_group(leader.pid()).is_empty(),
+        }
+    }
+
+    /// What tells that [`Container::is_empty`] may have changed; `None` where it has to be asked again and again.
+    pub(crate) fn waitable(&self) -> Option<Waitable<'_>> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Container::Cgroup(leaf) => Some(leaf.waitable()),
+            Container::Group => None,
+        }
+    }
+
+    /// Stops all of it from running, or lets it run on.
+    pub(crate) fn freeze(&self, leader: &Process, frozen: bool) -> io::Result<()> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Container::Cgroup(leaf) => leaf.freeze(frozen),
+            Container::Group => leader.signal_group(if frozen { Signal::STOP } else { Signal::CONT }),
+        }
+    }
+
+    /// The processes in here.
+    pub(crate) fn members(&self, leader: &Process) -> Vec<Pid> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Container::Cgroup(leaf) => leaf.members(),
+            Container::Group => strays::members_of_group(leader.pid()),
+        }
+    }
+
+    /// Time on CPUs of all that was in here, in user mode and in the kernel.
+    pub(crate) fn cpu_time(&self) -> Option<(Duration, Duration)> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Container::Cgroup(leaf) => leaf.cpu_time(),
+            Container::Group => None,
+        }
+    }
+}

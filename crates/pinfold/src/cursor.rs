@@ -1,0 +1,194 @@
+//! Places in the output of a run, for the streams of the blocking and of the async handle alike.
+
+use crate::capture::Cursor;
+use crate::command::Command;
+use crate::outcome::Outcome;
+use crate::running::Running;
+use crate::settings::Stream;
+use crate::text::LineReader;
+use pinfold_os::handle::Pid;
+use std::collections::VecDeque;
+
+/// At most this much is handed over at a time, so that one lock is not held for long.
+const BATCH: usize = 1 << 20;
+
+/// A place in the bytes of one stream.
+#[derive(Debug)]
+pub(crate) struct ByteCursor {
+    stream: Stream,
+    cursor: Option<Cursor>,
+    offset: u64,
+}
+
+/// What [`ByteCursor::pull`] found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Pulled {
+    /// Bytes, which `take` was given.
+    Some,
+    /// Nothing now.
+    Later,
+    /// Nothing any more.
+    End,
+}
+
+impl ByteCursor {
+    /// `None` if the stream is not captured.
+    pub(crate) fn open(running: &mut Running, stream: Stream) -> Option<ByteCursor> {
+        let capture = running.channels[stream as usize].capture.as_mut()?;
+        let cursor = capture.open_cursor();
+        Some(ByteCursor { stream, offset: capture.offset(&cursor), cursor: Some(cursor) })
+    }
+
+    /// Hands over what came since the last call, and whether something before it was dropped.
+    pub(crate) fn pull(&mut self, running: &mut Running, mut take: impl FnMut(&[u8], bool)) -> Pulled {
+        let over = running.outcome().is_some();
+        let (Some(cursor), Some(capture)) =
+            (&self.cursor, running.channels[self.stream as usize].capture.as_mut())
+        else {
+            return Pulled::End;
+        };
+        let (offset, unread) = capture.unread(cursor);
+        if unread.is_empty() {
+            return if capture.is_ended() || over { Pulled::End } else { Pulled::Later };
+        }
+        let batch = &unread[..unread.len().min(BATCH)];
+        take(batch, offset > self.offset);
+        self.offset = offset + batch.len() as u64;
+        capture.advance_cursor(cursor, self.offset);
+        Pulled::Some
+    }
+
+    /// Lets go of what it protects.
+    pub(crate) fn close(&mut self, running: &mut Running) {
+        if let (Some(cursor), Some(capture)) =
+            (self.cursor.take(), running.channels[self.stream as usize].capture.as_mut())
+        {
+            capture.close_cursor(cursor);
+        }
+    }
+}
+
+/// A place in the lines of one stream.
+pub(crate) struct LineCursor {
+    bytes: ByteCursor,
+    reader: LineReader,
+    ended: bool,
+}
+
+impl LineCursor {
+    /// `None` if the stream is not captured.
+    pub(crate) fn open(running: &mut Running, stream: Stream, command: &Command) -> Option<LineCursor> {
+        let bytes = ByteCursor::open(running, stream)?;
+        let reader = LineReader::new(&command.encodings[stream as usize], command.lines);
+        Some(LineCursor { bytes, reader, ended: false })
+    }
+
+    /// Takes in what came: whether there is any use in asking [`LineCursor::next`] again now.
+    pub(crate) fn pull(&mut self, running: &mut Running) -> bool {
+        let reader = &mut self.reader;
+        let pulled = self.bytes.pull(running, |bytes, gap| {
+            if gap {
+                reader.gap();
+            }
+            reader.feed(bytes);
+        });
+        if pulled == Pulled::End && !self.ended {
+            self.reader.end();
+            self.ended = true;
+        }
+        pulled != Pulled::Later
+    }
+
+    /// The next complete line of what was taken in.
+    pub(crate) fn next(&mut self) -> Option<&str> {
+        self.reader.next_line()
+    }
+
+    /// Whether [`LineCursor::next`] has one.
+    pub(crate) fn has_line(&self) -> bool {
+        self.reader.has_line()
+    }
+
+    /// Whether no line will come any more once [`LineCursor::next`] gives none.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The beginning of a line that is not complete yet.
+    pub(crate) fn unfinished(&self) -> std::borrow::Cow<'_, str> {
+        self.reader.unfinished()
+    }
+
+    pub(crate) fn close(&mut self, running: &mut Running) {
+        self.bytes.close(running);
+    }
+}
+
+/// Something that happened in a run.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Event {
+    /// It was started.
+    Started {
+        /// The program's pid.
+        pid: Pid,
+    },
+    /// A line came.
+    Line {
+        /// On which stream.
+        stream: Stream,
+        /// Without its line break.
+        text: String,
+    },
+    /// It ended; the last event.
+    Ended(Box<Outcome>),
+}
+
+/// A place in everything that happens.
+pub(crate) struct EventCursor {
+    lines: Vec<(Stream, LineCursor)>,
+    ready: VecDeque<Event>,
+    ended: bool,
+}
+
+impl EventCursor {
+    pub(crate) fn open(running: &mut Running, command: &Command) -> EventCursor {
+        let open = |stream| Some((stream, LineCursor::open(running, stream, command)?));
+        EventCursor {
+            lines: Stream::BOTH.into_iter().filter_map(open).collect(),
+            ready: VecDeque::from([Event::Started { pid: running.pid() }]),
+            ended: false,
+        }
+    }
+
+    /// Takes in what happened: whether [`EventCursor::next`] has something to say, if only that nothing will come.
+    pub(crate) fn pull(&mut self, running: &mut Running) -> bool {
+        let mut open = false;
+        for (stream, lines) in &mut self.lines {
+            while lines.pull(running) {
+                while let Some(line) = lines.next() {
+                    self.ready.push_back(Event::Line { stream: *stream, text: line.to_owned() });
+                }
+                if lines.has_ended() {
+                    break;
+                }
+            }
+            open |= !lines.has_ended();
+        }
+        if let (false, false, Some(outcome)) = (open, self.ended, running.outcome()) {
+            self.ended = true;
+            self.ready.push_back(Event::Ended(Box::new(outcome.clone())));
+        }
+        !self.ready.is_empty() || self.ended
+    }
+
+    pub(crate) fn next(&mut self) -> Option<Event> {
+        self.ready.pop_front()
+    }
+
+    pub(crate) fn close(&mut self, running: &mut Running) {
+        for (_, lines) in &mut self.lines {
+            lines.close(running);
+        }
+    }
+}

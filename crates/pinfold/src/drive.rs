@@ -1,0 +1,5 @@
+//! Drivers: what waits for a machine's descriptors and tells it to go on. They decide nothing.
+
+pub(crate) mod block;
+#[cfg(feature = "tokio")]
+pub(crate) mod tokio;

@@ -1,0 +1,217 @@
+//! The one error of this crate: what failed, at which program and step, why, and what to do.
+//!
+//! Messages never hold arguments or environment values, which routinely are secrets.
+
+use crate::output::Output;
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::io;
+use std::time::Duration;
+
+/// What kind of failure an [`Error`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// There is no such program, or what it needs to be executed (its `#!` interpreter) is not there.
+    NotFound,
+    /// The program is there and cannot be executed, or the kernel refused a privilege that the command asks for.
+    PermissionDenied,
+    /// The command contradicts itself or holds a value that cannot be meant: nothing was started.
+    InvalidInput,
+    /// This host or this build cannot do what the command asks for: nothing was started.
+    Unsupported,
+    /// A resource ran out: processes, descriptors, memory.
+    ResourceLimit,
+    /// The program could not be started for another reason.
+    Spawn,
+    /// It ended with a code that is not a success.
+    NonZeroExit,
+    /// A signal ended it.
+    Signalled,
+    /// A timeout of its own ended it.
+    Timeout,
+    /// A cancellation token ended it.
+    Cancelled,
+    /// It gave more output than its limit, and the limit says that this is an error.
+    OutputTooLarge,
+    /// Its output is not what the verb asked for: not JSON, not even a line.
+    UnexpectedOutput,
+    /// Its status was taken by other code of this process.
+    StatusLost,
+    /// Reading or writing its streams failed.
+    Io,
+}
+
+impl ErrorKind {
+    /// Its name in `snake_case`: `not_found`, `non_zero_exit`, ...
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ErrorKind::NotFound => "not_found",
+            ErrorKind::PermissionDenied => "permission_denied",
+            ErrorKind::InvalidInput => "invalid_input",
+            ErrorKind::Unsupported => "unsupported",
+            ErrorKind::ResourceLimit => "resource_limit",
+            ErrorKind::Spawn => "spawn",
+            ErrorKind::NonZeroExit => "non_zero_exit",
+            ErrorKind::Signalled => "signalled",
+            ErrorKind::Timeout => "timeout",
+            ErrorKind::Cancelled => "cancelled",
+            ErrorKind::OutputTooLarge => "output_too_large",
+            ErrorKind::UnexpectedOutput => "unexpected_output",
+            ErrorKind::StatusLost => "status_lost",
+            ErrorKind::Io => "io",
+        }
+    }
+}
+
+/// A run that did not go as asked.
+pub struct Error(Box<Inner>);
+
+struct Inner {
+    kind: ErrorKind,
+    program: OsString,
+    /// Reads after the program's name: "cannot be executed: ...".
+    what: String,
+    hint: Option<String>,
+    source: Option<io::Error>,
+    output: Option<Output<Vec<u8>>>,
+    timeout: Option<Duration>,
+}
+
+/// The result of everything in this crate that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// A failure of a kind at a program; `what` reads after the program's name.
+    pub(crate) fn new(kind: ErrorKind, program: &OsStr, what: impl Into<String>) -> Error {
+        Error(Box::new(Inner {
+            kind,
+            program: program.to_owned(),
+            what: what.into(),
+            hint: None,
+            source: None,
+            output: None,
+            timeout: None,
+        }))
+    }
+
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Error {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn because(mut self, source: io::Error) -> Error {
+        self.0.source = Some(source);
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn with_output(mut self, output: Output<Vec<u8>>) -> Error {
+        self.0.output = Some(output);
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn after(mut self, timeout: Option<Duration>) -> Error {
+        self.0.timeout = timeout;
+        self
+    }
+
+    /// What kind of failure it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The program's name as the command has it.
+    pub fn program(&self) -> &OsStr {
+        &self.0.program
+    }
+
+    /// What to do about it, where that is known.
+    pub fn what_to_do(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    /// The run's output up to the failure and its outcome, where there was a run.
+    pub fn output(&self) -> Option<&Output<Vec<u8>>> {
+        self.0.output.as_ref()
+    }
+
+    /// [`Error::output`], taken out.
+    pub fn into_output(self) -> Option<Output<Vec<u8>>> {
+        self.0.output
+    }
+
+    /// The exit code, where the run ended with one.
+    pub fn code(&self) -> Option<i32> {
+        self.output().and_then(|output| output.outcome.code())
+    }
+
+    /// The signal that ended the run, where one did.
+    pub fn signal(&self) -> Option<crate::Signal> {
+        self.output().and_then(|output| output.outcome.signal())
+    }
+
+    /// The timeout that passed, for [`ErrorKind::Timeout`].
+    pub fn timeout(&self) -> Option<Duration> {
+        self.0.timeout
+    }
+
+    /// The operating system's error number, where it gave one.
+    pub fn os_error(&self) -> Option<i32> {
+        self.0.source.as_ref().and_then(io::Error::raw_os_error)
+    }
+
+    /// The message without the hint.
+    pub fn message(&self) -> String {
+        format!("{}: {}", self.0.program.display(), self.0.what)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.0.program.display(), self.0.what)?;
+        match &self.0.hint {
+            Some(hint) => write!(f, "; {hint}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Error")
+            .field("kind", &self.0.kind)
+            .field("program", &self.0.program)
+            .field("what", &self.0.what)
+            .field("hint", &self.0.hint)
+            .field("source", &self.0.source)
+            .field("outcome", &self.0.output.as_ref().map(|output| &output.outcome))
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.source.as_ref().map(|error| error as _)
+    }
+}
+
+impl From<Error> for io::Error {
+    /// Keeps the error as the source, under the nearest kind of the standard library.
+    fn from(error: Error) -> io::Error {
+        let kind = match error.kind() {
+            ErrorKind::NotFound => io::ErrorKind::NotFound,
+            ErrorKind::PermissionDenied => io::ErrorKind::PermissionDenied,
+            ErrorKind::InvalidInput => io::ErrorKind::InvalidInput,
+            ErrorKind::Unsupported => io::ErrorKind::Unsupported,
+            ErrorKind::Timeout => io::ErrorKind::TimedOut,
+            ErrorKind::Cancelled => io::ErrorKind::Interrupted,
+            ErrorKind::UnexpectedOutput => io::ErrorKind::InvalidData,
+            _ => io::ErrorKind::Other,
+        };
+        io::Error::new(kind, error)
+    }
+}

@@ -1,0 +1,278 @@
+//! The live handle of the blocking world: several threads may use it at once, and every question can be asked again.
+
+mod shared;
+mod streams;
+
+pub use streams::{Chunks, Events, Lines, StdinWriter};
+
+use crate::command::Command;
+use crate::cursor::{ByteCursor, EventCursor, LineCursor};
+use crate::error::{Error, ErrorKind, Result};
+use crate::outcome::{Guarantee, Mechanism, Outcome, Usage};
+use crate::output::Output;
+use crate::running::Running;
+use crate::settings::{StopRule, Stream};
+use pinfold_os::handle::Pid;
+use pinfold_os::signal::Signal;
+use shared::Shared;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// A started command.
+///
+/// The run moves while one of its methods waits: whichever thread waits drives it for all, so that a timeout, a stop
+/// and the output of the other stream are dealt with whatever is being waited for. Waiting takes `&self`, and can be
+/// done by several threads and repeatedly. Output stays readable after the end, and a stream can be opened at any time:
+/// it starts with what is retained. Between calls nobody reads, and a program that writes more than a pipe holds waits;
+/// [`Handle::in_background`] changes that.
+///
+/// Dropping the last clone before the end kills all of the run, and returns when that is done.
+///
+/// ```
+/// use pinfold::Command;
+///
+/// let server = Command::new("sh").args(["-c", "echo listening; sleep 60"]).start()?;
+/// let first = server.stdout_lines()?.next().unwrap()?;
+/// assert_eq!(first, "listening");
+/// let outcome = server.stop()?;
+/// assert_eq!(outcome.cause, pinfold::Cause::Stopped);
+/// # pinfold::Result::Ok(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Handle(Arc<Shared>);
+
+impl Handle {
+    pub(crate) fn new(running: Running, command: &Command) -> Handle {
+        Handle(Arc::new(Shared::new(running, command.clone())))
+    }
+
+    /// The program's pid. Good for showing: signals go through [`Handle::signal`].
+    pub fn pid(&self) -> Pid {
+        self.0.pid
+    }
+
+    /// What holds the run together.
+    pub fn mechanism(&self) -> Mechanism {
+        self.0.mechanism
+    }
+
+    /// What that is good for.
+    pub fn guarantee(&self) -> Guarantee {
+        self.0.guarantee
+    }
+
+    /// The command that was started.
+    pub fn command(&self) -> &Command {
+        &self.0.command
+    }
+
+    /// Since the start; for a run that has ended, until its end.
+    pub fn elapsed(&self) -> Duration {
+        self.0.visit(|running| match running.outcome() {
+            Some(outcome) => outcome.duration,
+            None => running.started().elapsed(),
+        })
+    }
+
+    /// Waits for the end of all of it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] if the descriptors cannot be waited for.
+    pub fn wait(&self) -> Result<Outcome> {
+        self.0.drive_to(|running| running.outcome().cloned())
+    }
+
+    /// [`Handle::wait`] for this long at most; `None` if it has not ended by then. It is left running.
+    ///
+    /// # Errors
+    /// As [`Handle::wait`].
+    pub fn wait_timeout(&self, timeout: Duration) -> Result<Option<Outcome>> {
+        self.0.drive(Instant::now().checked_add(timeout), |running| running.outcome().cloned())
+    }
+
+    /// How it ended, if it has; without waiting.
+    ///
+    /// # Errors
+    /// As [`Handle::wait`].
+    pub fn try_wait(&self) -> Result<Option<Outcome>> {
+        self.0.drive(Some(Instant::now()), |running| running.outcome().cloned())
+    }
+
+    /// Waits for the end and copies what is retained of the output.
+    ///
+    /// # Errors
+    /// As [`Handle::wait`]. How the run ended is data.
+    pub fn output(&self) -> Result<Output> {
+        Ok(self.output_bytes()?.into_text(&self.0.command.encodings))
+    }
+
+    /// [`Handle::output`] as bytes.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn output_bytes(&self) -> Result<Output<Vec<u8>>> {
+        self.0.drive_to(|running| running.outcome().is_some().then_some(()))?;
+        self.0.visit(|running| running.copy_output(&self.0.command)).ok_or_else(|| self.0.lost())
+    }
+
+    /// [`Handle::output_bytes`] without a copy, where this is the last clone.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn into_output(self) -> Result<Output<Vec<u8>>> {
+        self.wait()?;
+        match Arc::try_unwrap(self.0) {
+            Ok(shared) => shared.into_output(),
+            Err(shared) => Handle(shared).output_bytes(),
+        }
+    }
+
+    /// Stops all of it by the command's stop rule and waits for the end.
+    ///
+    /// # Errors
+    /// As [`Handle::wait`].
+    pub fn stop(&self) -> Result<Outcome> {
+        self.stop_by(self.0.command.stop)
+    }
+
+    /// [`Handle::stop`] by another rule.
+    ///
+    /// # Errors
+    /// As [`Handle::wait`].
+    pub fn stop_by(&self, rule: StopRule) -> Result<Outcome> {
+        self.0.visit(|running| running.stop(rule, Instant::now()));
+        self.wait()
+    }
+
+    /// Kills all of it and waits until it is gone.
+    ///
+    /// # Errors
+    /// As [`Handle::wait`].
+    pub fn kill(&self) -> Result<Outcome> {
+        self.stop_by(StopRule::KILL)
+    }
+
+    /// Sends a signal to the program.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if it has ended, [`ErrorKind::PermissionDenied`] if it has become another user.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        self.act("signalled", |running| running.signal(signal))
+    }
+
+    /// Sends a signal to every process of the run.
+    ///
+    /// # Errors
+    /// As [`Handle::signal`].
+    pub fn signal_all(&self, signal: Signal) -> Result<()> {
+        self.act("signalled", |running| running.signal_all(signal))
+    }
+
+    /// Stops every process of the run from running: by the cgroup freezer, where there is none by `SIGSTOP`.
+    ///
+    /// # Errors
+    /// As [`Handle::signal`].
+    pub fn suspend(&self) -> Result<()> {
+        self.act("suspended", Running::suspend)
+    }
+
+    /// Lets it run again.
+    ///
+    /// # Errors
+    /// As [`Handle::signal`].
+    pub fn resume(&self) -> Result<()> {
+        self.act("resumed", Running::resume)
+    }
+
+    fn act(&self, what: &str, act: impl FnOnce(&Running) -> io::Result<()>) -> Result<()> {
+        self.0.visit(|running| act(running)).map_err(|error| {
+            let kind = match error.kind() {
+                io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+                _ => ErrorKind::NotFound,
+            };
+            self.0.command.error(kind, format!("cannot be {what}: {error}")).because(error)
+        })
+    }
+
+    /// The processes of the run.
+    pub fn members(&self) -> Vec<Pid> {
+        self.0.visit(|running| running.members())
+    }
+
+    /// What it has used so far.
+    pub fn usage(&self) -> Usage {
+        self.0.visit(|running| running.usage())
+    }
+
+    /// Bytes and lines seen on a stream so far; `None` if it is not captured.
+    pub fn seen(&self, stream: Stream) -> Option<crate::outcome::Seen> {
+        self.0.visit(|running| running.seen(stream))
+    }
+
+    /// The lines of standard output, from the first that is retained.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if it is not captured.
+    pub fn stdout_lines(&self) -> Result<Lines> {
+        self.lines(Stream::Stdout)
+    }
+
+    /// The lines of standard error, from the first that is retained.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if it is not captured.
+    pub fn stderr_lines(&self) -> Result<Lines> {
+        self.lines(Stream::Stderr)
+    }
+
+    /// The lines of a stream, from the first that is retained.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if it is not captured.
+    pub fn lines(&self, stream: Stream) -> Result<Lines> {
+        let cursor = self.0.visit(|running| LineCursor::open(running, stream, &self.0.command));
+        Ok(Lines::new(self.clone(), cursor.ok_or_else(|| self.not_captured(stream))?))
+    }
+
+    /// The bytes of a stream as they come, from the first that is retained.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if it is not captured.
+    pub fn chunks(&self, stream: Stream) -> Result<Chunks> {
+        let cursor = self.0.visit(|running| ByteCursor::open(running, stream));
+        Ok(Chunks::new(self.clone(), cursor.ok_or_else(|| self.not_captured(stream))?))
+    }
+
+    /// Everything that happens, from the start to the end: lines of both streams among it.
+    pub fn events(&self) -> Events {
+        Events::new(self.clone(), self.0.visit(|running| EventCursor::open(running, &self.0.command)))
+    }
+
+    /// The program's standard input, for a command that keeps it open.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if the command does not say [`Command::keep_stdin_open`].
+    pub fn stdin(&self) -> Result<StdinWriter> {
+        if self.0.command.stdin != crate::settings::Stdin::Open {
+            let error = self.0.command.error(ErrorKind::InvalidInput, "its standard input is not open to be written to");
+            return Err(error.hint("say keep_stdin_open() on the command"));
+        }
+        Ok(StdinWriter::new(self.clone()))
+    }
+
+    fn not_captured(&self, stream: Stream) -> Error {
+        let error = self.0.command.error(ErrorKind::InvalidInput, format!("its {stream} is not captured"));
+        error.hint("leave it at Stdio::Pipe")
+    }
+}
+
+impl IntoIterator for &Handle {
+    type Item = Result<String>;
+    type IntoIter = Lines;
+
+    /// The lines of standard output; none if it is not captured.
+    fn into_iter(self) -> Lines {
+        self.stdout_lines().unwrap_or_else(|_| Lines::none(self.clone()))
+    }
+}

@@ -1,0 +1,174 @@
+//! One machine, several threads: whoever waits drives it, the others are told.
+
+use crate::command::Command;
+use crate::error::{Error, ErrorKind, Result};
+use crate::outcome::{Guarantee, Mechanism};
+use crate::output::Output;
+use crate::running::Running;
+use pinfold_os::handle::Pid;
+use pinfold_os::poll::{self, Event};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// The machine and what it takes to share it.
+///
+/// The leader holds the lock while it is blocked in the kernel, so that no descriptor can go away under it. Who wants
+/// in counts itself among the visitors and raises the event, at which the leader steps aside. Who has to wait for
+/// something while there is a leader waits on the condition variable, and takes the lead when it is free.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub(super) command: Command,
+    pub(super) pid: Pid,
+    pub(super) mechanism: Mechanism,
+    pub(super) guarantee: Guarantee,
+    state: Mutex<State>,
+    moved: Condvar,
+    visitors: AtomicUsize,
+    blocked: AtomicBool,
+    wake: Option<Event>,
+}
+
+#[derive(Debug)]
+struct State {
+    running: Running,
+    led: bool,
+    followers: usize,
+}
+
+impl Shared {
+    pub(super) fn new(running: Running, command: Command) -> Shared {
+        Shared {
+            command,
+            pid: running.pid(),
+            mechanism: running.mechanism(),
+            guarantee: running.guarantee(),
+            state: Mutex::new(State { running, led: false, followers: 0 }),
+            moved: Condvar::new(),
+            visitors: AtomicUsize::new(0),
+            blocked: AtomicBool::new(false),
+            // Where no descriptor is left for it, a visitor waits until the leader wakes by itself.
+            wake: Event::new().ok(),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.visitors.fetch_add(1, Ordering::SeqCst);
+        if self.blocked.load(Ordering::SeqCst)
+            && let Some(wake) = &self.wake
+        {
+            wake.raise();
+        }
+        let guard = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        self.visitors.fetch_sub(1, Ordering::SeqCst);
+        guard
+    }
+
+    /// Does something with the machine that takes no waiting.
+    pub(super) fn visit<T>(&self, act: impl FnOnce(&mut Running) -> T) -> T {
+        act(&mut self.lock().running)
+    }
+
+    /// [`Shared::drive`] without a deadline.
+    pub(super) fn drive_to<T>(&self, ready: impl FnMut(&mut Running) -> Option<T>) -> Result<T> {
+        self.drive(None, ready)?.ok_or_else(|| self.lost())
+    }
+
+    /// Drives the machine until `ready` says what was waited for, or until the deadline.
+    pub(super) fn drive<T>(
+        &self,
+        deadline: Option<Instant>,
+        mut ready: impl FnMut(&mut Running) -> Option<T>,
+    ) -> Result<Option<T>> {
+        let mut state = self.lock();
+        let mut leading = false;
+        loop {
+            let now = Instant::now();
+            state.running.advance(now);
+            let answer = ready(&mut state.running);
+            if answer.is_some() || deadline.is_some_and(|deadline| deadline <= now) {
+                self.step_down(&mut state, leading);
+                return Ok(answer);
+            }
+            if state.led && !leading {
+                state = self.follow(state, deadline);
+                continue;
+            }
+            state.led = true;
+            leading = true;
+            if let Err(error) = self.block(&mut state, deadline) {
+                self.step_down(&mut state, leading);
+                let what = format!("cannot be waited for: {error}");
+                return Err(self.command.error(ErrorKind::Io, what).because(error));
+            }
+            if state.followers > 0 {
+                self.moved.notify_all();
+            }
+            if self.visitors.load(Ordering::SeqCst) > 0 {
+                drop(state);
+                // They hold the lock for no longer than a few system calls each.
+                while self.visitors.load(Ordering::SeqCst) > 0 {
+                    std::thread::yield_now();
+                }
+                state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+
+    fn follow<'a>(
+        &self,
+        mut state: MutexGuard<'a, State>,
+        deadline: Option<Instant>,
+    ) -> MutexGuard<'a, State> {
+        state.followers += 1;
+        let mut state = match deadline {
+            None => self.moved.wait(state).unwrap_or_else(PoisonError::into_inner),
+            Some(deadline) => {
+                let left = deadline.saturating_duration_since(Instant::now());
+                self.moved.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        state.followers -= 1;
+        state
+    }
+
+    fn step_down(&self, state: &mut State, leading: bool) {
+        if leading {
+            state.led = false;
+        }
+        if state.followers > 0 {
+            self.moved.notify_all();
+        }
+    }
+
+    /// Blocks in the kernel, with the lock held, until there is something to do or somebody wants in.
+    fn block(&self, state: &mut State, deadline: Option<Instant>) -> std::io::Result<()> {
+        self.blocked.store(true, Ordering::SeqCst);
+        let woken = if self.visitors.load(Ordering::SeqCst) > 0 {
+            Ok(())
+        } else {
+            let mut interest = state.running.interest();
+            interest.waitables.extend(self.wake.as_ref().map(Event::waitable));
+            let until = [interest.deadline, deadline].into_iter().flatten().min();
+            poll::wait(&interest.waitables, until).map(drop)
+        };
+        self.blocked.store(false, Ordering::SeqCst);
+        if self.visitors.load(Ordering::SeqCst) > 0
+            && let Some(wake) = &self.wake
+        {
+            wake.clear();
+        }
+        woken
+    }
+
+    pub(super) fn lost(&self) -> Error {
+        self.command.error(ErrorKind::Io, "has not ended, though waiting for it has")
+    }
+
+    /// What was captured, by whoever is the last to hold this.
+    pub(super) fn into_output(self) -> Result<Output<Vec<u8>>> {
+        let lost = self.lost();
+        let mut state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        state.running.take_output(&self.command).ok_or(lost)
+    }
+}

@@ -1,0 +1,201 @@
+//! What a live handle gives: lines, chunks, events, and a way to write.
+
+use super::Handle;
+use crate::cursor::{ByteCursor, Event, EventCursor, LineCursor, Pulled};
+use crate::error::Result;
+use std::io::{self, Write};
+
+/// The lines of one stream, decoded and without their line breaks. Ends with the stream.
+///
+/// As an iterator it owns each line; [`Lines::next_line`] lends them, which is several times faster.
+///
+/// ```
+/// use pinfold::Command;
+///
+/// let mut lines = Command::new("seq").arg("3").start()?.stdout_lines()?;
+/// let mut sum = 0;
+/// while let Some(line) = lines.next_line()? {
+///     sum += line.parse::<u32>().unwrap();
+/// }
+/// assert_eq!(sum, 6);
+/// # pinfold::Result::Ok(())
+/// ```
+pub struct Lines {
+    handle: Handle,
+    cursor: Option<LineCursor>,
+}
+
+impl Lines {
+    pub(super) fn new(handle: Handle, cursor: LineCursor) -> Lines {
+        Lines { handle, cursor: Some(cursor) }
+    }
+
+    pub(super) fn none(handle: Handle) -> Lines {
+        Lines { handle, cursor: None }
+    }
+
+    /// Waits for the next line and lends it.
+    ///
+    /// # Errors
+    /// As [`Handle::wait`].
+    pub fn next_line(&mut self) -> Result<Option<&str>> {
+        let Some(cursor) = &mut self.cursor else { return Ok(None) };
+        while !cursor.has_line() {
+            if cursor.has_ended() {
+                return Ok(None);
+            }
+            self.handle.0.drive_to(|running| cursor.pull(running).then_some(()))?;
+        }
+        Ok(cursor.next())
+    }
+
+    /// The beginning of a line that has not come to its end: a prompt, perhaps.
+    pub fn unfinished(&self) -> String {
+        self.cursor.as_ref().map(|cursor| cursor.unfinished().into_owned()).unwrap_or_default()
+    }
+}
+
+impl Iterator for Lines {
+    type Item = Result<String>;
+
+    fn next(&mut self) -> Option<Result<String>> {
+        self.next_line().map(|line| line.map(str::to_owned)).transpose()
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        if let Some(cursor) = &mut self.cursor {
+            self.handle.0.visit(|running| cursor.close(running));
+        }
+    }
+}
+
+/// The bytes of one stream as they come, up to 1 MiB at a time. Ends with the stream.
+pub struct Chunks {
+    handle: Handle,
+    cursor: ByteCursor,
+}
+
+impl Chunks {
+    pub(super) fn new(handle: Handle, cursor: ByteCursor) -> Chunks {
+        Chunks { handle, cursor }
+    }
+}
+
+impl Iterator for Chunks {
+    type Item = Result<Vec<u8>>;
+
+    fn next(&mut self) -> Option<Result<Vec<u8>>> {
+        let mut chunk = Vec::new();
+        let cursor = &mut self.cursor;
+        let pulled = self.handle.0.drive_to(|running| {
+            let pulled = cursor.pull(running, |bytes, _| chunk.extend_from_slice(bytes));
+            (pulled != Pulled::Later).then_some(pulled)
+        });
+        match pulled {
+            Ok(Pulled::Some) => Some(Ok(chunk)),
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        }
+    }
+}
+
+impl Drop for Chunks {
+    fn drop(&mut self) {
+        self.handle.0.visit(|running| self.cursor.close(running));
+    }
+}
+
+/// Everything that happens in a run, from its start to its end.
+pub struct Events {
+    handle: Handle,
+    cursor: EventCursor,
+}
+
+impl Events {
+    pub(super) fn new(handle: Handle, cursor: EventCursor) -> Events {
+        Events { handle, cursor }
+    }
+}
+
+impl Iterator for Events {
+    type Item = Result<Event>;
+
+    fn next(&mut self) -> Option<Result<Event>> {
+        let cursor = &mut self.cursor;
+        let next = self.handle.0.drive_to(|running| {
+            let ready = cursor.next();
+            if ready.is_some() {
+                return Some(ready);
+            }
+            cursor.pull(running).then(|| cursor.next())
+        });
+        next.transpose()
+    }
+}
+
+impl Drop for Events {
+    fn drop(&mut self) {
+        self.handle.0.visit(|running| self.cursor.close(running));
+    }
+}
+
+/// Writes to a run's standard input. Output is read meanwhile, so that the two cannot wait for each other.
+///
+/// A write fails with [`io::ErrorKind::BrokenPipe`] once the program has stopped reading. Dropping it closes nothing;
+/// [`StdinWriter::close`] does.
+pub struct StdinWriter {
+    handle: Handle,
+}
+
+impl StdinWriter {
+    pub(super) fn new(handle: Handle) -> StdinWriter {
+        StdinWriter { handle }
+    }
+
+    /// Writes a line and flushes it.
+    ///
+    /// # Errors
+    /// As a write.
+    pub fn write_line(&mut self, line: &str) -> io::Result<()> {
+        self.write_all(format!("{line}\n").as_bytes())?;
+        self.flush()
+    }
+
+    /// Ends the stream once everything is written.
+    ///
+    /// # Errors
+    /// As a write.
+    pub fn close(mut self) -> io::Result<()> {
+        let flushed = self.flush();
+        self.handle.0.visit(|running| running.feed.end());
+        flushed
+    }
+
+    fn drain_to(&self, left: usize) -> io::Result<()> {
+        let drained = self.handle.0.drive_to(|running| {
+            let gone = running.feed.is_broken() || running.outcome().is_some();
+            (gone || running.feed.pending() <= left).then_some(!running.feed.is_broken())
+        });
+        if drained.map_err(io::Error::from)? { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
+    }
+}
+
+impl Write for StdinWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        /// No more than this waits to be written.
+        const AHEAD: usize = 1 << 20;
+        let part = &bytes[..bytes.len().min(AHEAD)];
+        if !self.handle.0.visit(|running| running.feed.push(part)) {
+            return Err(io::ErrorKind::BrokenPipe.into());
+        }
+        self.drain_to(AHEAD)?;
+        Ok(part.len())
+    }
+
+    /// Waits until the pipe has everything.
+    fn flush(&mut self) -> io::Result<()> {
+        self.drain_to(0)
+    }
+}

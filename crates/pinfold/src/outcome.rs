@@ -1,0 +1,276 @@
+//! How a run ended, and the plain facts about it.
+
+use crate::settings::Stream;
+use pinfold_os::handle::Pid;
+use pinfold_os::signal::Signal;
+use std::fmt;
+use std::time::Duration;
+
+/// How the program ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Ending {
+    /// It returned this exit code.
+    Exited {
+        /// 0 to 255 on Unix.
+        code: i32,
+    },
+    /// A signal ended it.
+    Signalled {
+        /// Which.
+        #[cfg_attr(feature = "serde", serde(with = "crate::wire::signal"))]
+        signal: Signal,
+        /// Whether the kernel says that it dumped core.
+        core_dumped: bool,
+    },
+    /// It ended, and its status was taken by other code of this process: see
+    /// [`pinfold_os::wait::ExitStatus::Lost`].
+    Lost,
+}
+
+/// Why it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Cause {
+    /// Of its own accord, or by something that pinfold had no part in.
+    Itself,
+    /// It ran longer than its timeout.
+    Timeout,
+    /// It gave no output for longer than its idle timeout.
+    IdleTimeout,
+    /// A cancellation token was cancelled.
+    Cancelled,
+    /// It was told to stop: by `stop`, `kill`, or the end of its handle.
+    Stopped,
+    /// Its output went over a limit whose overflow is an error.
+    OutputLimit,
+}
+
+/// What holds a run together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Mechanism {
+    /// A cgroup v2 directory of its own: every descendant is in it, whatever it does short of moving itself to
+    /// another cgroup that it may write to.
+    CgroupV2,
+    /// A PID namespace (Linux).
+    PidNamespace,
+    /// A job object (Windows).
+    JobObject,
+    /// A keeper process that adopts every descendant (Linux).
+    Subreaper,
+    /// A process group: descendants that leave it (`setsid`, daemons) are not reached.
+    ProcessGroup,
+}
+
+impl Mechanism {
+    /// Its name: `cgroup_v2`, `process_group`, ...
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Mechanism::CgroupV2 => "cgroup_v2",
+            Mechanism::PidNamespace => "pid_namespace",
+            Mechanism::JobObject => "job_object",
+            Mechanism::Subreaper => "subreaper",
+            Mechanism::ProcessGroup => "process_group",
+        }
+    }
+}
+
+/// What holds even when the process that owns a run is killed. From weakest to strongest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Guarantee {
+    /// Descendants that try can get away.
+    BestEffort,
+    /// None gets away while the owner lives or ends in an orderly way; all are left if it is killed.
+    WhileOwnerLives,
+    /// A guard process ends them all when the owner is killed.
+    Guarded,
+    /// The kernel itself ends them all.
+    Kernel,
+}
+
+impl Guarantee {
+    /// Its name: `best_effort`, `while_owner_lives`, `guarded`, `kernel`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Guarantee::BestEffort => "best_effort",
+            Guarantee::WhileOwnerLives => "while_owner_lives",
+            Guarantee::Guarded => "guarded",
+            Guarantee::Kernel => "kernel",
+        }
+    }
+}
+
+impl fmt::Display for Mechanism {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Display for Guarantee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a run has used.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Usage {
+    /// Time on CPUs in user mode. In a cgroup: of every process of the run; else of the program and of the children
+    /// that it waited for.
+    #[cfg_attr(feature = "serde", serde(rename = "user_seconds", with = "crate::wire::seconds"))]
+    pub user: Duration,
+    /// Time on CPUs in the kernel, counted likewise.
+    #[cfg_attr(feature = "serde", serde(rename = "system_seconds", with = "crate::wire::seconds"))]
+    pub system: Duration,
+    /// The largest resident set of one process of the run, in bytes.
+    ///
+    /// Linux starts a new process with its maker's figure (`getrusage(2)` after `execve(2)`), so a program that stays
+    /// smaller than its maker hides behind it: then this is `None`, rather than the maker's size.
+    #[cfg_attr(feature = "serde", serde(rename = "peak_memory_bytes"))]
+    pub peak_memory: Option<u64>,
+}
+
+impl Usage {
+    /// Time on CPUs, in user mode and in the kernel.
+    pub fn cpu_time(&self) -> Duration {
+        self.user + self.system
+    }
+}
+
+/// A process that was still there when its run had to be ended, or that held its output open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Stray {
+    /// Its pid.
+    #[cfg_attr(feature = "serde", serde(with = "crate::wire::pid"))]
+    pub pid: Pid,
+    /// Its name (`/proc/PID/comm`), empty if it was gone before it could be asked.
+    pub name: String,
+}
+
+impl fmt::Display for Stray {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", if self.name.is_empty() { "?" } else { &self.name }, self.pid)
+    }
+}
+
+/// The processes that outlived their program.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Strays {
+    /// How many were still in the container when the program had ended and its time to linger was over.
+    pub count: usize,
+    /// Whether some ignored the stop signal and were killed.
+    pub killed: bool,
+    /// The first of them, 16 at most.
+    pub some: Vec<Stray>,
+    /// Processes outside of the container that held the output open to the last; the run ended without them.
+    pub holding_output: Vec<Stray>,
+}
+
+/// What came from one stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Seen {
+    /// Bytes, whether they were retained or not.
+    pub bytes: u64,
+    /// Lines; an unfinished last one counts.
+    pub lines: u64,
+    /// Whether some are not retained.
+    pub truncated: bool,
+}
+
+/// The end of a run.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Outcome {
+    /// How the program ended.
+    pub ending: Ending,
+    /// Why.
+    pub cause: Cause,
+    /// From the start to the end of all of it.
+    #[cfg_attr(feature = "serde", serde(rename = "duration_seconds", with = "crate::wire::seconds"))]
+    pub duration: Duration,
+    /// What it used.
+    pub usage: Usage,
+    /// What was seen on its standard output, if that was captured.
+    pub stdout: Seen,
+    /// What was seen on its standard error, if that was captured.
+    pub stderr: Seen,
+    /// What outlived the program.
+    pub strays: Strays,
+    /// What held it together.
+    pub mechanism: Mechanism,
+    /// What that was good for.
+    pub guarantee: Guarantee,
+}
+
+impl Outcome {
+    /// The exit code, if it returned one.
+    pub fn code(&self) -> Option<i32> {
+        match self.ending {
+            Ending::Exited { code } => Some(code),
+            _ => None,
+        }
+    }
+
+    /// The signal that ended it, if one did.
+    pub fn signal(&self) -> Option<Signal> {
+        match self.ending {
+            Ending::Signalled { signal, .. } => Some(signal),
+            _ => None,
+        }
+    }
+
+    /// Whether the kernel says that it dumped core.
+    pub fn core_dumped(&self) -> bool {
+        matches!(self.ending, Ending::Signalled { core_dumped: true, .. })
+    }
+
+    /// Whether it was ended because of one of its timeouts.
+    pub fn timed_out(&self) -> bool {
+        matches!(self.cause, Cause::Timeout | Cause::IdleTimeout)
+    }
+
+    /// Whether it ended of its own accord with code 0.
+    pub fn exited_zero(&self) -> bool {
+        self.cause == Cause::Itself && self.code() == Some(0)
+    }
+
+    /// What was seen on one stream.
+    pub fn seen(&self, stream: Stream) -> Seen {
+        match stream {
+            Stream::Stdout => self.stdout,
+            Stream::Stderr => self.stderr,
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.cause {
+            Cause::Timeout => f.write_str("timed out, ")?,
+            Cause::IdleTimeout => f.write_str("gave no output for too long, ")?,
+            Cause::Cancelled => f.write_str("was cancelled, ")?,
+            Cause::Stopped => f.write_str("was stopped, ")?,
+            Cause::OutputLimit => f.write_str("went over its output limit, ")?,
+            Cause::Itself => {}
+        }
+        match self.ending {
+            Ending::Exited { code } => write!(f, "exited with code {code}"),
+            Ending::Signalled { signal, core_dumped } => {
+                let core = if core_dumped { " (core dumped)" } else { "" };
+                write!(f, "was ended by {signal}{core}")
+            }
+            Ending::Lost => f.write_str("ended, and its status was taken by other code of this process"),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! What a finished run wrote, together with how it ended.
+
+use crate::capture::{Segment, combine};
+use crate::outcome::{Cause, Outcome};
+use crate::settings::Stream;
+use crate::text::{self, Encoding};
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::ops::Deref;
+
+/// The captured output of a finished run, as text (`Output<String>`) or as bytes (`Output<Vec<u8>>`), and its outcome,
+/// whose methods can be called on it directly.
+///
+/// Text is what the program wrote, decoded: nothing is trimmed, and line ends are as they came.
+#[derive(Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Output<T = String> {
+    /// What came on standard output; empty if that was not captured.
+    pub stdout: T,
+    /// What came on standard error; empty if that was not captured.
+    pub stderr: T,
+    /// How the run ended.
+    pub outcome: Outcome,
+    #[cfg_attr(feature = "serde", serde(with = "crate::wire::os_string"))]
+    pub(crate) program: OsString,
+    pub(crate) success_codes: Vec<i32>,
+    pub(crate) segments: Vec<Segment>,
+}
+
+impl<T> Output<T> {
+    /// The program as the command named it.
+    pub fn program(&self) -> &OsStr {
+        &self.program
+    }
+
+    /// Whether it ended of its own accord with one of the command's success codes.
+    pub fn is_success(&self) -> bool {
+        self.outcome.cause == Cause::Itself
+            && self.outcome.code().is_some_and(|code| self.success_codes.contains(&code))
+    }
+
+    /// Whether some of the output was not retained.
+    pub fn truncated(&self) -> bool {
+        self.outcome.stdout.truncated || self.outcome.stderr.truncated
+    }
+}
+
+impl Output<Vec<u8>> {
+    /// Both streams in the order in which they were read. That is the order of writing as far as the program waited
+    /// between the two; for the exact order give standard error to [`crate::Stdio::Stdout`].
+    pub fn combined(&self) -> Vec<u8> {
+        combine(&self.segments, &self.stdout, &self.stderr)
+    }
+
+    /// The same as text.
+    pub fn into_text(self, encodings: &[Encoding; 2]) -> Output<String> {
+        let Output { stdout, stderr, outcome, program, success_codes, mut segments } = self;
+        let [stdout, stderr] = [(stdout, Stream::Stdout), (stderr, Stream::Stderr)].map(|(bytes, stream)| {
+            let encoding = &encodings[stream as usize];
+            match (encoding.is_utf8(), String::from_utf8(bytes)) {
+                (true, Ok(text)) => text,
+                (_, bytes) => {
+                    let bytes = bytes.map_or_else(|error| error.into_bytes(), String::into_bytes);
+                    let ours = segments.iter_mut().filter(|segment| segment.stream == stream);
+                    let mut lengths: Vec<&mut usize> = ours.map(|segment| &mut segment.len).collect();
+                    text::decode_pieces(encoding, &bytes, &mut lengths)
+                }
+            }
+        });
+        Output { stdout, stderr, outcome, program, success_codes, segments }
+    }
+}
+
+impl Output<String> {
+    /// Both streams in the order in which they were read; see [`Output::<Vec<u8>>::combined`].
+    pub fn combined(&self) -> String {
+        let bytes = combine(&self.segments, self.stdout.as_bytes(), self.stderr.as_bytes());
+        // Reads can end inside a character, and then the other stream stands in it.
+        String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    }
+}
+
+impl<T> Deref for Output<T> {
+    type Target = Outcome;
+
+    fn deref(&self) -> &Outcome {
+        &self.outcome
+    }
+}
+
+impl<T: AsRef<[u8]>> fmt::Debug for Output<T> {
+    /// Sizes, not contents.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Output")
+            .field("program", &self.program)
+            .field("stdout_bytes", &self.stdout.as_ref().len())
+            .field("stderr_bytes", &self.stderr.as_ref().len())
+            .field("outcome", &self.outcome)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+    use crate::outcome::{Ending, Guarantee, Mechanism, Seen, Strays, Usage};
+
+    fn output(stdout: &[u8], stderr: &[u8], segments: &[(Stream, usize)]) -> Output<Vec<u8>> {
+        Output {
+            stdout: stdout.to_vec(),
+            stderr: stderr.to_vec(),
+            outcome: Outcome {
+                ending: Ending::Exited { code: 3 },
+                cause: Cause::Itself,
+                duration: Default::default(),
+                usage: Usage::default(),
+                stdout: Seen::default(),
+                stderr: Seen::default(),
+                strays: Strays::default(),
+                mechanism: Mechanism::ProcessGroup,
+                guarantee: Guarantee::BestEffort,
+            },
+            program: "program".into(),
+            success_codes: vec![0, 3],
+            segments: segments.iter().map(|(stream, len)| Segment { stream: *stream, len: *len }).collect(),
+        }
+    }
+
+    #[test]
+    fn text_keeps_the_order_of_the_streams_whatever_decoding_does_to_lengths() {
+        use Stream::{Stderr, Stdout};
+        let order = [(Stdout, 2), (Stderr, 1), (Stdout, 3), (Stderr, 2)];
+        let bytes = output(b"a\xffb\xffc", b"xyz", &order);
+        assert_eq!(bytes.combined(), b"a\xffxb\xffcyz");
+        let text = bytes.into_text(&Default::default());
+        assert_eq!(text.stdout, "a\u{fffd}b\u{fffd}c");
+        // The decoder tells a bad byte as soon as it is sure of it, so at most it comes a piece later.
+        let combined = text.combined();
+        assert_eq!(combined.replace(['x', 'y', 'z'], ""), text.stdout);
+        assert!(combined.ends_with("yz"), "{combined}");
+    }
+
+    #[test]
+    fn success_is_what_the_command_says_it_is() {
+        assert!(output(b"", b"", &[]).is_success());
+        let mut timed_out = output(b"", b"", &[]);
+        timed_out.outcome.cause = Cause::Timeout;
+        assert!(!timed_out.is_success());
+    }
+
+    #[test]
+    fn a_repr_holds_no_output() {
+        let repr = format!("{:?}", output(b"secret", b"", &[]));
+        assert!(!repr.contains("secret") && repr.contains("stdout_bytes: 6"), "{repr}");
+    }
+}

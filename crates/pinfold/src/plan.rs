@@ -1,0 +1,189 @@
+//! A command and the facts of this host: every decision made, every refusal typed, and nothing spawned yet.
+
+mod contradictions;
+mod describe;
+mod environment;
+mod launch;
+
+use crate::command::Command;
+use crate::containment;
+use crate::error::{Error, ErrorKind, Result};
+use crate::lookup::{self, LookupError};
+use crate::outcome::{Guarantee, Mechanism};
+use crate::settings::Stdin;
+use pinfold_os::order::{Identity, Limit};
+use std::ffi::{CString, OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+pub(crate) use launch::Extras;
+
+/// What will be done for a command on this host. Printed, it explains itself.
+///
+/// ```
+/// use pinfold::Command;
+///
+/// let command = Command::new("sh").args(["-c", "exit 3"]).timeout(std::time::Duration::from_secs(5));
+/// let plan = command.plan()?;
+/// assert!(plan.program().is_absolute());
+/// assert!(plan.to_string().contains("timeout"));
+/// # pinfold::Result::Ok(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Plan<'a> {
+    pub(crate) command: &'a Command,
+    path: PathBuf,
+    argv: Vec<CString>,
+    env: Vec<CString>,
+    directory: Option<CString>,
+    identity: Identity,
+    limits: Vec<Limit>,
+    affinity: Option<Vec<u64>>,
+    io_priority: Option<u32>,
+    mechanism: Mechanism,
+}
+
+impl Command {
+    /// Decides everything that running it takes, without running it.
+    ///
+    /// # Errors
+    /// Whatever would keep it from being started, as far as that can be told before.
+    pub fn plan(&self) -> Result<Plan<'_>> {
+        Plan::new(self)
+    }
+
+    /// The file that the program's name means, looked for as a run would.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::PermissionDenied`].
+    pub fn resolve_program(&self) -> Result<PathBuf> {
+        Plan::new(self).map(|plan| plan.path)
+    }
+
+    pub(crate) fn error(&self, kind: ErrorKind, what: impl Into<String>) -> Error {
+        Error::new(kind, &self.program, what)
+    }
+}
+
+impl<'a> Plan<'a> {
+    fn new(command: &'a Command) -> Result<Plan<'a>> {
+        contradictions::refuse(command)?;
+        let user = environment::user(command)?;
+        let env = environment::build(command, user.home.as_deref());
+        let search = env.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.as_os_str());
+        let path = find(command, search)?;
+        let mut argv = Vec::with_capacity(command.args.len() + 1);
+        argv.push(c_string(command, command.arg0.as_ref().unwrap_or(&command.program), "argv[0]")?);
+        for (index, arg) in command.args.iter().enumerate() {
+            argv.push(c_string(command, arg, format_args!("argument {}", index + 1))?);
+        }
+        let cwd = command.cwd.as_deref().map(|cwd| c_string(command, cwd.as_os_str(), "its directory"));
+        let mut containment = command.containment;
+        if command.process.kill_on_parent_death {
+            containment.require = containment.require.max(Some(Guarantee::Guarded));
+        }
+        let mechanism = containment::choose(containment).map_err(|refusal| {
+            command.error(ErrorKind::Unsupported, refusal.what).hint(refusal.instead)
+        })?;
+        Ok(Plan {
+            command,
+            env: environment::strings(command, env)?,
+            path,
+            argv,
+            directory: cwd.transpose()?,
+            identity: user.identity,
+            limits: contradictions::limits(command)?,
+            affinity: command.process.affinity.as_deref().map(cpu_mask),
+            io_priority: command.process.io_priority.and_then(|priority| priority.number()),
+            mechanism,
+        })
+    }
+
+    /// The file that will be executed.
+    pub fn program(&self) -> &Path {
+        &self.path
+    }
+
+    /// What will hold the run together.
+    pub fn mechanism(&self) -> Mechanism {
+        self.mechanism
+    }
+
+    /// What that is good for.
+    pub fn guarantee(&self) -> Guarantee {
+        containment::guarantee(self.mechanism)
+    }
+
+    /// The whole environment that the program will get, as `NAME=value`. It may hold secrets.
+    pub fn environment(&self) -> &[CString] {
+        &self.env
+    }
+
+    fn feeds(&self) -> bool {
+        matches!(self.command.stdin, Stdin::Bytes(_) | Stdin::Open)
+    }
+}
+
+/// The program's file, and a refusal that says what was looked at.
+fn find(command: &Command, search: Option<&OsStr>) -> Result<PathBuf> {
+    let here = Path::new(".");
+    // Only a relative directory needs ours; asking costs a call, and fails where ours was removed.
+    let absolute = |cwd: &Path| std::path::absolute(cwd).unwrap_or_else(|_| cwd.to_owned());
+    let cwd = command.cwd.as_deref().map_or_else(|| here.to_owned(), absolute);
+    let refused = |error: LookupError| {
+        let kind = match &error {
+            LookupError::Empty | LookupError::Nul { .. } => ErrorKind::InvalidInput,
+            LookupError::NotFound { .. } => ErrorKind::NotFound,
+            _ => ErrorKind::PermissionDenied,
+        };
+        let error = match error {
+            LookupError::NotFound { searched, unsearchable, hint, .. } => {
+                let places: Vec<String> = searched.iter().map(|path| path.display().to_string()).collect();
+                let error = match places.as_slice() {
+                    [] => command.error(kind, "not found: PATH is empty"),
+                    [place] => command.error(kind, format!("not found: there is no {place}")),
+                    _ => command.error(kind, format!("not found in {}", directories(&searched))),
+                };
+                if let Some(hint) = hint {
+                    error.hint(hint.to_string())
+                } else if unsearchable.is_empty() {
+                    error
+                } else {
+                    error.hint(format!("{} may not be searched", directories(&unsearchable)))
+                }
+            }
+            other => command.error(kind, other.to_string()),
+        };
+        // A directory that is not there makes every program in it not found; the directory is what to name.
+        match &command.cwd {
+            Some(cwd) if kind == ErrorKind::NotFound && !cwd.is_dir() => launch::no_directory(command, cwd),
+            _ => error,
+        }
+    };
+    let path = lookup::resolve(&command.program, search, &cwd).map_err(refused)?;
+    // `./` in front of what was found from our own directory says nothing.
+    Ok(if command.cwd.is_none() { std::path::absolute(&path).unwrap_or(path) } else { path })
+}
+
+fn directories(paths: &[PathBuf]) -> String {
+    let parents = paths.iter().filter_map(|path| path.parent());
+    parents.map(|path| path.display().to_string()).collect::<Vec<_>>().join(":")
+}
+
+fn c_string(command: &Command, text: &OsStr, what: impl std::fmt::Display) -> Result<CString> {
+    CString::new(text.as_encoded_bytes()).map_err(|_| nul(command, what))
+}
+
+fn nul(command: &Command, what: impl std::fmt::Display) -> Error {
+    command.error(ErrorKind::InvalidInput, format!("{what} holds a NUL byte, which no program can be given"))
+}
+
+fn cpu_mask(cpus: &[u32]) -> Vec<u64> {
+    let words = cpus.iter().max().map_or(1, |last| *last as usize / 64 + 1);
+    let mut mask = vec![0; words];
+    for cpu in cpus {
+        mask[*cpu as usize / 64] |= 1 << (cpu % 64);
+    }
+    mask
+}
+
+pub(crate) type Variables = Vec<(OsString, OsString)>;

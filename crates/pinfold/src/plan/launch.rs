@@ -1,0 +1,292 @@
+//! Carrying out a plan: descriptors, container, order, process.
+
+use super::Plan;
+use crate::cancel::CancelToken;
+use crate::capture::Capture;
+use crate::command::Command;
+use crate::containment::Container;
+use crate::error::{Error, ErrorKind, Result};
+use crate::lookup::explain_exec_failure;
+use crate::running::{Channel, Feed, Parts, Rules, Running};
+use crate::settings::{Stdin, Stdio, Stream};
+use crate::text::LineCounter;
+use pinfold_os::descriptor::{Owned, borrow};
+use pinfold_os::handle::Pid;
+use pinfold_os::order::{Directory, Grouping, Mapping, Order, SpawnError, Step};
+use pinfold_os::pipe;
+use pinfold_os::sink::Sink;
+use pinfold_os::spawn;
+use std::convert::Infallible;
+use std::fs::File;
+use std::io;
+use std::path::Path;
+use std::time::Instant;
+
+/// What a run is given beside its command.
+#[derive(Default)]
+pub(crate) struct Extras {
+    pub(crate) cancel: Option<CancelToken>,
+}
+
+/// The child's ends of its three streams; what is `None` it inherits.
+#[derive(Default)]
+struct Ends {
+    stdin: Option<Owned>,
+    outputs: [Option<Owned>; 2],
+    stderr_to_stdout: bool,
+}
+
+impl Ends {
+    fn mappings(&self) -> Vec<Mapping<'_>> {
+        let stderr = if self.stderr_to_stdout { &self.outputs[0] } else { &self.outputs[1] };
+        let ends = [(&self.stdin, 0), (&self.outputs[0], 1), (stderr, 2)];
+        let mut mappings = Vec::with_capacity(ends.len());
+        for (end, target) in ends {
+            mappings.extend(end.as_ref().map(|end| Mapping { source: borrow(end), target }));
+        }
+        mappings
+    }
+}
+
+impl Plan<'_> {
+    /// Starts it.
+    pub(crate) fn launch(&self, extras: Extras) -> Result<Running> {
+        let command = self.command;
+        if let Some(token) = &extras.cancel {
+            token.prepare().map_err(|error| ran_out(command, "make an event", error))?;
+        }
+        let mut ends = Ends::default();
+        let feed = self.open_stdin(&mut ends)?;
+        let channels = self.open_outputs(&mut ends, true)?;
+        let container = Container::make(self.mechanism)
+            .map_err(|error| ran_out(command, &format!("make its {}", self.mechanism), error))?;
+        let maker_memory = pinfold_os::wait::own_peak_memory();
+        let started = Instant::now();
+        let process = {
+            let mut order = self.order(&ends);
+            container.admit(&mut order, command.process.foreground);
+            spawn::spawn(&order).map_err(|error| self.explain(error))?
+        };
+        drop(ends);
+        Ok(Running::new(Parts {
+            rules: Rules {
+                timeout: command.timeout,
+                idle_timeout: command.idle_timeout,
+                stop: command.stop,
+                strays: command.strays,
+            },
+            process,
+            container,
+            channels,
+            feed,
+            cancel: extras.cancel,
+            started,
+            maker_memory,
+        }))
+    }
+
+    /// Starts it outside of any container, as nobody's child.
+    pub(crate) fn launch_detached(&self) -> Result<Pid> {
+        if self.feeds() {
+            let what = "a detached program cannot be fed by the process that it leaves";
+            return Err(self.command.error(ErrorKind::InvalidInput, what).hint("give it a file to read"));
+        }
+        let mut ends = Ends::default();
+        self.open_stdin(&mut ends)?;
+        self.open_outputs(&mut ends, false)?;
+        let mut order = self.order(&ends);
+        order.grouping = Grouping::Session;
+        order.detach = true;
+        let process = spawn::spawn(&order).map_err(|error| self.explain(error))?;
+        Ok(process.pid())
+    }
+
+    /// Becomes it.
+    pub(crate) fn replace(&self) -> Result<Infallible> {
+        if self.feeds() {
+            let what = "a process that becomes the program cannot feed it";
+            return Err(self.command.error(ErrorKind::InvalidInput, what).hint("give it a file to read"));
+        }
+        let mut ends = Ends::default();
+        if self.command.stdin != Stdin::Null {
+            self.open_stdin(&mut ends)?;
+        }
+        self.open_outputs(&mut ends, false)?;
+        spawn::exec(&self.order(&ends)).map_err(|error| self.explain(error))
+    }
+
+    fn open_stdin(&self, ends: &mut Ends) -> Result<Feed> {
+        let command = self.command;
+        let failed = |error| ran_out(command, "make a pipe for its standard input", error);
+        match &command.stdin {
+            Stdin::Inherit => Ok(Feed::default()),
+            Stdin::Null => {
+                ends.stdin = Some(null(command)?.into());
+                Ok(Feed::default())
+            }
+            Stdin::File(path) => {
+                let file = File::open(path).map_err(|error| file_error(command, "read", path, error))?;
+                ends.stdin = Some(file.into());
+                Ok(Feed::default())
+            }
+            Stdin::Bytes(bytes) => {
+                let (end, writer) = pipe::input().map_err(failed)?;
+                ends.stdin = Some(end);
+                Ok(Feed::whole(writer, bytes.clone()))
+            }
+            Stdin::Open => {
+                let (end, writer) = pipe::input().map_err(failed)?;
+                ends.stdin = Some(end);
+                Ok(Feed::open(writer))
+            }
+        }
+    }
+
+    /// Opens where output goes. What would be captured is left to be inherited where nobody stays to capture.
+    fn open_outputs(&self, ends: &mut Ends, capture: bool) -> Result<[Channel; 2]> {
+        let command = self.command;
+        let mut channels = [Channel::default(), Channel::default()];
+        for (stream, stdio) in Stream::BOTH.into_iter().zip([&command.stdout, &command.stderr]) {
+            let index = stream as usize;
+            match stdio {
+                Stdio::Inherit => {}
+                Stdio::Stdout => ends.stderr_to_stdout = true,
+                Stdio::Null => ends.outputs[index] = Some(null(command)?.into()),
+                Stdio::File { path, append } => {
+                    let mut options = File::options();
+                    options.create(true).write(true).append(*append).truncate(!append);
+                    let file = options.open(path).map_err(|error| file_error(command, "write", path, error))?;
+                    ends.outputs[index] = Some(file.into());
+                }
+                Stdio::Pipe if !capture => {}
+                Stdio::Pipe => {
+                    let failed = |error| ran_out(command, &format!("make a pipe for its {stream}"), error);
+                    let (reader, end) = pipe::output().map_err(failed)?;
+                    ends.outputs[index] = Some(end);
+                    let counter = LineCounter::new(&command.encodings[index], command.lines);
+                    let sink = command.tee[index].then(|| Sink::standard(index as i32 + 1));
+                    let sink = sink.transpose().map_err(failed)?;
+                    channels[index] = Channel::new(reader, Capture::new(command.limit, command.keep.unwrap_or_default(), counter), sink);
+                }
+            }
+        }
+        // Where standard output is inherited, so is what goes there.
+        if ends.stderr_to_stdout && ends.outputs[0].is_none() {
+            let shared = borrow(&io::stdout()).try_clone_to_owned();
+            ends.outputs[1] = Some(shared.map_err(|error| ran_out(command, "share standard output", error))?);
+            ends.stderr_to_stdout = false;
+        }
+        Ok(channels)
+    }
+
+    fn order<'o>(&'o self, ends: &'o Ends) -> Order<'o> {
+        let process = &self.command.process;
+        let mut order = Order::new(self.program_string(), self.argv.clone(), self.env.clone());
+        order.descriptors = ends.mappings();
+        order.directory = self.directory.clone().map(Directory::Path);
+        order.umask = process.umask;
+        order.grouping = if process.setsid { Grouping::Session } else { Grouping::Inherit };
+        order.identity = self.identity.clone();
+        order.no_new_privs = process.no_new_privs;
+        order.limits = self.limits.clone();
+        order.nice = process.nice;
+        order.affinity = self.affinity.clone();
+        order.io_priority = self.io_priority;
+        order.oom_score_adj = process.oom_score_adj;
+        order
+    }
+
+    fn program_string(&self) -> std::ffi::CString {
+        // A path of the file system holds no NUL.
+        std::ffi::CString::new(self.path.as_os_str().as_encoded_bytes()).unwrap_or_default()
+    }
+
+    /// What a failed spawn means to whoever wrote the command.
+    fn explain(&self, error: SpawnError) -> Error {
+        let command = self.command;
+        let errno = error.source.raw_os_error().unwrap_or(0);
+        let kind = kind_of(&error.source);
+        let explained = match error.step {
+            Step::Exec if kind == ErrorKind::ResourceLimit || is_too_big(errno) => {
+                command.error(kind, format!("cannot be executed: {}", error.source))
+            }
+            Step::Exec => {
+                let from = command.cwd.as_deref().unwrap_or(Path::new("")).join(&self.path);
+                let why = explain_exec_failure(&from, errno);
+                let kind = if kind == ErrorKind::NotFound { kind } else { ErrorKind::PermissionDenied };
+                command.error(kind, format!("cannot be executed: {why}"))
+            }
+            Step::Directory => match &command.cwd {
+                Some(cwd) if kind == ErrorKind::NotFound => no_directory(command, cwd),
+                Some(cwd) => {
+                    let what = format!("cannot be started in {}: {}", cwd.display(), error.source);
+                    command.error(kind, what).hint("the directory is entered as the user that it runs as")
+                }
+                None => command.error(kind, format!("failed to {error}")),
+            },
+            _ => {
+                let failed = command.error(kind, format!("failed to {error}"));
+                match (error.step, kind) {
+                    (Step::Clone, ErrorKind::ResourceLimit) => {
+                        failed.hint("too many processes (ulimit -u, pids.max), descriptors (ulimit -n) or too little memory")
+                    }
+                    (Step::Uid | Step::Gid | Step::Groups, _) => failed.hint("only root may become another user"),
+                    (Step::Nice | Step::Limits | Step::IoPriority | Step::OomScore, ErrorKind::PermissionDenied) => {
+                        failed.hint("only root may ask for more than it has")
+                    }
+                    _ => failed,
+                }
+            }
+        };
+        if is_too_big(errno) {
+            return explained.because(error.source).hint("its arguments and environment are too long: pass them in a file");
+        }
+        explained.because(error.source)
+    }
+}
+
+fn is_too_big(errno: i32) -> bool {
+    io::Error::from_raw_os_error(errno).kind() == io::ErrorKind::ArgumentListTooLong
+}
+
+/// The kind of what the system refused.
+fn kind_of(error: &io::Error) -> ErrorKind {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ErrorKind::NotFound,
+        io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+        io::ErrorKind::Unsupported => ErrorKind::Unsupported,
+        io::ErrorKind::InvalidInput | io::ErrorKind::ArgumentListTooLong => ErrorKind::InvalidInput,
+        io::ErrorKind::WouldBlock
+        | io::ErrorKind::OutOfMemory
+        | io::ErrorKind::StorageFull
+        | io::ErrorKind::QuotaExceeded => ErrorKind::ResourceLimit,
+        _ if pinfold_os::wait::is_exhaustion(error) => ErrorKind::ResourceLimit,
+        _ => ErrorKind::Spawn,
+    }
+}
+
+/// A step before the spawn that failed.
+fn ran_out(command: &Command, step: &str, error: io::Error) -> Error {
+    let kind = kind_of(&error);
+    let failed = command.error(kind, format!("failed to {step}: {error}")).because(error);
+    if kind == ErrorKind::ResourceLimit { failed.hint("see ulimit -n for descriptors, ulimit -u for processes") } else { failed }
+}
+
+pub(super) fn no_directory(command: &Command, cwd: &Path) -> Error {
+    let is_there = cwd.symlink_metadata().is_ok();
+    let what = if is_there { "is not a directory" } else { "does not exist" };
+    let error = command.error(ErrorKind::NotFound, format!("cannot be started in {}: it {what}", cwd.display()));
+    error.because(io::ErrorKind::NotFound.into())
+}
+
+fn file_error(command: &Command, doing: &str, path: &Path, error: io::Error) -> Error {
+    let which = if doing == "read" { "standard input" } else { "output" };
+    let what = format!("its {which} cannot be opened: {}: {error}", path.display());
+    command.error(kind_of(&error), what).because(error)
+}
+
+fn null(command: &Command) -> Result<File> {
+    let path = if cfg!(windows) { "NUL" } else { "/dev/null" };
+    let file = File::options().read(true).write(true).open(path);
+    file.map_err(|error| ran_out(command, &format!("open {path}"), error))
+}

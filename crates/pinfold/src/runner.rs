@@ -1,0 +1,287 @@
+//! The seam between code that runs commands and what runs them.
+//!
+//! A [`Runner`] has one method of its own, [`Runner::launch`]; every verb follows from it. [`Host`] is the real one.
+
+use crate::cancel::CancelToken;
+use crate::command::Command;
+use crate::drive::block;
+use crate::error::{Error, ErrorKind, Result};
+use crate::handle::Handle;
+use crate::output::Output;
+use crate::plan::Extras;
+use crate::running::Running;
+use crate::settings::Stream;
+use crate::verbs;
+use std::fmt;
+use std::sync::Arc;
+
+/// What can run commands, with every verb that waits for the end.
+///
+/// A verb that returns output keeps what the program wrote, whatever becomes of the run: an [`Error`] carries it too.
+pub trait Runner: Send + Sync {
+    /// Starts a command: the one thing that a runner has to do.
+    ///
+    /// # Errors
+    /// Nothing was started, and nothing is left.
+    fn launch(&self, command: &Command) -> Result<Running>;
+
+    /// What is called with each line, while a verb waits.
+    fn listener(&self) -> Option<&Listener> {
+        None
+    }
+
+    /// The token that ends the pauses between attempts.
+    fn cancel_token(&self) -> Option<&CancelToken> {
+        None
+    }
+
+    /// Runs it and returns its standard output without the line breaks at its end. It has to succeed.
+    ///
+    /// # Errors
+    /// Whatever is no success: [`ErrorKind::NonZeroExit`], [`ErrorKind::Timeout`], [`ErrorKind::Signalled`], ...
+    fn run(&self, command: &Command) -> Result<String> {
+        let output = block::complete(self, command, verbs::must_succeed)?;
+        Ok(verbs::trimmed(output.into_text(&command.encodings).stdout))
+    }
+
+    /// Runs it and returns its output as text and how it ended. A failure of the program or a timeout is no error.
+    ///
+    /// # Errors
+    /// It could not be started, was cancelled, or went over an output limit that says so.
+    fn output(&self, command: &Command) -> Result<Output> {
+        Ok(self.output_bytes(command)?.into_text(&command.encodings))
+    }
+
+    /// [`Runner::output`] as bytes.
+    ///
+    /// # Errors
+    /// As there.
+    fn output_bytes(&self, command: &Command) -> Result<Output<Vec<u8>>> {
+        block::complete(self, command, verbs::must_end)
+    }
+
+    /// Runs it and returns its exit code, whatever that is.
+    ///
+    /// # Errors
+    /// As [`Runner::output`], and if it ended without a code: by a timeout or a signal.
+    fn exit_code(&self, command: &Command) -> Result<i32> {
+        verbs::code(block::complete(self, command, verbs::must_return)?)
+    }
+
+    /// Runs it as a question: 0 is yes, 1 is no.
+    ///
+    /// # Errors
+    /// As [`Runner::exit_code`], and for every other code.
+    fn probe(&self, command: &Command) -> Result<bool> {
+        Ok(verbs::code(block::complete(self, command, verbs::must_answer)?)? == 0)
+    }
+
+    /// Runs it until it has written one line, returns that and stops it, by the command's stop rule.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnexpectedOutput`] if it ended without a line; as [`Runner::run`] if it failed before.
+    fn first_line(&self, command: &Command) -> Result<String> {
+        let handle = Handle::new(self.launch(command)?, command);
+        let line = handle.lines(Stream::Stdout)?.next().transpose()?;
+        match line {
+            Some(line) => {
+                handle.stop()?;
+                Ok(line)
+            }
+            None => {
+                handle.wait()?;
+                let output = verbs::must_succeed(handle.into_output()?, command)?;
+                Err(Error::new(ErrorKind::UnexpectedOutput, command.program(), "ended without writing a line")
+                    .with_output(output))
+            }
+        }
+    }
+
+    /// Starts it and returns a live handle. Dropping that kills all of it.
+    ///
+    /// # Errors
+    /// As [`Runner::launch`].
+    fn start(&self, command: &Command) -> Result<Handle> {
+        Ok(Handle::new(self.launch(command)?, command))
+    }
+}
+
+/// [`Runner::run`] and a JSON value.
+#[cfg(feature = "serde")]
+pub trait RunnerJson: Runner {
+    /// Runs it and reads its standard output as one JSON value. It has to succeed.
+    ///
+    /// # Errors
+    /// As [`Runner::run`]; [`ErrorKind::UnexpectedOutput`] if the output is something else.
+    fn output_json<T: serde::de::DeserializeOwned>(&self, command: &Command) -> Result<T> {
+        verbs::json(block::complete(self, command, verbs::must_succeed)?, command)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl<R: Runner + ?Sized> RunnerJson for R {}
+
+/// What is called with each line of a captured stream, decoded and without its line break.
+#[derive(Clone)]
+pub struct Listener(Arc<dyn Fn(Stream, &str) + Send + Sync>);
+
+impl Listener {
+    pub(crate) fn tell(&self, stream: Stream, line: &str) {
+        (self.0)(stream, line);
+    }
+}
+
+impl fmt::Debug for Listener {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Listener")
+    }
+}
+
+/// This host: the runner that really starts processes, and what its runs are given beside their commands.
+///
+/// ```
+/// use pinfold::{Command, Host, Runner};
+/// use std::sync::Mutex;
+///
+/// let seen = std::sync::Arc::new(Mutex::new(Vec::new()));
+/// let host = Host::new().on_line({
+///     let seen = seen.clone();
+///     move |_stream, line| seen.lock().unwrap().push(line.to_owned())
+/// });
+/// host.run(&Command::new("printf").arg("one\\ntwo\\n"))?;
+/// assert_eq!(*seen.lock().unwrap(), ["one", "two"]);
+/// # pinfold::Result::Ok(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Host {
+    cancel: Option<CancelToken>,
+    listener: Option<Listener>,
+}
+
+impl Host {
+    /// This host, without a token and without a listener.
+    pub fn new() -> Host {
+        Host::default()
+    }
+
+    /// Ties every run to a token.
+    #[must_use]
+    pub fn cancel_on(mut self, token: &CancelToken) -> Host {
+        self.cancel = Some(token.clone());
+        self
+    }
+
+    /// Calls this with each captured line while a verb waits. It runs on the thread that waits, so it should be quick.
+    #[must_use]
+    pub fn on_line(mut self, listener: impl Fn(Stream, &str) + Send + Sync + 'static) -> Host {
+        self.listener = Some(Listener(Arc::new(listener)));
+        self
+    }
+}
+
+impl Runner for Host {
+    fn launch(&self, command: &Command) -> Result<Running> {
+        let cancelled = self.cancel.as_ref().is_some_and(CancelToken::is_cancelled);
+        if cancelled {
+            return Err(command.error(ErrorKind::Cancelled, "was cancelled before it was started"));
+        }
+        command.plan()?.launch(Extras { cancel: self.cancel.clone() })
+    }
+
+    fn listener(&self) -> Option<&Listener> {
+        self.listener.as_ref()
+    }
+
+    fn cancel_token(&self) -> Option<&CancelToken> {
+        self.cancel.as_ref()
+    }
+}
+
+/// The verbs, on this host: see [`Runner`] for each.
+impl Command {
+    /// [`Runner::run`] on this host.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn run(&self) -> Result<String> {
+        Host::new().run(self)
+    }
+
+    /// [`Runner::output`] on this host.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn output(&self) -> Result<Output> {
+        Host::new().output(self)
+    }
+
+    /// [`Runner::output_bytes`] on this host.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn output_bytes(&self) -> Result<Output<Vec<u8>>> {
+        Host::new().output_bytes(self)
+    }
+
+    /// [`RunnerJson::output_json`] on this host.
+    ///
+    /// # Errors
+    /// As there.
+    #[cfg(feature = "serde")]
+    pub fn output_json<T: serde::de::DeserializeOwned>(&self) -> Result<T> {
+        Host::new().output_json(self)
+    }
+
+    /// [`Runner::exit_code`] on this host.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn exit_code(&self) -> Result<i32> {
+        Host::new().exit_code(self)
+    }
+
+    /// [`Runner::probe`] on this host.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn probe(&self) -> Result<bool> {
+        Host::new().probe(self)
+    }
+
+    /// [`Runner::first_line`] on this host.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn first_line(&self) -> Result<String> {
+        Host::new().first_line(self)
+    }
+
+    /// [`Runner::start`] on this host.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn start(&self) -> Result<Handle> {
+        Host::new().start(self)
+    }
+
+    /// Starts it as nobody's child, in a session of its own and in no container: the one way for a process to outlive
+    /// us. What would be captured goes to where our own output goes.
+    ///
+    /// # Errors
+    /// As [`Runner::launch`]; [`ErrorKind::InvalidInput`] if it is to be fed by us.
+    pub fn spawn_detached(&self) -> Result<crate::Pid> {
+        self.plan()?.launch_detached()
+    }
+
+    /// Becomes it: this process executes the program and is no more. Standard input is kept unless the command says
+    /// otherwise, and what would be captured goes to where our own output goes. There is no container.
+    ///
+    /// Nearly everything that can fail is tried in a throw-away child first, so that after an error this process is as
+    /// it was; the error says so where it is not.
+    ///
+    /// # Errors
+    /// As [`Runner::launch`].
+    pub fn exec(&self) -> Result<std::convert::Infallible> {
+        self.plan()?.replace()
+    }
+}

@@ -1,0 +1,594 @@
+//! A run as a state machine over descriptors: it never blocks, never sleeps and never looks at a clock of its own.
+//!
+//! A driver waits for what [`Running::interest`] names and then calls [`Running::advance`]; that is all there is to
+//! driving. Sync, tokio and any other event loop are drivers of this one machine.
+
+mod channel;
+mod feed;
+
+pub(crate) use channel::Channel;
+pub(crate) use feed::Feed;
+
+use crate::cancel::CancelToken;
+use crate::capture::{Capture, Journal, Keep, Segment};
+use crate::command::Command;
+use crate::containment::{self, Container};
+use crate::outcome::{Cause, Ending, Guarantee, Mechanism, Outcome, Seen, Strays, Usage};
+use crate::output::Output;
+use crate::settings::{StopRule, StrayRule, Stream};
+use crate::stop::{Act, Ladder};
+use pinfold_os::handle::{Pid, Process};
+use pinfold_os::poll::{Direction, Waitable};
+use pinfold_os::signal::Signal;
+use pinfold_os::wait::{Exit, ExitStatus};
+use std::io;
+use std::time::{Duration, Instant};
+
+/// How often a container that gives no events is asked whether it is empty.
+const ASK_AGAIN: Duration = Duration::from_millis(2);
+/// How long the kernel may take over what it was told to kill before the end of a handle goes on without it.
+const KILL_TAKES: Duration = Duration::from_secs(2);
+
+/// A started command.
+///
+/// Dropping it before its end kills all of it, and returns when that is done.
+#[derive(Debug)]
+pub struct Running {
+    pub(crate) rules: Rules,
+    process: Process,
+    container: Option<Container>,
+    mechanism: Mechanism,
+    pub(crate) channels: [Channel; 2],
+    journal: Journal,
+    pub(crate) feed: Feed,
+    cancel: Option<CancelToken>,
+    started: Instant,
+    last_output: Instant,
+    exit: Option<(Exit, Instant)>,
+    ladder: Option<Ladder>,
+    stopping_strays: bool,
+    cause: Cause,
+    strays: Strays,
+    maker_memory: u64,
+    outcome: Option<Outcome>,
+    failure: Option<io::Error>,
+}
+
+/// What a machine has to keep to, taken from the command.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) stop: StopRule,
+    pub(crate) strays: StrayRule,
+}
+
+/// What a freshly made process comes with.
+pub(crate) struct Parts {
+    pub(crate) rules: Rules,
+    pub(crate) process: Process,
+    pub(crate) container: Container,
+    pub(crate) channels: [Channel; 2],
+    pub(crate) feed: Feed,
+    pub(crate) cancel: Option<CancelToken>,
+    pub(crate) started: Instant,
+    pub(crate) maker_memory: u64,
+}
+
+/// What a driver is to wait for: any of these descriptors, or the deadline.
+#[derive(Debug)]
+pub struct Interest<'a> {
+    /// Descriptors and directions.
+    pub waitables: Vec<Waitable<'a>>,
+    /// When to advance even if none is ready.
+    pub deadline: Option<Instant>,
+}
+
+/// How far [`Running::advance`] got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// There is more to come: wait for [`Running::interest`].
+    Pending,
+    /// The run has ended, and [`Running::outcome`] says how.
+    Done,
+}
+
+impl Running {
+    pub(crate) fn new(parts: Parts) -> Running {
+        Running {
+            rules: parts.rules,
+            mechanism: parts.container.mechanism(),
+            process: parts.process,
+            container: Some(parts.container),
+            channels: parts.channels,
+            journal: Journal::new(),
+            feed: parts.feed,
+            cancel: parts.cancel,
+            started: parts.started,
+            last_output: parts.started,
+            exit: None,
+            ladder: None,
+            stopping_strays: false,
+            cause: Cause::Itself,
+            strays: Strays::default(),
+            maker_memory: parts.maker_memory,
+            outcome: None,
+            failure: None,
+        }
+    }
+
+    /// The program's pid. Good for showing: signals go through [`Running::signal`].
+    pub fn pid(&self) -> Pid {
+        self.process.pid()
+    }
+
+    /// What holds the run together.
+    pub fn mechanism(&self) -> Mechanism {
+        self.mechanism
+    }
+
+    /// What that is good for.
+    pub fn guarantee(&self) -> Guarantee {
+        containment::guarantee(self.mechanism)
+    }
+
+    /// How the run ended, once it has.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.as_ref()
+    }
+
+    /// How the program itself ended, once it has; the run may still be waiting for its output or its descendants.
+    pub fn ending(&self) -> Option<Ending> {
+        self.exit.map(|(exit, _)| ending(exit.status))
+    }
+
+    /// When it was started.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// What is retained of a stream; `None` if it is not captured.
+    pub fn capture(&self, stream: Stream) -> Option<&Capture> {
+        self.channels[stream as usize].capture.as_ref()
+    }
+
+    /// The order in which the two streams came.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The failure of one of its streams, if one failed: the run goes on without it.
+    pub fn failure(&self) -> Option<&io::Error> {
+        self.failure.as_ref()
+    }
+
+    /// Verbs that return output return all of it, unless the command says otherwise.
+    pub(crate) fn keep_for_verb(&mut self, command: &Command) {
+        if command.keep.is_none() {
+            for capture in self.channels.iter_mut().filter_map(|channel| channel.capture.as_mut()) {
+                capture.set_keep(Keep(u64::MAX));
+            }
+        }
+    }
+
+    pub(crate) fn take_failure(&mut self) -> Option<io::Error> {
+        self.failure.take()
+    }
+
+    /// Takes what was captured, once the run has ended.
+    pub(crate) fn take_output(&mut self, command: &Command) -> Option<Output<Vec<u8>>> {
+        let segments = self.segments();
+        let take = |channel: &mut Channel| channel.capture.take().map(Capture::into_bytes).unwrap_or_default();
+        let [stdout, stderr] = self.channels.each_mut().map(take);
+        self.make_output(command, segments, stdout, stderr)
+    }
+
+    /// Copies what was captured, once the run has ended.
+    pub(crate) fn copy_output(&self, command: &Command) -> Option<Output<Vec<u8>>> {
+        let copy = |channel: &Channel| {
+            channel.capture.as_ref().map(|capture| capture.retained().to_vec()).unwrap_or_default()
+        };
+        let [stdout, stderr] = self.channels.each_ref().map(copy);
+        self.make_output(command, self.segments(), stdout, stderr)
+    }
+
+    fn make_output(
+        &self,
+        command: &Command,
+        segments: Vec<Segment>,
+        stdout: Vec<u8>,
+        stderr: Vec<u8>,
+    ) -> Option<Output<Vec<u8>>> {
+        Some(Output {
+            stdout,
+            stderr,
+            outcome: self.outcome.clone()?,
+            program: command.program.clone(),
+            success_codes: command.success_codes.clone(),
+            segments,
+        })
+    }
+
+    /// The order of what is retained of both streams.
+    fn segments(&self) -> Vec<Segment> {
+        if let [Channel { capture: Some(stdout), .. }, Channel { capture: Some(stderr), .. }] = &self.channels {
+            return self.journal.segments(stdout, stderr);
+        }
+        let whole = |(stream, channel): (Stream, &Channel)| {
+            let len = channel.capture.as_ref()?.retained().len();
+            Some(Segment { stream, len })
+        };
+        Stream::BOTH.into_iter().zip(&self.channels).filter_map(whole).collect()
+    }
+
+    /// What was seen of a stream so far.
+    pub fn seen(&self, stream: Stream) -> Option<Seen> {
+        self.channels[stream as usize].capture.as_ref().map(|capture| Seen {
+            bytes: capture.bytes_seen(),
+            lines: capture.lines_seen(),
+            truncated: capture.truncated(),
+        })
+    }
+
+    /// What to wait for before [`Running::advance`] is called again.
+    pub fn interest(&self) -> Interest<'_> {
+        let mut waitables = Vec::with_capacity(8);
+        if self.outcome.is_some() {
+            return Interest { waitables, deadline: None };
+        }
+        for channel in &self.channels {
+            waitables.extend(channel.waitables());
+        }
+        waitables.extend(self.feed.waitable());
+        match (self.exit, &self.container) {
+            (None, _) => {
+                let descriptor = self.process.waitable();
+                waitables.push(Waitable { descriptor, direction: Direction::Read });
+            }
+            (Some(_), Some(container)) => waitables.extend(container.waitable()),
+            (Some(_), None) => {}
+        }
+        if self.ladder.is_none()
+            && let Some(token) = &self.cancel
+        {
+            waitables.extend(token.waitable());
+        }
+        Interest { waitables, deadline: self.deadline() }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        let mut deadlines = [None; 4];
+        match (self.ladder, self.exit) {
+            (Some(ladder), _) => deadlines[0] = ladder.deadline(),
+            (None, Some((_, at))) => {
+                deadlines[0] = self.rules.timeout.and_then(|timeout| self.started.checked_add(timeout));
+                if let StrayRule::StopAfter(linger) = self.rules.strays {
+                    deadlines[1] = at.checked_add(linger);
+                }
+            }
+            (None, None) => {
+                deadlines[0] = self.rules.timeout.and_then(|timeout| self.started.checked_add(timeout));
+                deadlines[1] = self.rules.idle_timeout.and_then(|idle| self.last_output.checked_add(idle));
+            }
+        }
+        // Where no event tells that the last member has gone, only asking does.
+        if self.exit.is_some() && self.container.as_ref().is_some_and(|container| container.waitable().is_none()) {
+            deadlines[2] = Some(Instant::now() + ASK_AGAIN);
+        }
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// Does all that can be done without waiting: reads, writes, notices the end, and takes the steps whose time has
+    /// come.
+    pub fn advance(&mut self, now: Instant) -> Progress {
+        if self.outcome.is_some() {
+            return Progress::Done;
+        }
+        self.move_bytes(now);
+        self.notice_exit(now);
+        self.obey_cancellation(now);
+        self.keep_time(now);
+        self.climb(now);
+        self.finish_if_over(now);
+        if self.outcome.is_some() { Progress::Done } else { Progress::Pending }
+    }
+
+    fn move_bytes(&mut self, now: Instant) {
+        let mut came = false;
+        for index in 0..2 {
+            match self.channels[index].pump() {
+                Ok(bytes) => {
+                    if bytes > 0 {
+                        came = true;
+                        self.note();
+                    }
+                }
+                Err(error) => self.failure = Some(error),
+            }
+        }
+        if came {
+            self.last_output = now;
+        }
+        if self.ladder.is_none() && self.channels.iter().any(Channel::overflowed) {
+            self.stop_for(Cause::OutputLimit, self.rules.stop, now);
+        }
+        if let Err(error) = self.feed.pump() {
+            self.failure = Some(error);
+        }
+    }
+
+    /// Both streams in the order in which they came.
+    fn note(&mut self) {
+        if let [Channel { capture: Some(stdout), .. }, Channel { capture: Some(stderr), .. }] = &self.channels {
+            self.journal.note(stdout, stderr);
+        }
+    }
+
+    fn notice_exit(&mut self, now: Instant) {
+        if self.exit.is_some() {
+            return;
+        }
+        // A leader that was waited for can no longer name its group on older kernels; its record can wait.
+        let leave = matches!(self.container, Some(Container::Group)) && !self.process.group_outlives_leader();
+        let exit = if leave { self.process.peek_exit() } else { self.process.try_reap() };
+        match exit {
+            Ok(Some(exit)) => {
+                self.exit = Some((exit, now));
+                self.feed.close();
+            }
+            Ok(None) => {}
+            Err(error) => {
+                self.exit = Some((Exit { status: ExitStatus::Lost, usage: Default::default() }, now));
+                self.failure = Some(error);
+            }
+        }
+    }
+
+    fn obey_cancellation(&mut self, now: Instant) {
+        if self.ladder.is_none() && self.cancel.as_ref().is_some_and(CancelToken::is_cancelled) {
+            self.stop_for(Cause::Cancelled, self.rules.stop, now);
+        }
+    }
+
+    fn keep_time(&mut self, now: Instant) {
+        if self.ladder.is_some() {
+            return;
+        }
+        let over = |since: Instant, limit: Option<Duration>| {
+            limit.is_some_and(|limit| now.saturating_duration_since(since) >= limit)
+        };
+        if over(self.started, self.rules.timeout) {
+            self.stop_for(Cause::Timeout, self.rules.stop, now);
+        } else if self.exit.is_none() && over(self.last_output, self.rules.idle_timeout) {
+            self.stop_for(Cause::IdleTimeout, self.rules.stop, now);
+        } else if let (Some((_, at)), StrayRule::StopAfter(linger)) = (self.exit, self.rules.strays)
+            && over(at, Some(linger))
+            && !self.is_empty()
+        {
+            self.stopping_strays = true;
+            self.begin(self.rules.stop, now);
+        }
+    }
+
+    /// Stops all of it, unless that has begun.
+    pub fn stop(&mut self, rule: StopRule, now: Instant) {
+        if self.outcome.is_some() {
+            return;
+        }
+        match &self.ladder {
+            None => self.stop_for(Cause::Stopped, rule, now),
+            // Impatience: what is being stopped can still be killed.
+            Some(ladder) if !ladder.has_killed() && rule.grace.is_zero() => self.begin(rule, now),
+            Some(_) => {}
+        }
+    }
+
+    fn stop_for(&mut self, cause: Cause, rule: StopRule, now: Instant) {
+        // A program that has ended by itself did so, whatever becomes of what it left behind.
+        if self.exit.is_none() || cause != Cause::Stopped {
+            self.cause = cause;
+        }
+        self.stopping_strays = self.exit.is_some();
+        self.begin(rule, now);
+    }
+
+    fn begin(&mut self, rule: StopRule, now: Instant) {
+        if self.exit.is_some() && self.strays.count == 0 {
+            let members = self.members();
+            self.strays.count = members.len();
+            self.strays.some = containment::describe(&members);
+        }
+        let (ladder, act) = Ladder::begin(rule, now);
+        self.ladder = Some(ladder);
+        self.act(act);
+    }
+
+    fn climb(&mut self, now: Instant) {
+        if let Some(act) = self.ladder.as_mut().and_then(|ladder| ladder.step(now)) {
+            self.act(act);
+        }
+    }
+
+    fn act(&mut self, act: Act) {
+        let Some(container) = &self.container else { return };
+        match act {
+            Act::Signal(signal) => {
+                let _ = container.signal(&self.process, signal);
+                // What is stopped or frozen could not act on the signal.
+                if matches!(container, Container::Group) {
+                    let _ = container.signal(&self.process, Signal::CONT);
+                } else {
+                    let _ = container.freeze(&self.process, false);
+                    let _ = container.signal(&self.process, Signal::CONT);
+                }
+            }
+            Act::Kill => {
+                self.strays.killed |= self.stopping_strays && !self.is_empty();
+                if container.kill(&self.process).is_err() && self.exit.is_none() {
+                    let _ = self.process.signal(Signal::KILL);
+                }
+            }
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.container.as_ref().is_none_or(|container| container.is_empty(&self.process))
+    }
+
+    /// The run is over when the program has ended, nothing of it is left, and its streams are at their ends.
+    fn finish_if_over(&mut self, now: Instant) {
+        let Some((exit, at)) = self.exit else { return };
+        if !self.is_empty() {
+            return;
+        }
+        if self.channels.iter().any(Channel::is_open) {
+            // The streams are held open from outside of the container.
+            let patience = match (self.ladder, self.rules.strays) {
+                (Some(_), _) => Duration::ZERO,
+                (None, StrayRule::StopAfter(linger)) => linger,
+                (None, StrayRule::Wait) => return,
+            };
+            for index in 0..2 {
+                if let Err(error) = self.channels[index].drain() {
+                    self.failure = Some(error);
+                }
+                self.note();
+            }
+            if self.channels.iter().any(Channel::is_open) {
+                if now.saturating_duration_since(at) < patience {
+                    return;
+                }
+                for channel in &mut self.channels {
+                    if let Some(reader) = channel.reader() {
+                        self.strays.holding_output.extend(containment::holders(reader));
+                        channel.close();
+                    }
+                }
+                self.strays.holding_output.dedup();
+            }
+        }
+        if self.channels.iter().any(Channel::has_backlog) && self.ladder.is_none() {
+            return;
+        }
+        self.conclude(exit, now);
+    }
+
+    fn conclude(&mut self, mut exit: Exit, now: Instant) {
+        if let Ok(Some(reaped)) = self.process.try_reap() {
+            exit = reaped;
+        }
+        let cpu = self.container.as_ref().and_then(Container::cpu_time);
+        let (user, system) = cpu.unwrap_or((exit.usage.user, exit.usage.system));
+        // Its figure started at ours, so only what is above ours is its own.
+        let peak_memory = (exit.usage.max_rss > self.maker_memory).then_some(exit.usage.max_rss);
+        self.outcome = Some(Outcome {
+            ending: ending(exit.status),
+            cause: self.cause,
+            duration: now.saturating_duration_since(self.started),
+            usage: Usage { user, system, peak_memory },
+            stdout: self.seen(Stream::Stdout).unwrap_or_default(),
+            stderr: self.seen(Stream::Stderr).unwrap_or_default(),
+            strays: std::mem::take(&mut self.strays),
+            mechanism: self.mechanism,
+            guarantee: self.guarantee(),
+        });
+        // Back to the pool: the next run may start before this handle is dropped.
+        self.container = None;
+    }
+
+    /// Sends a signal to the program itself.
+    ///
+    /// # Errors
+    /// `ESRCH` if it has ended; `EPERM` if it has become another user.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        self.process.signal(signal)
+    }
+
+    /// Sends a signal to every process of the run.
+    ///
+    /// # Errors
+    /// `ESRCH` if the run has ended.
+    pub fn signal_all(&self, signal: Signal) -> io::Result<()> {
+        match &self.container {
+            Some(container) => container.signal(&self.process, signal),
+            None => Err(io::Error::other("the run has ended")),
+        }
+    }
+
+    /// Stops all of it from running: by the cgroup freezer, or where there is none by `SIGSTOP` to the group.
+    ///
+    /// # Errors
+    /// If the run has ended.
+    pub fn suspend(&self) -> io::Result<()> {
+        self.freeze(true)
+    }
+
+    /// Lets it run again after [`Running::suspend`].
+    ///
+    /// # Errors
+    /// If the run has ended.
+    pub fn resume(&self) -> io::Result<()> {
+        self.freeze(false)
+    }
+
+    fn freeze(&self, frozen: bool) -> io::Result<()> {
+        match &self.container {
+            Some(container) => container.freeze(&self.process, frozen),
+            None => Err(io::Error::other("the run has ended")),
+        }
+    }
+
+    /// The processes of the run, as far as they are in its container.
+    pub fn members(&self) -> Vec<Pid> {
+        self.container.as_ref().map(|container| container.members(&self.process)).unwrap_or_default()
+    }
+
+    /// What it has used so far.
+    pub fn usage(&self) -> Usage {
+        if let Some(outcome) = &self.outcome {
+            return outcome.usage;
+        }
+        let live = containment::live_usage(self.pid());
+        match self.container.as_ref().and_then(Container::cpu_time) {
+            Some((user, system)) => Usage { user, system, ..live },
+            None => live,
+        }
+    }
+
+    /// Whether the program was stopped by a job control signal since this was last asked, and by which.
+    pub fn take_stop(&self) -> Option<Signal> {
+        self.process.take_stop().ok().flatten()
+    }
+}
+
+fn ending(status: ExitStatus) -> Ending {
+    match status {
+        ExitStatus::Code(code) => Ending::Exited { code },
+        ExitStatus::Signal { signal, core_dumped } => Ending::Signalled { signal, core_dumped },
+        ExitStatus::Lost => Ending::Lost,
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if self.outcome.is_some() {
+            return;
+        }
+        let deadline = Instant::now() + KILL_TAKES;
+        for channel in &mut self.channels {
+            channel.close();
+        }
+        self.feed.close();
+        self.rules.strays = StrayRule::StopAfter(Duration::ZERO);
+        self.cancel = None;
+        self.ladder = None;
+        self.stop(StopRule::KILL, Instant::now());
+        while self.advance(Instant::now()) == Progress::Pending && Instant::now() < deadline {
+            let interest = self.interest();
+            let until = interest.deadline.map_or(deadline, |other| other.min(deadline));
+            if pinfold_os::poll::wait(&interest.waitables, Some(until)).is_err() {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! One output stream of a run: from the pipe into its capture, and on to our own stream if it is teed.
+
+use crate::capture::{Capture, Cursor};
+use pinfold_os::descriptor::Borrowed;
+use pinfold_os::pipe::{self, Reader};
+use pinfold_os::poll::{Direction, Waitable};
+use pinfold_os::sink::Sink;
+use std::io;
+
+/// A stream that gave this much gets a larger pipe.
+const PROVED_LARGE: u64 = 256 << 10;
+/// How many full reads are made before others get their turn.
+const TURNS: usize = 8;
+/// A read of at least this much left the pipe not empty, most likely.
+const FULL: usize = 64 << 10;
+/// More than this is not read ahead of a reader of ours that does not keep up.
+const AHEAD: u64 = 1 << 20;
+
+/// One captured stream, or none if it is not captured.
+#[derive(Debug, Default)]
+pub(crate) struct Channel {
+    reader: Option<Reader>,
+    pub(crate) capture: Option<Capture>,
+    tee: Option<Tee>,
+    grown: bool,
+}
+
+#[derive(Debug)]
+struct Tee {
+    sink: Sink,
+    cursor: Cursor,
+}
+
+impl Channel {
+    pub(crate) fn new(reader: Reader, mut capture: Capture, sink: Option<Sink>) -> Channel {
+        let tee = sink.map(|sink| Tee { sink, cursor: capture.open_cursor() });
+        Channel { reader: Some(reader), capture: Some(capture), tee, grown: false }
+    }
+
+    /// Whether more may come.
+    pub(crate) fn is_open(&self) -> bool {
+        self.reader.is_some()
+    }
+
+    pub(crate) fn overflowed(&self) -> bool {
+        self.capture.as_ref().is_some_and(Capture::overflowed)
+    }
+
+    /// Whether some of it has still to be passed on.
+    pub(crate) fn has_backlog(&self) -> bool {
+        self.backlog() > 0
+    }
+
+    fn backlog(&self) -> u64 {
+        match (&self.tee, &self.capture) {
+            (Some(tee), Some(capture)) => capture.unread(&tee.cursor).1.len() as u64,
+            _ => 0,
+        }
+    }
+
+    pub(crate) fn reader(&self) -> Option<Borrowed<'_>> {
+        self.reader.as_ref().map(Reader::waitable)
+    }
+
+    pub(crate) fn waitables(&self) -> impl Iterator<Item = Waitable<'_>> {
+        let backlog = self.backlog();
+        let reader = self.reader.as_ref().filter(|_| backlog < AHEAD);
+        let sink = self.tee.as_ref().filter(|_| backlog > 0);
+        let read = reader.map(|reader| Waitable { descriptor: reader.waitable(), direction: Direction::Read });
+        let write = sink.map(|tee| Waitable { descriptor: tee.sink.waitable(), direction: Direction::Write });
+        read.into_iter().chain(write)
+    }
+
+    /// Reads what is there, within reason: the number of bytes.
+    pub(crate) fn pump(&mut self) -> io::Result<usize> {
+        let mut total = 0;
+        for _ in 0..TURNS {
+            if self.backlog() >= AHEAD {
+                break;
+            }
+            match self.read()? {
+                Some(bytes) => {
+                    total += bytes;
+                    if bytes < FULL {
+                        break;
+                    }
+                }
+                None => break,
+            }
+        }
+        self.pass_on()?;
+        Ok(total)
+    }
+
+    /// Reads all that is in the pipe now, since nobody will wait for more.
+    pub(crate) fn drain(&mut self) -> io::Result<()> {
+        // No pipe holds more, so whatever comes after was written after the end.
+        let mut left = 2 * pipe::LARGE;
+        while let Some(bytes) = self.read()? {
+            left = left.saturating_sub(bytes);
+            if left == 0 {
+                break;
+            }
+        }
+        self.pass_on()
+    }
+
+    /// One read: the bytes that came, or `None` if there is nothing now or ever.
+    fn read(&mut self) -> io::Result<Option<usize>> {
+        let (Some(reader), Some(capture)) = (&self.reader, &mut self.capture) else { return Ok(None) };
+        loop {
+            match capture.take_in(|buffer| reader.read_append(buffer)) {
+                Ok(0) => {
+                    self.close();
+                    return Ok(None);
+                }
+                Ok(bytes) => {
+                    if !self.grown && capture.bytes_seen() >= PROVED_LARGE {
+                        self.grown = true;
+                        reader.grow(pipe::LARGE);
+                    }
+                    return Ok(Some(bytes));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    self.close();
+                    return Err(error);
+                }
+            }
+        }
+    }
+
+    fn pass_on(&mut self) -> io::Result<()> {
+        let (Some(tee), Some(capture)) = (&self.tee, &mut self.capture) else { return Ok(()) };
+        loop {
+            let (offset, unread) = capture.unread(&tee.cursor);
+            if unread.is_empty() {
+                return Ok(());
+            }
+            match tee.sink.write(unread) {
+                Ok(bytes) => capture.advance_cursor(&tee.cursor, offset + bytes as u64),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => {
+                    // Whoever read our stream is gone: the program is told so the same way, by its own pipe.
+                    self.stop_passing_on();
+                    self.close();
+                    return if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) };
+                }
+            }
+        }
+    }
+
+    fn stop_passing_on(&mut self) {
+        if let (Some(tee), Some(capture)) = (self.tee.take(), &mut self.capture) {
+            capture.close_cursor(tee.cursor);
+        }
+    }
+
+    /// Reads no more.
+    pub(crate) fn close(&mut self) {
+        self.reader = None;
+        if let Some(capture) = &mut self.capture {
+            capture.end();
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! The plain values that a command is made of: where its streams go, how it is stopped, when it is tried again.
+
+use crate::outcome::Guarantee;
+use pinfold_os::limits::Resource;
+use pinfold_os::signal::Signal;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One of the two output streams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+pub enum Stream {
+    /// Descriptor 1.
+    Stdout,
+    /// Descriptor 2.
+    Stderr,
+}
+
+impl Stream {
+    /// Both, in the order of their descriptors.
+    pub const BOTH: [Stream; 2] = [Stream::Stdout, Stream::Stderr];
+
+    /// `stdout` or `stderr`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Stream::Stdout => "stdout",
+            Stream::Stderr => "stderr",
+        }
+    }
+}
+
+impl std::fmt::Display for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What a command reads on its standard input.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Stdin {
+    /// Nothing: `/dev/null`. A program that asks a question gets no answer, rather than a terminal to wait at.
+    #[default]
+    Null,
+    /// What this process reads.
+    Inherit,
+    /// These bytes, then the end.
+    Bytes(Arc<[u8]>),
+    /// A file, from its beginning.
+    File(#[cfg_attr(feature = "serde", serde(with = "crate::wire::path"))] PathBuf),
+    /// A pipe that stays open, to write to through the live handle.
+    Open,
+}
+
+/// Where one output stream of a command goes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Stdio {
+    /// Captured.
+    #[default]
+    Pipe,
+    /// To where this process writes its own.
+    Inherit,
+    /// Nowhere.
+    Null,
+    /// To a file.
+    File {
+        /// Which; made if it is not there.
+        #[cfg_attr(feature = "serde", serde(with = "crate::wire::path"))]
+        path: PathBuf,
+        /// Whether to add to what is there, rather than to replace it.
+        append: bool,
+    },
+    /// For standard error alone: to where standard output goes, in the order in which the program writes.
+    Stdout,
+}
+
+impl Stdio {
+    /// A file, emptied first.
+    pub fn file(path: impl Into<PathBuf>) -> Stdio {
+        Stdio::File { path: path.into(), append: false }
+    }
+
+    /// A file, added to.
+    pub fn append(path: impl Into<PathBuf>) -> Stdio {
+        Stdio::File { path: path.into(), append: true }
+    }
+}
+
+/// How a run is stopped: a signal to all of it, time to end, and then `SIGKILL` for what is left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct StopRule {
+    /// The first word.
+    #[cfg_attr(feature = "serde", serde(with = "crate::wire::signal"))]
+    pub signal: Signal,
+    /// How long they have after it. Zero goes straight to the kill.
+    #[cfg_attr(feature = "serde", serde(rename = "grace_seconds", with = "crate::wire::seconds"))]
+    pub grace: Duration,
+}
+
+impl StopRule {
+    /// No signal, no grace.
+    pub const KILL: StopRule = StopRule { signal: Signal::KILL, grace: Duration::ZERO };
+}
+
+impl Default for StopRule {
+    /// `SIGTERM`, and five seconds.
+    fn default() -> StopRule {
+        StopRule { signal: Signal::TERM, grace: Duration::from_secs(5) }
+    }
+}
+
+/// What becomes of processes that outlive the program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum StrayRule {
+    /// They may finish for this long after the program, then they are stopped. The run ends when all of it has.
+    StopAfter(#[cfg_attr(feature = "serde", serde(with = "crate::wire::seconds"))] Duration),
+    /// The run goes on until the last of them has ended of its own accord, or a timeout or a stop ends it.
+    Wait,
+}
+
+impl Default for StrayRule {
+    /// 100 milliseconds: time for the last process of a shell's pipeline to write what it has.
+    fn default() -> StrayRule {
+        StrayRule::StopAfter(Duration::from_millis(100))
+    }
+}
+
+/// When and how often a command is tried again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Retry {
+    /// How many times it is run at most, the first included.
+    pub attempts: u32,
+    /// The pause before the second attempt.
+    #[cfg_attr(feature = "serde", serde(rename = "pause_seconds", with = "crate::wire::seconds"))]
+    pub pause: Duration,
+    /// By what each further pause is longer than the one before.
+    pub factor: f64,
+    /// No pause is longer.
+    #[cfg_attr(feature = "serde", serde(rename = "max_pause_seconds", with = "crate::wire::seconds"))]
+    pub max_pause: Duration,
+    /// What is tried again.
+    pub on: RetryOn,
+}
+
+impl Retry {
+    /// So many attempts at whatever fails, with pauses of 0.1, 0.2, 0.4 ... seconds, 30 at most.
+    pub fn times(attempts: u32) -> Retry {
+        Retry {
+            attempts,
+            pause: Duration::from_millis(100),
+            factor: 2.0,
+            max_pause: Duration::from_secs(30),
+            on: RetryOn::Failure,
+        }
+    }
+
+    /// The pause after the given attempt, counted from 1.
+    pub fn pause_after(&self, attempt: u32) -> Duration {
+        let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
+        let seconds = self.pause.as_secs_f64() * self.factor.max(1.0).powi(exponent);
+        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX).min(self.max_pause)
+    }
+}
+
+/// What is tried again. A cancelled run never is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum RetryOn {
+    /// Any run that does not succeed, or that cannot be started for want of something that may come back
+    /// (processes, memory, descriptors).
+    Failure,
+    /// Only a run that timed out.
+    Timeout,
+    /// Only a run that ended with this code.
+    Code(i32),
+}
+
+/// One resource limit of each process (`setrlimit(2)`); `None` is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Rlimit {
+    /// Which.
+    #[cfg_attr(feature = "serde", serde(with = "crate::wire::resource"))]
+    pub resource: Resource,
+    /// What is enforced.
+    pub soft: Option<u64>,
+    /// Up to where the program may raise it again.
+    pub hard: Option<u64>,
+}
+
+/// I/O scheduling class and level (`ioprio_set(2)`), Linux.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum IoPriority {
+    /// Before everything else; level 0 (first) to 7. Needs privilege.
+    Realtime(u8),
+    /// As usual; level 0 (first) to 7.
+    BestEffort(u8),
+    /// Only when nobody else wants the disk.
+    Idle,
+}
+
+impl IoPriority {
+    /// The kernel's number for it; `None` for a level above 7.
+    pub fn number(self) -> Option<u32> {
+        let (class, level) = match self {
+            IoPriority::Realtime(level) => (1, level),
+            IoPriority::BestEffort(level) => (2, level),
+            IoPriority::Idle => (3, 0),
+        };
+        (level <= 7).then(|| class << 13 | u32::from(level))
+    }
+}
+
+/// Which container a run gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum Isolation {
+    /// The best that this host offers.
+    #[default]
+    Best,
+    /// A cgroup v2 directory, or an error.
+    Cgroup,
+    /// A process group and no more.
+    ProcessGroup,
+    /// A keeper process that adopts descendants; not built yet, so an error.
+    Subreaper,
+    /// A PID namespace; not built yet, so an error.
+    PidNamespace,
+}
+
+/// Which container a run gets, and what it must be good for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct Containment {
+    /// Which.
+    pub isolation: Isolation,
+    /// The least that it must guarantee; what cannot be had is an error.
+    pub require: Option<Guarantee>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_their_bound_and_no_further() {
+        let retry = Retry { pause: Duration::from_secs(1), max_pause: Duration::from_secs(9), ..Retry::times(9) };
+        let pauses: Vec<u64> = (1..=6).map(|attempt| retry.pause_after(attempt).as_secs()).collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 9, 9]);
+        assert_eq!(retry.pause_after(u32::MAX), retry.max_pause);
+    }
+
+    #[test]
+    fn io_priorities_are_the_kernels_numbers() {
+        assert_eq!(IoPriority::BestEffort(4).number(), Some(2 << 13 | 4));
+        assert_eq!(IoPriority::Idle.number(), Some(3 << 13));
+        assert_eq!(IoPriority::Realtime(8).number(), None);
+    }
+}

@@ -1,0 +1,181 @@
+//! What each verb makes of a finished run: the part that the blocking and the async forms share.
+
+use crate::command::Command;
+use crate::error::{Error, ErrorKind, Result};
+use crate::outcome::{Cause, Ending, Outcome};
+use crate::output::Output;
+use crate::running::Running;
+use crate::settings::{Retry, RetryOn, Stream};
+use crate::text::trim_newline;
+use std::time::Duration;
+
+/// What a verb asks of a finished run.
+pub(crate) type Judge = fn(Output<Vec<u8>>, &Command) -> Result<Output<Vec<u8>>>;
+
+/// It ended, somehow: only what makes its output worthless is an error.
+pub(crate) fn must_end(output: Output<Vec<u8>>, command: &Command) -> Result<Output<Vec<u8>>> {
+    let kind = match output.outcome.cause {
+        Cause::Cancelled => ErrorKind::Cancelled,
+        Cause::OutputLimit => ErrorKind::OutputTooLarge,
+        _ => return Ok(output),
+    };
+    Err(failure(kind, output, command))
+}
+
+/// It returned a code of its own accord.
+pub(crate) fn must_return(output: Output<Vec<u8>>, command: &Command) -> Result<Output<Vec<u8>>> {
+    let output = must_end(output, command)?;
+    let kind = match (output.outcome.cause, output.outcome.ending) {
+        (Cause::Timeout | Cause::IdleTimeout, _) => ErrorKind::Timeout,
+        (_, Ending::Exited { .. }) => return Ok(output),
+        (_, Ending::Signalled { .. }) => ErrorKind::Signalled,
+        (_, Ending::Lost) => ErrorKind::StatusLost,
+    };
+    Err(failure(kind, output, command))
+}
+
+/// It returned one of the codes that are a success.
+pub(crate) fn must_succeed(output: Output<Vec<u8>>, command: &Command) -> Result<Output<Vec<u8>>> {
+    let output = must_return(output, command)?;
+    if output.is_success() { Ok(output) } else { Err(failure(ErrorKind::NonZeroExit, output, command)) }
+}
+
+/// It returned 0 or 1.
+pub(crate) fn must_answer(output: Output<Vec<u8>>, command: &Command) -> Result<Output<Vec<u8>>> {
+    let output = must_return(output, command)?;
+    match output.outcome.code() {
+        Some(0 | 1) => Ok(output),
+        _ => Err(failure(ErrorKind::NonZeroExit, output, command)),
+    }
+}
+
+pub(crate) fn code(output: Output<Vec<u8>>) -> Result<i32> {
+    output.outcome.code().ok_or_else(|| {
+        Error::new(ErrorKind::StatusLost, &output.program.clone(), "ended without a code").with_output(output)
+    })
+}
+
+pub(crate) fn trimmed(mut text: String) -> String {
+    text.truncate(trim_newline(&text).len());
+    text
+}
+
+#[cfg(feature = "serde")]
+pub(crate) fn json<T: serde::de::DeserializeOwned>(
+    output: Output<Vec<u8>>,
+    command: &Command,
+) -> Result<T> {
+    serde_json::from_slice(&output.stdout).map_err(|error| {
+        // serde's words quote the input at most by its type; where it is says enough.
+        let what = format!("wrote no such JSON: {error}");
+        command.error(ErrorKind::UnexpectedOutput, what).with_output(output)
+    })
+}
+
+fn failure(kind: ErrorKind, output: Output<Vec<u8>>, command: &Command) -> Error {
+    let what = describe(&output.outcome, command);
+    let last = last_line(&output.stderr);
+    let timeout = match output.outcome.cause {
+        Cause::IdleTimeout => command.idle_timeout,
+        _ => command.timeout,
+    };
+    let error = command.error(kind, what).after(timeout.filter(|_| kind == ErrorKind::Timeout));
+    let error = match last {
+        Some(line) => error.hint(format!("it last wrote: {line}")),
+        None => error,
+    };
+    error.with_output(output)
+}
+
+fn describe(outcome: &Outcome, command: &Command) -> String {
+    let after = |limit: Option<Duration>| limit.map_or(String::new(), |limit| format!(" after {limit:?}"));
+    match outcome.cause {
+        Cause::Timeout => format!("timed out{}", after(command.timeout)),
+        Cause::IdleTimeout => format!("wrote nothing for {:?}", command.idle_timeout.unwrap_or_default()),
+        Cause::OutputLimit => {
+            let limit = &command.limit;
+            let bytes = limit.max_bytes.map(|bytes| format!("{bytes} bytes"));
+            let lines = limit.max_lines.map(|lines| format!("{lines} lines"));
+            let limits: Vec<String> = bytes.into_iter().chain(lines).collect();
+            format!("wrote more than {}", limits.join(" or "))
+        }
+        _ => outcome.to_string(),
+    }
+}
+
+/// The last line of standard error that says something, if it is short enough to be a message.
+fn last_line(stderr: &[u8]) -> Option<String> {
+    const LONGEST: usize = 300;
+    let tail = &stderr[stderr.len().saturating_sub(2 * LONGEST)..];
+    let text = String::from_utf8_lossy(tail);
+    let line = text.lines().rev().map(str::trim).find(|line| !line.is_empty())?;
+    let clean = crate::text::strip_escapes(line);
+    (clean.len() <= LONGEST).then(|| clean.into_owned())
+}
+
+/// The attempts of one verb.
+pub(crate) struct Attempts {
+    retry: Option<Retry>,
+    made: u32,
+}
+
+impl Attempts {
+    pub(crate) fn new(command: &Command) -> Attempts {
+        Attempts { retry: command.retry, made: 0 }
+    }
+
+    /// The pause before the next attempt, or `None` if this result stands.
+    pub(crate) fn after(&mut self, result: &Result<Output<Vec<u8>>>) -> Option<Duration> {
+        self.made += 1;
+        let retry = self.retry.filter(|retry| self.made < retry.attempts)?;
+        let outcome = match result {
+            Ok(output) => Some(&output.outcome),
+            Err(error) if matches!(error.kind(), ErrorKind::Cancelled) => return None,
+            Err(error) => error.output().map(|output| &output.outcome),
+        };
+        let again = match (retry.on, outcome) {
+            (RetryOn::Failure, Some(_)) => !matches!(result, Ok(output) if output.is_success()),
+            (RetryOn::Failure, None) => {
+                result.as_ref().is_err_and(|error| error.kind() == ErrorKind::ResourceLimit)
+            }
+            (RetryOn::Timeout, outcome) => outcome.is_some_and(Outcome::timed_out),
+            (RetryOn::Code(code), outcome) => outcome.and_then(Outcome::code) == Some(code),
+        };
+        again.then(|| retry.pause_after(self.made))
+    }
+}
+
+/// The lines of both streams, told to a listener as they come.
+pub(crate) struct Telling<'a> {
+    listener: &'a crate::runner::Listener,
+    readers: [(crate::text::LineReader, Option<crate::capture::Cursor>); 2],
+}
+
+impl<'a> Telling<'a> {
+    pub(crate) fn new(listener: &'a crate::runner::Listener, running: &mut Running, command: &Command) -> Self {
+        let readers = Stream::BOTH.map(|stream| {
+            let reader = crate::text::LineReader::new(&command.encodings[stream as usize], command.lines);
+            let capture = running.channels[stream as usize].capture.as_mut();
+            (reader, capture.map(crate::capture::Capture::open_cursor))
+        });
+        Telling { listener, readers }
+    }
+
+    pub(crate) fn tell(&mut self, running: &mut Running) {
+        for (stream, (reader, cursor)) in Stream::BOTH.into_iter().zip(&mut self.readers) {
+            let (Some(cursor), Some(capture)) = (cursor, running.channels[stream as usize].capture.as_mut()) else {
+                continue;
+            };
+            let (offset, unread) = capture.unread(cursor);
+            reader.feed(unread);
+            let end = offset + unread.len() as u64;
+            capture.advance_cursor(cursor, end);
+            if capture.is_ended() && running.outcome().is_some() {
+                reader.end();
+            }
+            while let Some(line) = reader.next_line() {
+                self.listener.tell(stream, line);
+            }
+        }
+    }
+}

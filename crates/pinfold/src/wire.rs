@@ -1,0 +1,188 @@
+//! How values that serde does not know go over the wire: signals by name, times as seconds, operating system strings
+//! as text where they are text.
+
+pub(crate) mod signal {
+    use pinfold_os::signal::Signal;
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::Serializer;
+
+    pub(crate) fn serialize<S: Serializer>(signal: &Signal, serializer: S) -> Result<S::Ok, S::Error> {
+        match signal.name() {
+            Some(name) => serializer.serialize_str(&name),
+            None => serializer.serialize_str(&signal.number().to_string()),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Signal, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+pub(crate) mod seconds {
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::Serializer;
+    use std::time::Duration;
+
+    pub(crate) fn serialize<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(duration.as_secs_f64())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+        Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(D::Error::custom)
+    }
+}
+
+pub(crate) mod maybe_seconds {
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::Serializer;
+    use std::time::Duration;
+
+    pub(crate) fn serialize<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+        match value {
+            Some(duration) => serializer.serialize_some(&duration.as_secs_f64()),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+        let seconds = Option::<f64>::deserialize(deserializer)?;
+        seconds.map(|seconds| Duration::try_from_secs_f64(seconds).map_err(D::Error::custom)).transpose()
+    }
+}
+
+pub(crate) mod pid {
+    use pinfold_os::handle::Pid;
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::Serializer;
+
+    pub(crate) fn serialize<S: Serializer>(pid: &Pid, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u32(pid.get())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pid, D::Error> {
+        let number = i64::deserialize(deserializer)?;
+        Pid::new(number).ok_or_else(|| D::Error::custom(format!("{number} is no pid of a process")))
+    }
+}
+
+pub(crate) mod resource {
+    use pinfold_os::limits::Resource;
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::Serializer;
+
+    pub(crate) fn serialize<S: Serializer>(resource: &Resource, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(resource.name())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Resource, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+/// An operating system string: a JSON string where it is UTF-8, else `{"bytes": [...]}`.
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(untagged)]
+enum OsText {
+    Text(String),
+    Bytes { bytes: Vec<u8> },
+}
+
+impl From<&std::ffi::OsStr> for OsText {
+    fn from(text: &std::ffi::OsStr) -> OsText {
+        match text.to_str() {
+            Some(text) => OsText::Text(text.to_owned()),
+            None => OsText::Bytes { bytes: text.as_encoded_bytes().to_vec() },
+        }
+    }
+}
+
+impl OsText {
+    #[cfg(unix)]
+    fn into_os(self) -> Option<std::ffi::OsString> {
+        use std::os::unix::ffi::OsStringExt;
+        Some(match self {
+            OsText::Text(text) => text.into(),
+            OsText::Bytes { bytes } => std::ffi::OsString::from_vec(bytes),
+        })
+    }
+
+    #[cfg(not(unix))]
+    fn into_os(self) -> Option<std::ffi::OsString> {
+        match self {
+            OsText::Text(text) => Some(text.into()),
+            OsText::Bytes { bytes } => String::from_utf8(bytes).ok().map(Into::into),
+        }
+    }
+}
+
+macro_rules! os_text {
+    ($module:ident, $type:ty, $each:expr, $collect:expr) => {
+        pub(crate) mod $module {
+            use super::OsText;
+            use serde::de::{Deserialize, Deserializer, Error};
+            use serde::ser::{Serialize, Serializer};
+
+            pub(crate) fn serialize<S: Serializer>(value: &$type, serializer: S) -> Result<S::Ok, S::Error> {
+                let each: fn(&$type) -> _ = $each;
+                each(value).serialize(serializer)
+            }
+
+            pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<$type, D::Error> {
+                let collect: fn(_) -> Option<$type> = $collect;
+                collect(Deserialize::deserialize(deserializer)?)
+                    .ok_or_else(|| D::Error::custom("bytes that are no text of this platform"))
+            }
+        }
+    };
+}
+
+os_text!(os_string, std::ffi::OsString, |value| OsText::from(value.as_os_str()), OsText::into_os);
+os_text!(
+    maybe_os_string,
+    Option<std::ffi::OsString>,
+    |value| value.as_deref().map(OsText::from),
+    |read: Option<OsText>| match read {
+        None => Some(None),
+        Some(text) => text.into_os().map(Some),
+    }
+);
+os_text!(
+    os_strings,
+    Vec<std::ffi::OsString>,
+    |values| values.iter().map(|value| OsText::from(value.as_os_str())).collect::<Vec<_>>(),
+    |read: Vec<OsText>| read.into_iter().map(OsText::into_os).collect()
+);
+os_text!(
+    env_changes,
+    Vec<(std::ffi::OsString, Option<std::ffi::OsString>)>,
+    |changes| {
+        let pair = |(name, value): &(std::ffi::OsString, Option<std::ffi::OsString>)| {
+            (OsText::from(name.as_os_str()), value.as_deref().map(OsText::from))
+        };
+        changes.iter().map(pair).collect::<Vec<_>>()
+    },
+    |read: Vec<(OsText, Option<OsText>)>| {
+        let pair = |(name, value): (OsText, Option<OsText>)| {
+            Some((name.into_os()?, match value {
+                None => None,
+                Some(value) => Some(value.into_os()?),
+            }))
+        };
+        read.into_iter().map(pair).collect()
+    }
+);
+os_text!(
+    maybe_path,
+    Option<std::path::PathBuf>,
+    |value| value.as_deref().map(|path| OsText::from(path.as_os_str())),
+    |read: Option<OsText>| match read {
+        None => Some(None),
+        Some(text) => text.into_os().map(|text| Some(text.into())),
+    }
+);
+os_text!(
+    path,
+    std::path::PathBuf,
+    |value| OsText::from(value.as_os_str()),
+    |read: OsText| read.into_os().map(Into::into)
+);
