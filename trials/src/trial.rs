@@ -133,6 +133,13 @@ impl Trial {
         });
     }
 
+    /// Takes what is open and what is unreaped by now as if it had been so before: for what a test prepares and keeps.
+    #[track_caller]
+    pub fn begin_again(&mut self) {
+        self.descriptors = open_now();
+        self.dead_before = identities(&strays::unreaped());
+    }
+
     /// Ends the trial.
     ///
     /// # Panics
@@ -144,19 +151,14 @@ impl Trial {
         }
     }
 
-    fn variable(&self) -> String {
-        format!("{VARIABLE}={}", self.id)
-    }
-
-    fn unexpected(&self) -> Vec<Stray> {
-        let mut strays = self.survivors();
-        strays.retain(|stray| !self.expected.contains(&stray.pid));
-        strays
-    }
-
-    /// Looks until nothing is left or something is certain to stay, then ends all that is there.
-    fn conclude(&mut self) -> Result<(), String> {
+    /// Ends the trial like [`Trial::finish`], but gives what that would panic with. Until it is dropped it says no more, and
+    /// no other trial of this process begins.
+    ///
+    /// # Errors
+    /// When something was left behind; it names each.
+    pub fn conclude(&mut self) -> Result<(), String> {
         self.concluded = true;
+        // Until nothing is left, or something is certain to stay.
         let mut left = Left::default();
         let settled = holds_within(SETTLE, || {
             left = self.look();
@@ -179,6 +181,16 @@ impl Trial {
             lines(&left.strays),
             lines(&left.changes)
         ))
+    }
+
+    fn variable(&self) -> String {
+        format!("{VARIABLE}={}", self.id)
+    }
+
+    fn unexpected(&self) -> Vec<Stray> {
+        let mut strays = self.survivors();
+        strays.retain(|stray| !self.expected.contains(&stray.pid));
+        strays
     }
 
     fn look(&self) -> Left {
@@ -230,6 +242,10 @@ impl Left {
     fn is_nothing(&self) -> bool {
         self.strays.is_empty() && self.changes.is_empty()
     }
+}
+
+fn identities(of: &[Stray]) -> Vec<(i32, u64)> {
+    of.iter().map(|stray| (stray.pid, stray.start)).collect()
 }
 
 fn lines<T: ToString>(of: &[T]) -> String {

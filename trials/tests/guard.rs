@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -29,10 +29,8 @@ fn start(command: &mut Command) -> (Child, String) {
 }
 
 /// What the guard says when `trial` ends; it must not be content.
-fn complaint(trial: Trial) -> String {
-    let panicked =
-        catch_unwind(AssertUnwindSafe(|| trial.finish())).expect_err("the guard found nothing");
-    panicked.downcast_ref::<String>().unwrap().clone()
+fn complaint(trial: &mut Trial) -> String {
+    trial.conclude().expect_err("the guard found nothing")
 }
 
 fn pid_of(child: &Child) -> i32 {
@@ -53,9 +51,9 @@ fn a_clean_test_passes() {
 
 #[test]
 fn a_stray_child_is_named_killed_and_reaped() {
-    let trial = Trial::new();
+    let mut trial = Trial::new();
     let (child, _) = start(&mut trial.fixture("trap TERM"));
-    let said = complaint(trial);
+    let said = complaint(&mut trial);
     assert!(
         said.contains(&format!(
             "process {} (sleeping, child of {})",
@@ -80,11 +78,11 @@ fn a_stray_that_left_the_tree_and_the_session_is_found_too() {
         "chain",
         "setsid-ignore-term",
     ] {
-        let trial = Trial::new();
+        let mut trial = Trial::new();
         let (mut child, ready) = start(&mut trial.fixture(&format!("escape {kind}")));
         assert!(child.wait().unwrap().success());
         let pid = ready.strip_prefix("ready ").unwrap();
-        let said = complaint(trial);
+        let said = complaint(&mut trial);
         assert!(
             said.contains(&format!("process {pid} ")) && said.contains("_leaf"),
             "{kind}: {said}"
@@ -95,12 +93,12 @@ fn a_stray_that_left_the_tree_and_the_session_is_found_too() {
 
 #[test]
 fn a_stopped_stray_is_found_and_killed() {
-    let trial = Trial::new();
+    let mut trial = Trial::new();
     let (child, _) = start(&mut trial.fixture("stop-self"));
     wait_until("the child to stop", LONG, || {
         Stat::of(&child.id().to_string()).unwrap().state == 'T'
     });
-    let said = complaint(trial);
+    let said = complaint(&mut trial);
     assert!(
         said.contains(&format!("process {} (stopped", child.id())),
         "{said}"
@@ -139,12 +137,12 @@ fn a_test_that_fails_leaves_nothing_behind_and_fails_by_its_own_words() {
 
 #[test]
 fn a_child_that_nobody_waited_for_is_named_and_reaped() {
-    let trial = Trial::new();
+    let mut trial = Trial::new();
     let (child, _) = start(&mut trial.fixture("out hello"));
     wait_until("the child to end", LONG, || {
         Stat::of(&child.id().to_string()).unwrap().is_zombie()
     });
-    let said = complaint(trial);
+    let said = complaint(&mut trial);
     assert!(
         said.contains(&format!("process {} (unreaped", child.id())),
         "{said}"
@@ -154,15 +152,13 @@ fn a_child_that_nobody_waited_for_is_named_and_reaped() {
 
 #[test]
 fn a_child_that_was_unreaped_before_is_not_of_this_trial() {
-    let first = Trial::new();
-    let (mut child, _) = start(&mut first.fixture("out hello"));
+    let mut trial = Trial::new();
+    let (mut child, _) = start(&mut trial.fixture("out hello"));
     wait_until("the child to end", LONG, || {
         Stat::of(&child.id().to_string()).unwrap().is_zombie()
     });
-    let mut first = first;
-    first.expect_survivor(child.id());
-    first.finish();
-    Trial::new().finish();
+    trial.begin_again();
+    trial.conclude().unwrap();
     assert!(child.wait().unwrap().success());
 }
 
@@ -183,11 +179,11 @@ fn a_dying_process_is_waited_for() {
 
 #[test]
 fn a_process_without_the_variable_is_none_of_the_trials_business() {
-    let trial = Trial::new();
+    let mut trial = Trial::new();
     let mut foreign = Command::new(pinfold_trials::fixture());
     let (mut child, _) = start(foreign.args(["trap", "TERM"]));
     assert_eq!(trial.survivors(), []);
-    trial.finish();
+    trial.conclude().unwrap();
     assert!(child.try_wait().unwrap().is_none(), "it was left in peace");
     child.kill().unwrap();
     child.wait().unwrap();
@@ -211,7 +207,7 @@ fn waiting_for_the_end_of_all_names_who_does_not_end() {
     let trial = Trial::new();
     let (mut child, _) = start(&mut trial.fixture("trap TERM"));
     let waited = catch_unwind(AssertUnwindSafe(|| {
-        trial.wait_until_gone(Duration::from_millis(20))
+        trial.wait_until_gone(Duration::from_millis(20));
     }));
     let said = waited
         .unwrap_err()
@@ -227,9 +223,9 @@ fn waiting_for_the_end_of_all_names_who_does_not_end() {
 
 #[test]
 fn a_leaked_descriptor_is_named_with_what_it_is_open_on() {
-    let trial = Trial::new();
+    let mut trial = Trial::new();
     let leaked = File::open("/dev/zero").unwrap();
-    let said = complaint(trial);
+    let said = complaint(&mut trial);
     assert!(
         said.contains(&format!(
             "descriptor {} (/dev/zero) was left open",
@@ -241,29 +237,23 @@ fn a_leaked_descriptor_is_named_with_what_it_is_open_on() {
 
 #[test]
 fn a_closed_and_a_replaced_descriptor_are_named() {
+    let mut trial = Trial::new();
     let (closed, replaced) = (
         File::open("/dev/zero").unwrap(),
         File::open("/dev/full").unwrap(),
     );
-    let (closed_number, replaced_number) = (closed.as_raw_fd(), replaced.as_raw_fd());
-    let trial = Trial::new();
-    drop(replaced);
-    let other = File::open("/dev/null").unwrap();
-    assert_eq!(other.as_raw_fd(), replaced_number, "the lowest free number");
+    trial.begin_again();
+    let number = closed.as_raw_fd();
+    let expected = format!("descriptor {} (/dev/full) has become", replaced.as_raw_fd());
+    let mut replaced = OwnedFd::from(replaced);
+    rustix::io::dup2(&closed, &mut replaced).unwrap();
     drop(closed);
-    let said = complaint(trial);
+    let said = complaint(&mut trial);
     assert!(
-        said.contains(&format!(
-            "descriptor {closed_number} (/dev/zero) was closed"
-        )),
+        said.contains(&format!("descriptor {number} (/dev/zero) was closed")),
         "{said}"
     );
-    assert!(
-        said.contains(&format!(
-            "descriptor {replaced_number} (/dev/full) has become"
-        )),
-        "{said}"
-    );
+    assert!(said.contains(&expected), "{said}");
 }
 
 #[test]
@@ -272,7 +262,7 @@ fn an_allowed_descriptor_is_no_complaint() {
     let open = File::open("/dev/zero").unwrap();
     let number = open.as_raw_fd();
     trial.allow_fds(move |descriptor| descriptor.number == number);
-    trial.finish();
+    trial.conclude().unwrap();
 }
 
 #[test]
