@@ -8,16 +8,10 @@
 /// # Panics
 /// In CI, when `can` is false.
 #[must_use]
-#[expect(
-    clippy::print_stderr,
-    reason = "the test harness shows what a test says there"
-)]
+#[expect(clippy::print_stderr, reason = "the test harness shows what a test says there")]
 pub fn given(can: bool, what: &str) -> bool {
     if !can {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "needs {what}, and CI is where it may not be skipped"
-        );
+        assert!(std::env::var_os("CI").is_none(), "needs {what}, and CI is where it may not be skipped");
         eprintln!("skipped: needs {what}");
     }
     can
@@ -62,9 +56,7 @@ mod linux {
     #[must_use]
     pub fn cgroup2_dir() -> Option<PathBuf> {
         let mounts = fs::read("/proc/self/mountinfo").ok()?;
-        let (root, mount_point) = mounts
-            .split(|&byte| byte == b'\n')
-            .find_map(cgroup2_mount)?;
+        let (root, mount_point) = mounts.split(|&byte| byte == b'\n').find_map(cgroup2_mount)?;
         let own = fs::read_to_string("/proc/self/cgroup").ok()?;
         let own = own.lines().find_map(|line| line.strip_prefix("0::"))?;
         // A mount shows the part of the hierarchy below its root.
@@ -92,10 +84,8 @@ mod linux {
         let mut path = Vec::with_capacity(field.len());
         let mut rest = field;
         while let [first, tail @ ..] = rest {
-            let octal = tail
-                .get(..3)
-                .filter(|_| *first == b'\\')
-                .and_then(|digits| str::from_utf8(digits).ok());
+            let octal =
+                tail.get(..3).filter(|_| *first == b'\\').and_then(|digits| str::from_utf8(digits).ok());
             match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
                 Some(byte) => {
                     path.push(byte);
@@ -117,14 +107,8 @@ mod linux {
         #[test]
         fn a_cgroup2_mount_is_told_from_the_others() {
             let line = br"42 31 0:39 / /a\040b/unified rw,relatime shared:1 - cgroup2 cgroup2 rw";
-            assert_eq!(
-                cgroup2_mount(line),
-                Some(("/".into(), "/a b/unified".into()))
-            );
-            assert_eq!(
-                cgroup2_mount(b"42 31 0:39 / /cgroup2 rw - cgroup none rw,cpu"),
-                None
-            );
+            assert_eq!(cgroup2_mount(line), Some(("/".into(), "/a b/unified".into())));
+            assert_eq!(cgroup2_mount(b"42 31 0:39 / /cgroup2 rw - cgroup none rw,cpu"), None);
             assert_eq!(cgroup2_mount(b""), None);
         }
     }

@@ -121,10 +121,7 @@ impl Status {
     /// # Errors
     /// `InvalidData` when there is no such line: another kernel has other lines.
     pub fn field(&self, name: &str) -> io::Result<&str> {
-        let value = self
-            .0
-            .lines()
-            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let value = self.0.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         value.map(str::trim).ok_or_else(|| malformed(name))
     }
 
@@ -145,15 +142,12 @@ impl Status {
 pub fn was_given(pid: i32, variable: &str) -> bool {
     let holds = |path: String| {
         let environ = fs::read(path).unwrap_or_default();
-        environ
-            .split(|&byte| byte == 0)
-            .any(|entry| entry == variable.as_bytes())
+        environ.split(|&byte| byte == 0).any(|entry| entry == variable.as_bytes())
     };
     if holds(format!("/proc/{pid}/environ")) {
         return true;
     }
-    let half_dead =
-        Stat::of(&pid.to_string()).is_ok_and(|stat| stat.state == 'Z' && !stat.is_zombie());
+    let half_dead = Stat::of(&pid.to_string()).is_ok_and(|stat| stat.state == 'Z' && !stat.is_zombie());
     half_dead
         && numbers_in(&format!("/proc/{pid}/task"))
             .any(|task| holds(format!("/proc/{pid}/task/{task}/environ")))
@@ -163,16 +157,12 @@ pub fn was_given(pid: i32, variable: &str) -> bool {
 #[must_use]
 pub fn command_line(pid: i32) -> String {
     let bytes = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    let words: Vec<_> = bytes
-        .split(|&byte| byte == 0)
-        .map(String::from_utf8_lossy)
-        .collect();
+    let words: Vec<_> = bytes.split(|&byte| byte == 0).map(String::from_utf8_lossy).collect();
     let line = words.join(" ");
     if !line.trim().is_empty() {
         return line.trim_end().to_owned();
     }
-    Stat::of(&pid.to_string())
-        .map_or_else(|_| "(gone)".to_owned(), |stat| format!("({})", stat.name))
+    Stat::of(&pid.to_string()).map_or_else(|_| "(gone)".to_owned(), |stat| format!("({})", stat.name))
 }
 
 /// Every process on the machine that can be seen.
@@ -186,10 +176,7 @@ fn numbers_in(folder: &str) -> impl Iterator<Item = i32> {
 }
 
 fn malformed(what: &str) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidData,
-        format!("{what} of a process does not read as expected"),
-    )
+    io::Error::new(io::ErrorKind::InvalidData, format!("{what} of a process does not read as expected"))
 }
 
 #[cfg(test)]
@@ -202,18 +189,9 @@ mod tests {
         let text = "12 (a) S (b) S 7 12 11 1026 -1 4194560 1 2 3 4 5 6 7 8 20 0 3 0 99 1 2 3 4 5 6 7 8 9 10 11 12 13 14 \
                     15 16 17 18 2 19";
         let stat = Stat::parse(text).unwrap();
-        assert_eq!(
-            (stat.pid, &*stat.name, stat.state, stat.ppid),
-            (12, "a) S (b", 'S', 7)
-        );
-        assert_eq!(
-            (stat.group, stat.session, stat.terminal, stat.foreground),
-            (12, 11, 1026, -1)
-        );
-        assert_eq!(
-            (stat.cpu, stat.threads, stat.start, stat.policy),
-            (11, 3, 99, 2)
-        );
+        assert_eq!((stat.pid, &*stat.name, stat.state, stat.ppid), (12, "a) S (b", 'S', 7));
+        assert_eq!((stat.group, stat.session, stat.terminal, stat.foreground), (12, 11, 1026, -1));
+        assert_eq!((stat.cpu, stat.threads, stat.start, stat.policy), (11, 3, 99, 2));
     }
 
     #[test]
@@ -221,10 +199,7 @@ mod tests {
         let stat = Stat::of("self").unwrap();
         assert_eq!(u32::try_from(stat.pid).unwrap(), std::process::id());
         assert!(!stat.is_exiting());
-        assert_eq!(
-            Status::of("self").unwrap().field("Pid").unwrap(),
-            stat.pid.to_string()
-        );
+        assert_eq!(Status::of("self").unwrap().field("Pid").unwrap(), stat.pid.to_string());
         assert!(pids().any(|pid| pid == stat.pid));
     }
 }

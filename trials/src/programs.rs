@@ -27,15 +27,9 @@ fn find(name: &str, variable: &str, package: &str) -> PathBuf {
     let told = env::var_os(variable).map(PathBuf::from);
     let beside = || {
         let test = env::current_exe().ok()?;
-        test.ancestors()
-            .skip(1)
-            .take(2)
-            .map(|folder| folder.join(&file))
-            .find(|path| path.is_file())
+        test.ancestors().skip(1).take(2).map(|folder| folder.join(&file)).find(|path| path.is_file())
     };
-    let found = told
-        .as_ref()
-        .map_or_else(beside, |path| path.is_file().then(|| path.clone()));
+    let found = told.as_ref().map_or_else(beside, |path| path.is_file().then(|| path.clone()));
     found.unwrap_or_else(|| match told {
         Some(path) => panic!("{variable} is {}, which is no file", path.display()),
         None => panic!(

@@ -7,9 +7,7 @@ use std::fmt;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{
-    Pid, PidfdFlags, Signal, WaitOptions, getpid, pidfd_open, pidfd_send_signal, waitpid,
-};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions, getpid, pidfd_open, pidfd_send_signal, waitpid};
 
 use crate::proc::{self, Stat, Status};
 
@@ -58,8 +56,7 @@ impl Stray {
     ///
     /// Only a process that still holds `variable`, or is the very zombie, is touched: never one that has got its pid since.
     pub fn end(&self, variable: &str) {
-        let Some(pid) = Pid::from_raw(self.pid).filter(|pid| !pid.is_init() && *pid != getpid())
-        else {
+        let Some(pid) = Pid::from_raw(self.pid).filter(|pid| !pid.is_init() && *pid != getpid()) else {
             return;
         };
         let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) else {
@@ -73,10 +70,7 @@ impl Stray {
         // Whatever fails here leaves the process where the next search finds it.
         let _ = pidfd_send_signal(&process, Signal::KILL);
         let timeout = Timespec::try_from(DEATH).ok();
-        let _ = poll(
-            &mut [PollFd::new(&process, PollFlags::IN)],
-            timeout.as_ref(),
-        );
+        let _ = poll(&mut [PollFd::new(&process, PollFlags::IN)], timeout.as_ref());
         if self.unreaped || self.parent == getpid().as_raw_pid() {
             let _ = waitpid(Some(pid), WaitOptions::NOHANG);
         }
@@ -85,13 +79,7 @@ impl Stray {
 
 impl fmt::Display for Stray {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            pid,
-            parent,
-            state,
-            command_line,
-            ..
-        } = self;
+        let Self { pid, parent, state, command_line, .. } = self;
         if self.unreaped {
             return write!(
                 f,
@@ -99,10 +87,7 @@ impl fmt::Display for Stray {
             );
         }
         let dying = if self.dying { ", dying" } else { "" };
-        write!(
-            f,
-            "process {pid} ({state}{dying}, child of {parent}): {command_line}"
-        )
+        write!(f, "process {pid} ({state}{dying}, child of {parent}): {command_line}")
     }
 }
 
@@ -110,10 +95,7 @@ impl fmt::Display for Stray {
 #[must_use]
 pub fn carrying(variable: &str) -> Vec<Stray> {
     let others = proc::pids().filter(|&pid| pid != getpid().as_raw_pid());
-    others
-        .filter(|&pid| proc::was_given(pid, variable))
-        .filter_map(Stray::of)
-        .collect()
+    others.filter(|&pid| proc::was_given(pid, variable)).filter_map(Stray::of).collect()
 }
 
 /// Every dead child of this process that nobody has waited for.
@@ -123,9 +105,5 @@ pub fn unreaped() -> Vec<Stray> {
         let stat = Stat::of(&pid.to_string());
         stat.is_ok_and(|stat| stat.is_zombie() && stat.ppid == getpid().as_raw_pid())
     };
-    proc::pids()
-        .filter(dead_child)
-        .filter_map(Stray::of)
-        .filter(|stray| stray.unreaped)
-        .collect()
+    proc::pids().filter(dead_child).filter_map(Stray::of).filter(|stray| stray.unreaped).collect()
 }

@@ -26,10 +26,7 @@ impl Terminal {
         let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
         grantpt(&ours)?;
         unlockpt(&ours)?;
-        let terminal = Self {
-            ours: File::from(ours),
-            seen: Vec::new(),
-        };
+        let terminal = Self { ours: File::from(ours), seen: Vec::new() };
         terminal.resize(24, 80)?;
         Ok(terminal)
     }
@@ -45,18 +42,11 @@ impl Terminal {
     /// # Panics
     /// When the fixture, which prepares the session, is not built.
     pub fn command(&self, program: impl AsRef<std::ffi::OsStr>) -> io::Result<Command> {
-        let theirs = ioctl_tiocgptpeer(
-            &self.ours,
-            OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC,
-        )?;
+        let theirs =
+            ioctl_tiocgptpeer(&self.ours, OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)?;
         let stream = || io::Result::Ok(Stdio::from(OwnedFd::try_clone(&theirs)?));
         let mut command = Command::new(crate::fixture());
-        command
-            .arg("with-terminal")
-            .arg(program)
-            .stdin(stream()?)
-            .stdout(stream()?)
-            .stderr(stream()?);
+        command.arg("with-terminal").arg(program).stdin(stream()?).stdout(stream()?).stderr(stream()?);
         Ok(command)
     }
 
@@ -73,12 +63,7 @@ impl Terminal {
     /// # Errors
     /// That of the ioctl.
     pub fn resize(&self, rows: u16, columns: u16) -> io::Result<()> {
-        let size = Winsize {
-            ws_row: rows,
-            ws_col: columns,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
+        let size = Winsize { ws_row: rows, ws_col: columns, ws_xpixel: 0, ws_ypixel: 0 };
         Ok(tcsetwinsize(&self.ours, size)?)
     }
 
@@ -90,11 +75,7 @@ impl Terminal {
     pub fn wait_for(&mut self, text: &str, deadline: Duration) -> String {
         let end = Instant::now() + deadline;
         loop {
-            if let Some(at) = self
-                .seen
-                .windows(text.len())
-                .position(|window| window == text.as_bytes())
-            {
+            if let Some(at) = self.seen.windows(text.len()).position(|window| window == text.as_bytes()) {
                 let shown: Vec<u8> = self.seen.drain(..at + text.len()).collect();
                 return String::from_utf8_lossy(&shown).into_owned();
             }
@@ -116,20 +97,14 @@ impl Terminal {
     pub fn wait_for_hang_up(&mut self, deadline: Duration) -> String {
         let end = Instant::now() + deadline;
         while self.read(end.saturating_duration_since(Instant::now())) {}
-        assert!(
-            Instant::now() < end,
-            "the terminal is still in use after {deadline:?}"
-        );
+        assert!(Instant::now() < end, "the terminal is still in use after {deadline:?}");
         String::from_utf8_lossy(&std::mem::take(&mut self.seen)).into_owned()
     }
 
     /// Reads what there is within `left`; false at the end, be it that of the time or that of the terminal.
     fn read(&mut self, left: Duration) -> bool {
         let timeout = Timespec::try_from(left).unwrap_or_default();
-        let waited = poll(
-            &mut [PollFd::new(&self.ours.as_fd(), PollFlags::IN)],
-            Some(&timeout),
-        );
+        let waited = poll(&mut [PollFd::new(&self.ours.as_fd(), PollFlags::IN)], Some(&timeout));
         if waited != Ok(1) {
             return waited == Err(rustix::io::Errno::INTR);
         }

@@ -62,10 +62,7 @@ impl Trial {
         Self {
             id: format!("{}-{}-{count}", stat.pid, stat.start),
             descriptors: open_now(),
-            dead_before: strays::unreaped()
-                .iter()
-                .map(|dead| (dead.pid, dead.start))
-                .collect(),
+            dead_before: strays::unreaped().iter().map(|dead| (dead.pid, dead.start)).collect(),
             allowed: Vec::new(),
             expected: Vec::new(),
             concluded: false,
@@ -86,9 +83,7 @@ impl Trial {
     #[must_use]
     pub fn fixture(&self, arguments: &str) -> Command {
         let mut command = Command::new(crate::fixture());
-        command
-            .args(arguments.split_whitespace())
-            .envs([self.env()]);
+        command.args(arguments.split_whitespace()).envs([self.env()]);
         command
     }
 
@@ -126,9 +121,7 @@ impl Trial {
     pub fn kill_survivors(&self) {
         holds_within(SETTLE, || {
             let survivors = self.survivors();
-            survivors
-                .iter()
-                .for_each(|stray| stray.end(&self.variable()));
+            survivors.iter().for_each(|stray| stray.end(&self.variable()));
             survivors.is_empty()
         });
     }
@@ -164,23 +157,13 @@ impl Trial {
             left = self.look();
             left.is_nothing() || left.strays.iter().any(|stray| !stray.dying)
         });
-        left.strays
-            .iter()
-            .for_each(|stray| stray.end(&self.variable()));
+        left.strays.iter().for_each(|stray| stray.end(&self.variable()));
         self.kill_survivors();
         if left.is_nothing() {
             return Ok(());
         }
-        let late = if settled {
-            String::new()
-        } else {
-            format!(", after {SETTLE:?}")
-        };
-        Err(format!(
-            "the test left behind{late}:{}{}",
-            lines(&left.strays),
-            lines(&left.changes)
-        ))
+        let late = if settled { String::new() } else { format!(", after {SETTLE:?}") };
+        Err(format!("the test left behind{late}:{}{}", lines(&left.strays), lines(&left.changes)))
     }
 
     fn variable(&self) -> String {
@@ -197,9 +180,7 @@ impl Trial {
         let mut strays = self.unexpected();
         let new = |dead: &Stray| !self.dead_before.contains(&(dead.pid, dead.start));
         strays.extend(
-            strays::unreaped()
-                .into_iter()
-                .filter(|dead| new(dead) && !self.expected.contains(&dead.pid)),
+            strays::unreaped().into_iter().filter(|dead| new(dead) && !self.expected.contains(&dead.pid)),
         );
         let mut changes = Change::between(&self.descriptors, &open_now());
         let allowed = |opened: &Descriptor| self.allowed.iter().any(|allowed| allowed(opened));
@@ -215,10 +196,7 @@ impl Default for Trial {
 }
 
 impl Drop for Trial {
-    #[expect(
-        clippy::print_stderr,
-        reason = "a test that panics already can be told no other way"
-    )]
+    #[expect(clippy::print_stderr, reason = "a test that panics already can be told no other way")]
     fn drop(&mut self) {
         if self.concluded {
             return;
@@ -249,9 +227,7 @@ fn identities(of: &[Stray]) -> Vec<(i32, u64)> {
 }
 
 fn lines<T: ToString>(of: &[T]) -> String {
-    of.iter()
-        .map(|one| format!("\n  {}", one.to_string()))
-        .collect()
+    of.iter().map(|one| format!("\n  {}", one.to_string())).collect()
 }
 
 #[track_caller]
@@ -271,10 +247,7 @@ impl Alone {
     fn new() -> Self {
         static TRIAL: Mutex<()> = Mutex::new(());
         // The lock would wait for itself for ever.
-        assert!(
-            !HAS_TRIAL.replace(true),
-            "this thread has a trial already: one is enough for a test"
-        );
+        assert!(!HAS_TRIAL.replace(true), "this thread has a trial already: one is enough for a test");
         // A trial that panicked is over like any other.
         Self(TRIAL.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -20,10 +20,7 @@ const POLL: Duration = Duration::from_millis(2);
 /// ```
 #[track_caller]
 pub fn wait_until(what: &str, deadline: Duration, condition: impl FnMut() -> bool) {
-    assert!(
-        holds_within(deadline, condition),
-        "waited {deadline:?} in vain for {what}"
-    );
+    assert!(holds_within(deadline, condition), "waited {deadline:?} in vain for {what}");
 }
 
 /// Waits until `condition` holds, and tells whether it did within `deadline`.

@@ -16,15 +16,9 @@ const LONG: Duration = Duration::from_secs(20);
 
 /// Starts `command` and gives its first line of output; by then it is up.
 fn start(command: &mut Command) -> (Child, String) {
-    let mut child = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
     (child, line.trim_end().to_owned())
 }
 
@@ -54,39 +48,21 @@ fn a_stray_child_is_named_killed_and_reaped() {
     let mut trial = Trial::new();
     let (child, _) = start(&mut trial.fixture("trap TERM"));
     let said = complaint(&mut trial);
-    assert!(
-        said.contains(&format!("process {} (", child.id())),
-        "{said}"
-    );
-    assert!(
-        said.contains(&format!(", child of {}): ", std::process::id())),
-        "{said}"
-    );
+    assert!(said.contains(&format!("process {} (", child.id())), "{said}");
+    assert!(said.contains(&format!(", child of {}): ", std::process::id())), "{said}");
     assert!(said.contains("fixture trap TERM"), "{said}");
-    assert!(
-        Stat::of(&child.id().to_string()).is_err(),
-        "neither running nor a zombie"
-    );
+    assert!(Stat::of(&child.id().to_string()).is_err(), "neither running nor a zombie");
 }
 
 #[test]
 fn a_stray_that_left_the_tree_and_the_session_is_found_too() {
-    for kind in [
-        "setsid",
-        "double-fork",
-        "daemon",
-        "chain",
-        "setsid-ignore-term",
-    ] {
+    for kind in ["setsid", "double-fork", "daemon", "chain", "setsid-ignore-term"] {
         let mut trial = Trial::new();
         let (mut child, ready) = start(&mut trial.fixture(&format!("escape {kind}")));
         assert!(child.wait().unwrap().success());
         let pid = ready.strip_prefix("ready ").unwrap();
         let said = complaint(&mut trial);
-        assert!(
-            said.contains(&format!("process {pid} ")) && said.contains("_leaf"),
-            "{kind}: {said}"
-        );
+        assert!(said.contains(&format!("process {pid} ")) && said.contains("_leaf"), "{kind}: {said}");
         assert!(is_gone(pid.parse().unwrap()), "{kind}");
     }
 }
@@ -95,14 +71,9 @@ fn a_stray_that_left_the_tree_and_the_session_is_found_too() {
 fn a_stopped_stray_is_found_and_killed() {
     let mut trial = Trial::new();
     let (child, _) = start(&mut trial.fixture("stop-self"));
-    wait_until("the child to stop", LONG, || {
-        Stat::of(&child.id().to_string()).unwrap().state == 'T'
-    });
+    wait_until("the child to stop", LONG, || Stat::of(&child.id().to_string()).unwrap().state == 'T');
     let said = complaint(&mut trial);
-    assert!(
-        said.contains(&format!("process {} (stopped", child.id())),
-        "{said}"
-    );
+    assert!(said.contains(&format!("process {} (stopped", child.id())), "{said}");
     assert!(is_gone(pid_of(&child)));
 }
 
@@ -113,11 +84,7 @@ fn a_dropped_trial_complains_as_well() {
         start(&mut trial.fixture("trap TERM"));
     });
     let said = dropped.unwrap_err();
-    assert!(
-        said.downcast_ref::<String>()
-            .unwrap()
-            .contains("fixture trap TERM")
-    );
+    assert!(said.downcast_ref::<String>().unwrap().contains("fixture trap TERM"));
 }
 
 #[test]
@@ -128,10 +95,7 @@ fn a_test_that_fails_leaves_nothing_behind_and_fails_by_its_own_words() {
         pid = pid_of(&start(&mut trial.fixture("trap TERM")).0);
         panic!("its own words");
     }));
-    assert_eq!(
-        *failed.unwrap_err().downcast_ref::<&str>().unwrap(),
-        "its own words"
-    );
+    assert_eq!(*failed.unwrap_err().downcast_ref::<&str>().unwrap(), "its own words");
     assert!(is_gone(pid));
 }
 
@@ -139,14 +103,9 @@ fn a_test_that_fails_leaves_nothing_behind_and_fails_by_its_own_words() {
 fn a_child_that_nobody_waited_for_is_named_and_reaped() {
     let mut trial = Trial::new();
     let (child, _) = start(&mut trial.fixture("out hello"));
-    wait_until("the child to end", LONG, || {
-        Stat::of(&child.id().to_string()).unwrap().is_zombie()
-    });
+    wait_until("the child to end", LONG, || Stat::of(&child.id().to_string()).unwrap().is_zombie());
     let said = complaint(&mut trial);
-    assert!(
-        said.contains(&format!("process {} (unreaped", child.id())),
-        "{said}"
-    );
+    assert!(said.contains(&format!("process {} (unreaped", child.id())), "{said}");
     assert!(Stat::of(&child.id().to_string()).is_err(), "reaped");
 }
 
@@ -154,9 +113,7 @@ fn a_child_that_nobody_waited_for_is_named_and_reaped() {
 fn a_child_that_was_unreaped_before_is_not_of_this_trial() {
     let mut trial = Trial::new();
     let (mut child, _) = start(&mut trial.fixture("out hello"));
-    wait_until("the child to end", LONG, || {
-        Stat::of(&child.id().to_string()).unwrap().is_zombie()
-    });
+    wait_until("the child to end", LONG, || Stat::of(&child.id().to_string()).unwrap().is_zombie());
     trial.begin_again();
     trial.conclude().unwrap();
     assert!(child.wait().unwrap().success());
@@ -209,11 +166,7 @@ fn waiting_for_the_end_of_all_names_who_does_not_end() {
     let waited = catch_unwind(AssertUnwindSafe(|| {
         trial.wait_until_gone(Duration::from_millis(20));
     }));
-    let said = waited
-        .unwrap_err()
-        .downcast_ref::<String>()
-        .unwrap()
-        .clone();
+    let said = waited.unwrap_err().downcast_ref::<String>().unwrap().clone();
     assert!(said.contains(&format!("process {}", child.id())), "{said}");
     child.kill().unwrap();
     trial.wait_until_gone(LONG);
@@ -226,22 +179,13 @@ fn a_leaked_descriptor_is_named_with_what_it_is_open_on() {
     let mut trial = Trial::new();
     let leaked = File::open("/dev/zero").unwrap();
     let said = complaint(&mut trial);
-    assert!(
-        said.contains(&format!(
-            "descriptor {} (/dev/zero) was left open",
-            leaked.as_raw_fd()
-        )),
-        "{said}"
-    );
+    assert!(said.contains(&format!("descriptor {} (/dev/zero) was left open", leaked.as_raw_fd())), "{said}");
 }
 
 #[test]
 fn a_closed_and_a_replaced_descriptor_are_named() {
     let mut trial = Trial::new();
-    let (closed, replaced) = (
-        File::open("/dev/zero").unwrap(),
-        File::open("/dev/full").unwrap(),
-    );
+    let (closed, replaced) = (File::open("/dev/zero").unwrap(), File::open("/dev/full").unwrap());
     trial.begin_again();
     let number = closed.as_raw_fd();
     let expected = format!("descriptor {} (/dev/full) has become", replaced.as_raw_fd());
@@ -249,10 +193,7 @@ fn a_closed_and_a_replaced_descriptor_are_named() {
     rustix::io::dup2(&closed, &mut replaced).unwrap();
     drop(closed);
     let said = complaint(&mut trial);
-    assert!(
-        said.contains(&format!("descriptor {number} (/dev/zero) was closed")),
-        "{said}"
-    );
+    assert!(said.contains(&format!("descriptor {number} (/dev/zero) was closed")), "{said}");
     assert!(said.contains(&expected), "{said}");
 }
 
@@ -269,13 +210,6 @@ fn an_allowed_descriptor_is_no_complaint() {
 fn a_second_trial_in_one_test_is_refused_instead_of_waiting_for_ever() {
     let trial = Trial::new();
     let second = catch_unwind(Trial::new);
-    assert!(
-        second
-            .err()
-            .unwrap()
-            .downcast_ref::<&str>()
-            .unwrap()
-            .contains("has a trial already")
-    );
+    assert!(second.err().unwrap().downcast_ref::<&str>().unwrap().contains("has a trial already"));
     trial.finish();
 }
