@@ -71,9 +71,9 @@ pub(crate) fn run(command: Command) -> Result<String, Verdict> {
 /// A command as a person would type it, variables first.
 fn shown(command: &Command) -> String {
     let mut line = String::new();
-    for (key, value) in command.get_envs() {
+    for (key, value) in command.get_envs().filter_map(|(key, value)| Some((key, value?))) {
         // Writing to a String cannot fail.
-        let _ = write!(line, "{}={:?} ", key.to_string_lossy(), value.unwrap_or_default());
+        let _ = write!(line, "{}={value:?} ", key.to_string_lossy());
     }
     let program = std::path::Path::new(command.get_program());
     line.push_str(&program.file_name().unwrap_or_default().to_string_lossy());

@@ -2,9 +2,8 @@
 //!
 //! A step that a missing tool prevents says so and never passes. Every step is run, whatever the others say.
 
-use std::env;
-use std::fs;
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
+use std::{env, fs};
 
 use crate::elf;
 use crate::house::{House, ask};
@@ -155,7 +154,7 @@ fn static_program(house: &House) -> Result<Verdict, Verdict> {
         ["build", "--profile", "dist", "--package", "pinfold-cli", "--target", &target, "--target-dir"];
     let mut command = house.cargo(args);
     command.arg(house.target());
-    run(command)?;
+    run(without_flags(command))?;
     let path = house.target().join(&target).join("dist/pinfold");
     let at = |why: &dyn std::fmt::Display| Verdict::Failed(format!("{}: {why}\n", path.display()));
     let program = fs::read(&path).map_err(|error| at(&error))?;
@@ -215,14 +214,20 @@ fn runner(
     let nextest = ask(house.cargo(["nextest", "--version"])).is_some();
     let mut remark = "";
     let mut command = if nextest {
-        house.cargo([&["nextest", "run", "--no-fail-fast", "--profile", profile], what].concat())
+        house.cargo(
+            [&["nextest", "run", "--no-fail-fast", "--status-level", "slow", "--profile", profile], what]
+                .concat(),
+        )
     } else if house.strict {
         return Err(Verdict::missing("cargo-nextest is missing (cargo install --locked cargo-nextest)"));
     } else {
         remark = "by cargo test, one after the other: cargo-nextest is missing (cargo install --locked cargo-nextest)";
         house.cargo([&["test", "--tests", "--no-fail-fast"], what, &["--", "--test-threads=1"]].concat())
     };
-    command.envs(variables.iter().copied());
+    if !variables.is_empty() {
+        command = without_flags(command);
+        command.envs(variables.iter().copied());
+    }
     let output = run(command)?;
     Ok(Verdict::Passed { remark: remark.to_owned(), closing: closing_lines(&output) })
 }
@@ -235,6 +240,12 @@ fn closing_lines(output: &str) -> Vec<String> {
             || (line.starts_with("test result:") && !line.contains(" 0 passed; 0 failed"))
     };
     output.lines().filter(closes).map(str::to_owned).collect()
+}
+
+/// Flags that somebody set for their own processor or linker are not meant for another target.
+fn without_flags(mut command: Command) -> Command {
+    command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+    command
 }
 
 fn need(house: &House, subcommand: &str, how: &str) -> Result<(), Verdict> {
