@@ -52,10 +52,12 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
     found
 }
 
-/// Files that the plan must name: those of `crates/*/src/`.
+/// Files that the plan must name: those of `crates/*/src/`, without a module's tests, which belong to it.
 fn is_source(path: &str) -> bool {
     let mut parts = path.split('/');
-    parts.next() == Some("crates") && parts.nth(1) == Some("src")
+    parts.next() == Some("crates")
+        && parts.nth(1) == Some("src")
+        && parts.all(|part| part != "tests" && part != "tests.rs")
 }
 
 /// `x/{a,b}.rs` as `x/a.rs` and `x/b.rs`.
@@ -98,7 +100,12 @@ xtask/
     #[test]
     fn a_plan_that_names_all_is_fine() {
         places(PLAN_TEXT, &FILES, &[]);
-        let others = [("crates/os/tests/x.rs", ""), ("crates/os/build.rs", ""), ("trials/src/lib.rs", "")];
+        let others = [
+            ("crates/os/tests/x.rs", ""),
+            ("crates/os/build.rs", ""),
+            ("crates/os/src/linux/tests.rs", ""),
+            ("trials/src/lib.rs", ""),
+        ];
         places(PLAN_TEXT, &[&FILES[..], &others].concat(), &[]);
     }
 
