@@ -1,2 +1,48 @@
-//! .
-fn main() {}
+//! The chores of the house: `cargo xtask test`, `tidy`, `docs` and `bench`.
+//!
+//! It depends on nothing but the standard library, so that it is built in a second on a bare machine; it knows how the
+//! project is checked, and nothing of what the project does.
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person who runs it")]
+
+mod bench;
+mod docs;
+mod elf;
+mod house;
+mod markdown;
+mod step;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use house::House;
+
+const USAGE: &str = "\
+usage: cargo xtask <chore>
+
+  test [--fast] [step..]   every check, or the inner loop, or the steps named; the one test command
+  tidy                     the rules of the house: floors, rows, sizes, unsafe, words, papers, rooms
+  docs                     run the console blocks of the README and of docs/
+  bench [args..]           build the benches and run them; the arguments are theirs
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let house = House::here();
+    match args.as_slice() {
+        ["test", rest @ ..] => test::main(&house, rest),
+        ["tidy"] => tidy::main(house.root()),
+        ["docs"] => test::main(&house, &["docs"]),
+        ["bench", rest @ ..] => bench::main(&house, rest),
+        ["help" | "--help" | "-h"] => {
+            print!("{USAGE}");
+            ExitCode::SUCCESS
+        }
+        _ => {
+            eprint!("{USAGE}");
+            ExitCode::from(2)
+        }
+    }
+}
