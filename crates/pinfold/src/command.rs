@@ -48,7 +48,10 @@ pub struct Command {
     pub(crate) keep: Option<Keep>,
     #[cfg_attr(feature = "serde", serde(rename = "timeout_seconds", with = "crate::wire::maybe_seconds"))]
     pub(crate) timeout: Option<Duration>,
-    #[cfg_attr(feature = "serde", serde(rename = "idle_timeout_seconds", with = "crate::wire::maybe_seconds"))]
+    #[cfg_attr(
+        feature = "serde",
+        serde(rename = "idle_timeout_seconds", with = "crate::wire::maybe_seconds")
+    )]
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) stop: StopRule,
     pub(crate) strays: StrayRule,

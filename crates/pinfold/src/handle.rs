@@ -255,7 +255,10 @@ impl Handle {
     /// [`ErrorKind::InvalidInput`] if the command does not say [`Command::keep_stdin_open`].
     pub fn stdin(&self) -> Result<StdinWriter> {
         if self.0.command.stdin != crate::settings::Stdin::Open {
-            let error = self.0.command.error(ErrorKind::InvalidInput, "its standard input is not open to be written to");
+            let error = self
+                .0
+                .command
+                .error(ErrorKind::InvalidInput, "its standard input is not open to be written to");
             return Err(error.hint("say keep_stdin_open() on the command"));
         }
         Ok(StdinWriter::new(self.clone()))

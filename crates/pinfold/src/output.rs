@@ -76,7 +76,8 @@ impl Output<String> {
     pub fn combined(&self) -> String {
         let bytes = combine(&self.segments, self.stdout.as_bytes(), self.stderr.as_bytes());
         // Reads can end inside a character, and then the other stream stands in it.
-        String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+        String::from_utf8(bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
     }
 }
 

@@ -81,9 +81,8 @@ impl<'a> Plan<'a> {
         if command.process.kill_on_parent_death {
             containment.require = containment.require.max(Some(Guarantee::Guarded));
         }
-        let mechanism = containment::choose(containment).map_err(|refusal| {
-            command.error(ErrorKind::Unsupported, refusal.what).hint(refusal.instead)
-        })?;
+        let mechanism = containment::choose(containment)
+            .map_err(|refusal| command.error(ErrorKind::Unsupported, refusal.what).hint(refusal.instead))?;
         Ok(Plan {
             command,
             env: environment::strings(command, env)?,

@@ -91,8 +91,12 @@ pub trait Runner: Send + Sync {
             None => {
                 handle.wait()?;
                 let output = verbs::must_succeed(handle.into_output()?, command)?;
-                Err(Error::new(ErrorKind::UnexpectedOutput, command.program(), "ended without writing a line")
-                    .with_output(output))
+                Err(Error::new(
+                    ErrorKind::UnexpectedOutput,
+                    command.program(),
+                    "ended without writing a line",
+                )
+                .with_output(output))
             }
         }
     }

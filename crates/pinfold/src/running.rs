@@ -178,7 +178,8 @@ impl Running {
     /// Takes what was captured, once the run has ended.
     pub(crate) fn take_output(&mut self, command: &Command) -> Option<Output<Vec<u8>>> {
         let segments = self.segments();
-        let take = |channel: &mut Channel| channel.capture.take().map(Capture::into_bytes).unwrap_or_default();
+        let take =
+            |channel: &mut Channel| channel.capture.take().map(Capture::into_bytes).unwrap_or_default();
         let [stdout, stderr] = self.channels.each_mut().map(take);
         self.make_output(command, segments, stdout, stderr)
     }
@@ -211,7 +212,8 @@ impl Running {
 
     /// The order of what is retained of both streams.
     fn segments(&self) -> Vec<Segment> {
-        if let [Channel { capture: Some(stdout), .. }, Channel { capture: Some(stderr), .. }] = &self.channels {
+        if let [Channel { capture: Some(stdout), .. }, Channel { capture: Some(stderr), .. }] = &self.channels
+        {
             return self.journal.segments(stdout, stderr);
         }
         let whole = |(stream, channel): (Stream, &Channel)| {
@@ -272,7 +274,9 @@ impl Running {
             }
         }
         // Where no event tells that the last member has gone, only asking does.
-        if self.exit.is_some() && self.container.as_ref().is_some_and(|container| container.waitable().is_none()) {
+        if self.exit.is_some()
+            && self.container.as_ref().is_some_and(|container| container.waitable().is_none())
+        {
             deadlines[2] = Some(Instant::now() + ASK_AGAIN);
         }
         deadlines.into_iter().flatten().min()
@@ -319,7 +323,8 @@ impl Running {
 
     /// Both streams in the order in which they came.
     fn note(&mut self) {
-        if let [Channel { capture: Some(stdout), .. }, Channel { capture: Some(stderr), .. }] = &self.channels {
+        if let [Channel { capture: Some(stdout), .. }, Channel { capture: Some(stderr), .. }] = &self.channels
+        {
             self.journal.note(stdout, stderr);
         }
     }

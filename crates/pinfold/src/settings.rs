@@ -256,7 +256,8 @@ mod tests {
 
     #[test]
     fn pauses_grow_to_their_bound_and_no_further() {
-        let retry = Retry { pause: Duration::from_secs(1), max_pause: Duration::from_secs(9), ..Retry::times(9) };
+        let retry =
+            Retry { pause: Duration::from_secs(1), max_pause: Duration::from_secs(9), ..Retry::times(9) };
         let pauses: Vec<u64> = (1..=6).map(|attempt| retry.pause_after(attempt).as_secs()).collect();
         assert_eq!(pauses, [1, 2, 4, 8, 9, 9]);
         assert_eq!(retry.pause_after(u32::MAX), retry.max_pause);

@@ -30,7 +30,8 @@ impl Ladder {
             return (Ladder { kill_at: None }, Act::Kill);
         }
         // Too long a grace to be represented is as good as one that ends next year.
-        let kill_at = now.checked_add(rule.grace).unwrap_or(now + std::time::Duration::from_secs(365 * 86_400));
+        let kill_at =
+            now.checked_add(rule.grace).unwrap_or(now + std::time::Duration::from_secs(365 * 86_400));
         (Ladder { kill_at: Some(kill_at) }, Act::Signal(rule.signal))
     }
 

@@ -61,10 +61,7 @@ pub(crate) fn trimmed(mut text: String) -> String {
 }
 
 #[cfg(feature = "serde")]
-pub(crate) fn json<T: serde::de::DeserializeOwned>(
-    output: Output<Vec<u8>>,
-    command: &Command,
-) -> Result<T> {
+pub(crate) fn json<T: serde::de::DeserializeOwned>(output: Output<Vec<u8>>, command: &Command) -> Result<T> {
     serde_json::from_slice(&output.stdout).map_err(|error| {
         // serde's words quote the input at most by its type; where it is says enough.
         let what = format!("wrote no such JSON: {error}");
@@ -152,7 +149,11 @@ pub(crate) struct Telling<'a> {
 }
 
 impl<'a> Telling<'a> {
-    pub(crate) fn new(listener: &'a crate::runner::Listener, running: &mut Running, command: &Command) -> Self {
+    pub(crate) fn new(
+        listener: &'a crate::runner::Listener,
+        running: &mut Running,
+        command: &Command,
+    ) -> Self {
         let readers = Stream::BOTH.map(|stream| {
             let reader = crate::text::LineReader::new(&command.encodings[stream as usize], command.lines);
             let capture = running.channels[stream as usize].capture.as_mut();
@@ -163,7 +164,8 @@ impl<'a> Telling<'a> {
 
     pub(crate) fn tell(&mut self, running: &mut Running) {
         for (stream, (reader, cursor)) in Stream::BOTH.into_iter().zip(&mut self.readers) {
-            let (Some(cursor), Some(capture)) = (cursor, running.channels[stream as usize].capture.as_mut()) else {
+            let (Some(cursor), Some(capture)) = (cursor, running.channels[stream as usize].capture.as_mut())
+            else {
                 continue;
             };
             let (offset, unread) = capture.unread(cursor);

@@ -37,14 +37,19 @@ pub(crate) mod maybe_seconds {
     use serde::ser::Serializer;
     use std::time::Duration;
 
-    pub(crate) fn serialize<S: Serializer>(value: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    pub(crate) fn serialize<S: Serializer>(
+        value: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
         match value {
             Some(duration) => serializer.serialize_some(&duration.as_secs_f64()),
             None => serializer.serialize_none(),
         }
     }
 
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
         let seconds = Option::<f64>::deserialize(deserializer)?;
         seconds.map(|seconds| Duration::try_from_secs_f64(seconds).map_err(D::Error::custom)).transpose()
     }
@@ -163,10 +168,13 @@ os_text!(
     },
     |read: Vec<(OsText, Option<OsText>)>| {
         let pair = |(name, value): (OsText, Option<OsText>)| {
-            Some((name.into_os()?, match value {
-                None => None,
-                Some(value) => Some(value.into_os()?),
-            }))
+            Some((
+                name.into_os()?,
+                match value {
+                    None => None,
+                    Some(value) => Some(value.into_os()?),
+                },
+            ))
         };
         read.into_iter().map(pair).collect()
     }
@@ -180,9 +188,6 @@ os_text!(
         Some(text) => text.into_os().map(|text| Some(text.into())),
     }
 );
-os_text!(
-    path,
-    std::path::PathBuf,
-    |value| OsText::from(value.as_os_str()),
-    |read: OsText| read.into_os().map(Into::into)
-);
+os_text!(path, std::path::PathBuf, |value| OsText::from(value.as_os_str()), |read: OsText| read
+    .into_os()
+    .map(Into::into));

@@ -63,5 +63,9 @@ pub(crate) fn live_usage(pid: Pid) -> Usage {
     let time = |ticks: u64| Duration::from_millis(ticks * (1000 / TICKS_PER_SECOND));
     let (user, system) = proc.stat(pid.get()).map_or((0, 0), |stat| (stat.utime, stat.stime));
     let memory = proc.status(pid.get()).ok().and_then(|status| status.memory);
-    Usage { user: time(user), system: time(system), peak_memory: memory.and_then(|memory| memory.peak_resident) }
+    Usage {
+        user: time(user),
+        system: time(system),
+        peak_memory: memory.and_then(|memory| memory.peak_resident),
+    }
 }

@@ -3,8 +3,8 @@
 use crate::command::Command;
 use crate::error::{ErrorKind, Result};
 use crate::output::Output;
-use crate::running::{Progress, Running};
 use crate::runner::Runner;
+use crate::running::{Progress, Running};
 use crate::verbs::{Attempts, Judge, Telling};
 use pinfold_os::poll;
 use std::time::{Duration, Instant};
@@ -46,7 +46,9 @@ fn once<R: Runner + ?Sized>(runner: &R, command: &Command) -> Result<Output<Vec<
 fn wait(running: &Running, command: &Command) -> Result<()> {
     let interest = running.interest();
     let woken = poll::wait(&interest.waitables, interest.deadline);
-    woken.map(drop).map_err(|error| command.error(ErrorKind::Io, format!("cannot be waited for: {error}")).because(error))
+    woken.map(drop).map_err(|error| {
+        command.error(ErrorKind::Io, format!("cannot be waited for: {error}")).because(error)
+    })
 }
 
 /// The output of a run that has ended. A stream that failed on the way is an error that carries the rest.

@@ -22,11 +22,19 @@ fn no(command: &Command, what: impl Into<String>, instead: &str) -> Result<()> {
 fn streams(command: &Command) -> Result<()> {
     let captured = [&command.stdout, &command.stderr].map(|stdio| *stdio == Stdio::Pipe);
     if command.stdout == Stdio::Stdout {
-        return no(command, "standard output cannot go where standard output goes", "that is for standard error");
+        return no(
+            command,
+            "standard output cannot go where standard output goes",
+            "that is for standard error",
+        );
     }
     for stream in Stream::BOTH {
         if command.tee[stream as usize] && !captured[stream as usize] {
-            return no(command, format!("{stream} is teed and not captured"), "leave it at Stdio::Pipe, or do not tee it");
+            return no(
+                command,
+                format!("{stream} is teed and not captured"),
+                "leave it at Stdio::Pipe, or do not tee it",
+            );
         }
     }
     if captured == [false, false] {
@@ -38,7 +46,11 @@ fn streams(command: &Command) -> Result<()> {
             );
         }
         if command.limit != Default::default() {
-            return no(command, "an output limit needs captured output, and neither stream is captured", "capture one");
+            return no(
+                command,
+                "an output limit needs captured output, and neither stream is captured",
+                "capture one",
+            );
         }
     }
     Ok(())
@@ -47,7 +59,11 @@ fn streams(command: &Command) -> Result<()> {
 fn times(command: &Command) -> Result<()> {
     for (name, time) in [("timeout", command.timeout), ("idle timeout", command.idle_timeout)] {
         if time == Some(Duration::ZERO) {
-            return no(command, format!("a {name} of zero leaves no time to run"), "leave it out for no timeout");
+            return no(
+                command,
+                format!("a {name} of zero leaves no time to run"),
+                "leave it out for no timeout",
+            );
         }
     }
     if command.success_codes.is_empty() {
@@ -64,7 +80,9 @@ fn times(command: &Command) -> Result<()> {
 
 fn identity(command: &Command) -> Result<()> {
     let settings = &command.process;
-    if settings.user.is_some() && (settings.uid.is_some() || settings.gid.is_some() || settings.groups.is_some()) {
+    if settings.user.is_some()
+        && (settings.uid.is_some() || settings.gid.is_some() || settings.groups.is_some())
+    {
         return no(command, "a user and ids are both given", "user() sets uid, gid and groups");
     }
     if settings.setsid && settings.foreground {
@@ -80,12 +98,20 @@ fn process(command: &Command) -> Result<()> {
         if range.contains(&value) {
             return Ok(());
         }
-        no(command, format!("a {what} of {value} is out of range"), &format!("it goes from {first} to {last}"))
+        no(
+            command,
+            format!("a {what} of {value} is out of range"),
+            &format!("it goes from {first} to {last}"),
+        )
     };
     out_of_range("nice value", settings.nice.unwrap_or(0).into(), -20..=19)?;
     out_of_range("oom_score_adj", settings.oom_score_adj.unwrap_or(0).into(), -1000..=1000)?;
     if let Some(mask) = settings.umask.filter(|mask| *mask > 0o777) {
-        return no(command, format!("a umask of {mask:o} is out of range"), "it goes from 0 to 777, in octal");
+        return no(
+            command,
+            format!("a umask of {mask:o} is out of range"),
+            "it goes from 0 to 777, in octal",
+        );
     }
     match settings.affinity.as_deref() {
         Some([]) => return no(command, "no CPU is left to run on", "name at least one"),

@@ -31,10 +31,13 @@ impl fmt::Display for Plan<'_> {
             format!("{} to all of it, SIGKILL after {:?}", command.stop.signal, command.stop.grace)
         };
         line("stopped by", stop)?;
-        line("strays", match command.strays {
-            StrayRule::StopAfter(linger) => format!("stopped {linger:?} after the program's end"),
-            StrayRule::Wait => "waited for".to_owned(),
-        })?;
+        line(
+            "strays",
+            match command.strays {
+                StrayRule::StopAfter(linger) => format!("stopped {linger:?} after the program's end"),
+                StrayRule::Wait => "waited for".to_owned(),
+            },
+        )?;
         let identity = &self.identity;
         if let Some(uid) = identity.uid {
             line("uid", uid.to_string())?;
@@ -57,7 +60,10 @@ impl fmt::Display for Plan<'_> {
         }
         let bound = |value: Option<u64>| value.map_or("unlimited".to_owned(), |value| value.to_string());
         for limit in &process.rlimits {
-            line("rlimit", format!("{} {} (hard: {})", limit.resource, bound(limit.soft), bound(limit.hard)))?;
+            line(
+                "rlimit",
+                format!("{} {} (hard: {})", limit.resource, bound(limit.soft), bound(limit.hard)),
+            )?;
         }
         Ok(())
     }

@@ -31,8 +31,14 @@ pub(super) fn user(command: &Command) -> Result<User> {
 #[cfg(not(unix))]
 pub(super) fn user(command: &Command) -> Result<User> {
     let settings = &command.process;
-    if settings.user.is_some() || settings.uid.is_some() || settings.gid.is_some() || settings.groups.is_some() {
-        return Err(command.error(ErrorKind::Unsupported, "another user by id is not supported on this platform"));
+    if settings.user.is_some()
+        || settings.uid.is_some()
+        || settings.gid.is_some()
+        || settings.groups.is_some()
+    {
+        return Err(
+            command.error(ErrorKind::Unsupported, "another user by id is not supported on this platform")
+        );
     }
     Ok(User::default())
 }

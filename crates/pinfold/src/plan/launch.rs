@@ -155,7 +155,8 @@ impl Plan<'_> {
                 Stdio::File { path, append } => {
                     let mut options = File::options();
                     options.create(true).write(true).append(*append).truncate(!append);
-                    let file = options.open(path).map_err(|error| file_error(command, "write", path, error))?;
+                    let file =
+                        options.open(path).map_err(|error| file_error(command, "write", path, error))?;
                     ends.outputs[index] = Some(file.into());
                 }
                 Stdio::Pipe if !capture => {}
@@ -166,7 +167,11 @@ impl Plan<'_> {
                     let counter = LineCounter::new(&command.encodings[index], command.lines);
                     let sink = command.tee[index].then(|| Sink::standard(index as i32 + 1));
                     let sink = sink.transpose().map_err(failed)?;
-                    channels[index] = Channel::new(reader, Capture::new(command.limit, command.keep.unwrap_or_default(), counter), sink);
+                    channels[index] = Channel::new(
+                        reader,
+                        Capture::new(command.limit, command.keep.unwrap_or_default(), counter),
+                        sink,
+                    );
                 }
             }
         }
@@ -239,7 +244,9 @@ impl Plan<'_> {
             }
         };
         if is_too_big(errno) {
-            return explained.because(error.source).hint("its arguments and environment are too long: pass them in a file");
+            return explained
+                .because(error.source)
+                .hint("its arguments and environment are too long: pass them in a file");
         }
         explained.because(error.source)
     }
@@ -269,13 +276,18 @@ fn kind_of(error: &io::Error) -> ErrorKind {
 fn ran_out(command: &Command, step: &str, error: io::Error) -> Error {
     let kind = kind_of(&error);
     let failed = command.error(kind, format!("failed to {step}: {error}")).because(error);
-    if kind == ErrorKind::ResourceLimit { failed.hint("see ulimit -n for descriptors, ulimit -u for processes") } else { failed }
+    if kind == ErrorKind::ResourceLimit {
+        failed.hint("see ulimit -n for descriptors, ulimit -u for processes")
+    } else {
+        failed
+    }
 }
 
 pub(super) fn no_directory(command: &Command, cwd: &Path) -> Error {
     let is_there = cwd.symlink_metadata().is_ok();
     let what = if is_there { "is not a directory" } else { "does not exist" };
-    let error = command.error(ErrorKind::NotFound, format!("cannot be started in {}: it {what}", cwd.display()));
+    let error =
+        command.error(ErrorKind::NotFound, format!("cannot be started in {}: it {what}", cwd.display()));
     error.because(io::ErrorKind::NotFound.into())
 }
 

@@ -66,7 +66,8 @@ impl Channel {
         let backlog = self.backlog();
         let reader = self.reader.as_ref().filter(|_| backlog < AHEAD);
         let sink = self.tee.as_ref().filter(|_| backlog > 0);
-        let read = reader.map(|reader| Waitable { descriptor: reader.waitable(), direction: Direction::Read });
+        let read =
+            reader.map(|reader| Waitable { descriptor: reader.waitable(), direction: Direction::Read });
         let write = sink.map(|tee| Waitable { descriptor: tee.sink.waitable(), direction: Direction::Write });
         read.into_iter().chain(write)
     }
