@@ -146,8 +146,10 @@ impl Container {
         match self {
             #[cfg(target_os = "linux")]
             Container::Cgroup(leaf) => leaf.is_empty(),
-            Container::Group if leader.group_outlives_leader() => !leader.group_exists().unwrap_or(false),
-            Container::Group => strays::members_of_group(leader.pid()).is_empty(),
+            // The kernel counts zombies as members, and some init processes take their time over them.
+            Container::Group => {
+                leader.group_exists() == Some(false) || strays::members_of_group(leader.pid()).is_empty()
+            }
         }
     }
 
