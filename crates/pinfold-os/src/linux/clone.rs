@@ -6,7 +6,7 @@ use crate::spawn::Route;
 use core::arch::asm;
 use core::ffi::c_void;
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 /// What a child runs. It ends in exec or exit, never by returning.
 pub(super) type Entry = extern "C" fn(*mut c_void) -> !;
@@ -58,8 +58,7 @@ pub(super) unsafe fn clone<const SIZE: usize>(
 ) -> Result<Cloned, i32> {
     let bottom = stack.as_mut_ptr() as usize;
     let mut pidfd: i32 = -1;
-    let want_pidfd = !denied(Feature::Pidfd);
-    let pidfd_flag = if want_pidfd { libc::CLONE_PIDFD as u64 } else { 0 };
+    let pidfd_flag = if asks_for_pidfd() { libc::CLONE_PIDFD as u64 } else { 0 };
     let pid = if route == Route::Clone3 {
         let args = CloneArgs {
             flags: (libc::CLONE_VM | libc::CLONE_VFORK) as u64
@@ -87,7 +86,16 @@ pub(super) unsafe fn clone<const SIZE: usize>(
         // CLONE_PIDFD stores where CLONE_PARENT_SETTID would: the third argument on both architectures.
         let args = [flags, top, &raw mut pidfd as usize, 0, 0];
         // SAFETY: as above; without CLONE_VM the child works on its copy of this very stack.
-        answer(unsafe { enter(libc::SYS_clone, args, entry, arg) })?
+        match answer(unsafe { enter(libc::SYS_clone, args, entry, arg) }) {
+            // A user-mode emulator that does not know the flag: the process can be opened by its pid instead.
+            Err(libc::EINVAL) if pidfd_flag != 0 => {
+                NO_PIDFD.store(true, Ordering::Relaxed);
+                let args = [flags & !(libc::CLONE_PIDFD as usize), top, 0, 0, 0];
+                // SAFETY: as above.
+                answer(unsafe { enter(libc::SYS_clone, args, entry, arg) })?
+            }
+            answer => answer?,
+        }
     };
     Ok(Cloned { pid: pid as i32, pidfd })
 }
@@ -136,6 +144,13 @@ unsafe fn enter(number: libc::c_long, args: [usize; 5], entry: Entry, arg: *mut 
         );
     }
     result
+}
+
+/// `clone(2)` was seen to refuse `CLONE_PIDFD`.
+static NO_PIDFD: AtomicBool = AtomicBool::new(false);
+
+fn asks_for_pidfd() -> bool {
+    !denied(Feature::Pidfd) && !NO_PIDFD.load(Ordering::Relaxed)
 }
 
 static CHOSEN: AtomicU8 = AtomicU8::new(u8::MAX);
