@@ -155,6 +155,7 @@ macro_rules! steps {
         pub enum Step { $($(#[$doc])* $name,)* }
 
         impl Step {
+            #[cfg(target_os = "linux")]
             pub(crate) const ALL: &'static [Step] = &[$(Step::$name,)*];
 
             /// The step in a few words, to read after "failed to".
@@ -222,7 +223,7 @@ pub struct SpawnError {
 }
 
 impl SpawnError {
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "spawning is built for Linux first"))]
+    #[cfg(target_os = "linux")]
     pub(crate) fn new(step: Step, errno: i32) -> SpawnError {
         SpawnError { step, source: io::Error::from_raw_os_error(errno) }
     }

@@ -89,7 +89,8 @@ impl Set {
         Ok(Set { set: imp::new_set()?, members: Vec::new() })
     }
 
-    /// Makes `wanted` the members. A descriptor that was closed since the last call has left the set by itself.
+    /// Makes `wanted` the members. A descriptor that was closed since the last call has left the set by itself, but
+    /// its number must not have been given to another member meanwhile: leave it out of one call first.
     ///
     /// # Errors
     /// `ENOMEM`, `ENOSPC`.
@@ -105,7 +106,9 @@ impl Set {
 
 #[cfg(unix)]
 mod imp {
-    use super::{Borrowed, Direction, Instant, Owned, Waitable, Woken, borrow, io};
+    #[cfg(any(target_os = "linux", target_os = "freebsd"))]
+    use super::borrow;
+    use super::{Borrowed, Direction, Instant, Owned, Waitable, Woken, io};
     use rustix::event::{PollFd, PollFlags, Timespec};
 
     pub(super) type Raw = std::os::fd::RawFd;
@@ -206,7 +209,6 @@ mod imp {
         wanted: &[Waitable<'_>],
     ) -> io::Result<()> {
         use rustix::event::epoll::{EventData, EventFlags, add, delete, modify};
-        use rustix::io::Errno;
         use std::os::fd::AsRawFd;
         let kept = |raw: Raw| wanted.iter().any(|waitable| waitable.descriptor.as_raw_fd() == raw);
         members.retain(|(raw, _)| {
@@ -224,12 +226,12 @@ mod imp {
                 Direction::Change => EventFlags::PRI,
             };
             let data = EventData::new_u64(raw as u64);
-            // The number may have been closed and given to a new descriptor since: then it is no member any more.
             match members.iter_mut().find(|(member, _)| *member == raw) {
-                Some(_) => match modify(set, fd, data, flags) {
-                    Err(Errno::NOENT) => add(set, fd, data, flags)?,
-                    other => other?,
-                },
+                Some((_, direction)) if *direction == waitable.direction => {}
+                Some((_, direction)) => {
+                    modify(set, fd, data, flags)?;
+                    *direction = waitable.direction;
+                }
                 None => {
                     add(set, fd, data, flags)?;
                     members.push((raw, waitable.direction));
@@ -327,6 +329,7 @@ mod tests {
         set.update(&[one.waitable()]).unwrap();
         assert!(ready(&set));
         drop(one);
+        set.update(&[]).unwrap();
         let three = Event::new().unwrap();
         set.update(&[three.waitable()]).unwrap();
         assert!(!ready(&set));

@@ -34,7 +34,8 @@ signals! {
 // Windows has no signals; the numbers are those of its C runtime and of Linux, so that data made elsewhere reads.
 #[cfg(windows)]
 signals! {
-    HUP = 1, INT = 2, QUIT = 3, ABRT = 6, KILL = 9, PIPE = 13, TERM = 15, XFSZ = 25,
+    HUP = 1, INT = 2, QUIT = 3, ABRT = 6, KILL = 9, USR1 = 10, USR2 = 12, PIPE = 13, TERM = 15, CONT = 18, STOP = 19,
+    XFSZ = 25,
 }
 
 /// The first signal number that no platform of ours has.
