@@ -2,6 +2,7 @@
 
 use crate::descriptor::{Borrowed, Owned, borrow};
 use std::io;
+use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// What a descriptor is waited for.
@@ -77,8 +78,10 @@ impl Event {
 #[derive(Debug)]
 pub struct Set {
     set: Owned,
-    members: Vec<(imp::Raw, Direction)>,
+    members: Mutex<Vec<Member>>,
 }
+
+type Member = (imp::Raw, Direction);
 
 impl Set {
     /// An empty set.
@@ -86,7 +89,7 @@ impl Set {
     /// # Errors
     /// `EMFILE`, `ENFILE`; [`io::ErrorKind::Unsupported`] where this is not built yet.
     pub fn new() -> io::Result<Set> {
-        Ok(Set { set: imp::new_set()?, members: Vec::new() })
+        Ok(Set { set: imp::new_set()?, members: Mutex::default() })
     }
 
     /// Makes `wanted` the members. A descriptor that was closed since the last call has left the set by itself, but
@@ -94,13 +97,35 @@ impl Set {
     ///
     /// # Errors
     /// `ENOMEM`, `ENOSPC`.
-    pub fn update(&mut self, wanted: &[Waitable<'_>]) -> io::Result<()> {
-        imp::update_set(&self.set, &mut self.members, wanted)
+    pub fn update(&self, wanted: &[Waitable<'_>]) -> io::Result<()> {
+        imp::update_set(&self.set, &mut self.members.lock().unwrap_or_else(PoisonError::into_inner), wanted)
     }
 
     /// Readable when a member is ready.
-    pub fn waitable(&self) -> Borrowed<'_> {
-        borrow(&self.set)
+    pub fn waitable(&self) -> Waitable<'_> {
+        Waitable { descriptor: borrow(&self.set), direction: Direction::Read }
+    }
+
+    /// Whether a member is ready now.
+    ///
+    /// # Errors
+    /// As [`wait`].
+    pub fn is_ready(&self) -> io::Result<bool> {
+        Ok(wait(&[self.waitable()], Some(Instant::now()))? == Woken::Ready)
+    }
+}
+
+#[cfg(unix)]
+impl std::os::fd::AsFd for Set {
+    fn as_fd(&self) -> std::os::fd::BorrowedFd<'_> {
+        self.set.as_fd()
+    }
+}
+
+#[cfg(unix)]
+impl std::os::fd::AsRawFd for Set {
+    fn as_raw_fd(&self) -> std::os::fd::RawFd {
+        self.set.as_raw_fd()
     }
 }
 
@@ -205,7 +230,7 @@ mod imp {
     #[cfg(target_os = "linux")]
     pub(super) fn update_set(
         set: &Owned,
-        members: &mut Vec<(Raw, Direction)>,
+        members: &mut Vec<super::Member>,
         wanted: &[Waitable<'_>],
     ) -> io::Result<()> {
         use rustix::event::epoll::{EventData, EventFlags, add, delete, modify};
@@ -247,7 +272,7 @@ mod imp {
     }
 
     #[cfg(not(target_os = "linux"))]
-    pub(super) fn update_set(_: &Owned, _: &mut Vec<(Raw, Direction)>, _: &[Waitable<'_>]) -> io::Result<()> {
+    pub(super) fn update_set(_: &Owned, _: &mut Vec<super::Member>, _: &[Waitable<'_>]) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }
@@ -287,7 +312,7 @@ mod imp {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    pub(super) fn update_set(_: &Owned, _: &mut Vec<(Raw, Direction)>, _: &[Waitable<'_>]) -> io::Result<()> {
+    pub(super) fn update_set(_: &Owned, _: &mut Vec<super::Member>, _: &[Waitable<'_>]) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }
@@ -299,8 +324,7 @@ mod tests {
     use std::time::Duration;
 
     fn ready(set: &Set) -> bool {
-        let waitable = Waitable { descriptor: set.waitable(), direction: Direction::Read };
-        wait(&[waitable], Some(Instant::now())).unwrap() == Woken::Ready
+        set.is_ready().unwrap()
     }
 
     #[test]
@@ -319,7 +343,7 @@ mod tests {
     #[test]
     fn a_set_stands_for_its_members_and_forgets_those_that_left() {
         let (one, two) = (Event::new().unwrap(), Event::new().unwrap());
-        let mut set = Set::new().unwrap();
+        let set = Set::new().unwrap();
         set.update(&[one.waitable(), two.waitable()]).unwrap();
         assert!(!ready(&set));
         one.raise();

@@ -111,7 +111,7 @@ mod tests {
         one.cancel();
         assert!(one.is_cancelled() && grandchild.is_cancelled());
         assert!(!parent.is_cancelled() && !two.is_cancelled());
-        parent.clone().cancel();
+        parent.cancel();
         assert!(two.is_cancelled());
         assert!(parent.child().is_cancelled(), "born cancelled");
     }

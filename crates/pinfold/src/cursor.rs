@@ -161,8 +161,16 @@ impl EventCursor {
         }
     }
 
-    /// Takes in what happened: whether [`EventCursor::next`] has something to say, if only that nothing will come.
-    pub(crate) fn pull(&mut self, running: &mut Running) -> bool {
+    /// The next event: `Some(None)` after the last, `None` if there is none yet.
+    pub(crate) fn advance(&mut self, running: &mut Running) -> Option<Option<Event>> {
+        if self.ready.is_empty() && !self.pull(running) {
+            return None;
+        }
+        Some(self.ready.pop_front())
+    }
+
+    /// Takes in what happened: whether there is something to say, if only that nothing will come.
+    fn pull(&mut self, running: &mut Running) -> bool {
         let mut open = false;
         for (stream, lines) in &mut self.lines {
             while lines.pull(running) {
@@ -180,10 +188,6 @@ impl EventCursor {
             self.ready.push_back(Event::Ended(Box::new(outcome.clone())));
         }
         !self.ready.is_empty() || self.ended
-    }
-
-    pub(crate) fn next(&mut self) -> Option<Event> {
-        self.ready.pop_front()
     }
 
     pub(crate) fn close(&mut self, running: &mut Running) {

@@ -2,7 +2,9 @@
 //!
 //! Messages never hold arguments or environment values, which routinely are secrets.
 
+use crate::command::Command;
 use crate::output::Output;
+use crate::settings::{Stdin, Stream};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
@@ -213,5 +215,36 @@ impl From<Error> for io::Error {
             _ => io::ErrorKind::Other,
         };
         io::Error::new(kind, error)
+    }
+}
+
+/// Errors that more than one verb gives.
+impl Command {
+    pub(crate) fn error(&self, kind: ErrorKind, what: impl Into<String>) -> Error {
+        Error::new(kind, &self.program, what)
+    }
+
+    pub(crate) fn not_captured(&self, stream: Stream) -> Error {
+        self.error(ErrorKind::InvalidInput, format!("its {stream} is not captured"))
+            .hint("leave it at Stdio::Pipe")
+    }
+
+    pub(crate) fn must_keep_stdin_open(&self) -> Result<()> {
+        if self.stdin == Stdin::Open {
+            return Ok(());
+        }
+        let error = self.error(ErrorKind::InvalidInput, "its standard input is not open to be written to");
+        Err(error.hint("say keep_stdin_open() on the command"))
+    }
+
+    /// The result of something that only works on what is still running.
+    pub(crate) fn acted(&self, what: &str, result: io::Result<()>) -> Result<()> {
+        result.map_err(|error| {
+            let kind = match error.kind() {
+                io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+                _ => ErrorKind::NotFound,
+            };
+            self.error(kind, format!("cannot be {what}: {error}")).because(error)
+        })
     }
 }

@@ -7,7 +7,7 @@ pub use streams::{Chunks, Events, Lines, StdinWriter};
 
 use crate::command::Command;
 use crate::cursor::{ByteCursor, EventCursor, LineCursor};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::outcome::{Guarantee, Mechanism, Outcome, Usage};
 use crate::output::Output;
 use crate::running::Running;
@@ -69,10 +69,7 @@ impl Handle {
 
     /// Since the start; for a run that has ended, until its end.
     pub fn elapsed(&self) -> Duration {
-        self.0.visit(|running| match running.outcome() {
-            Some(outcome) => outcome.duration,
-            None => running.started().elapsed(),
-        })
+        self.0.visit(|running| running.elapsed())
     }
 
     /// Waits for the end of all of it.
@@ -186,13 +183,7 @@ impl Handle {
     }
 
     fn act(&self, what: &str, act: impl FnOnce(&Running) -> io::Result<()>) -> Result<()> {
-        self.0.visit(|running| act(running)).map_err(|error| {
-            let kind = match error.kind() {
-                io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
-                _ => ErrorKind::NotFound,
-            };
-            self.0.command.error(kind, format!("cannot be {what}: {error}")).because(error)
-        })
+        self.0.command.acted(what, self.0.visit(|running| act(running)))
     }
 
     /// The processes of the run.
@@ -254,19 +245,12 @@ impl Handle {
     /// # Errors
     /// [`ErrorKind::InvalidInput`] if the command does not say [`Command::keep_stdin_open`].
     pub fn stdin(&self) -> Result<StdinWriter> {
-        if self.0.command.stdin != crate::settings::Stdin::Open {
-            let error = self
-                .0
-                .command
-                .error(ErrorKind::InvalidInput, "its standard input is not open to be written to");
-            return Err(error.hint("say keep_stdin_open() on the command"));
-        }
+        self.0.command.must_keep_stdin_open()?;
         Ok(StdinWriter::new(self.clone()))
     }
 
     fn not_captured(&self, stream: Stream) -> Error {
-        let error = self.0.command.error(ErrorKind::InvalidInput, format!("its {stream} is not captured"));
-        error.hint("leave it at Stdio::Pipe")
+        self.0.command.not_captured(stream)
     }
 }
 

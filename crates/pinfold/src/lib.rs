@@ -19,6 +19,10 @@ pub mod capture;
 pub mod lookup;
 pub mod text;
 
+#[cfg(feature = "tokio")]
+mod async_handle;
+#[cfg(feature = "tokio")]
+mod async_runner;
 mod cancel;
 mod command;
 mod containment;
@@ -37,6 +41,10 @@ mod verbs;
 #[cfg(feature = "serde")]
 mod wire;
 
+#[cfg(feature = "tokio")]
+pub use async_handle::{AsyncChunks, AsyncEvents, AsyncHandle, AsyncLines, AsyncStdinWriter, AsyncStream};
+#[cfg(feature = "tokio")]
+pub use async_runner::AsyncRunner;
 pub use cancel::CancelToken;
 pub use capture::{Keep, Limit, Overflow};
 pub use command::Command;

@@ -103,7 +103,6 @@ impl<T: AsRef<[u8]>> fmt::Debug for Output<T> {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
     use crate::outcome::{Ending, Guarantee, Mechanism, Seen, Strays, Usage};
 

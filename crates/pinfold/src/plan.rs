@@ -58,10 +58,6 @@ impl Command {
     pub fn resolve_program(&self) -> Result<PathBuf> {
         Plan::new(self).map(|plan| plan.path)
     }
-
-    pub(crate) fn error(&self, kind: ErrorKind, what: impl Into<String>) -> Error {
-        Error::new(kind, &self.program, what)
-    }
 }
 
 impl<'a> Plan<'a> {

@@ -5,7 +5,7 @@
 use crate::cancel::CancelToken;
 use crate::command::Command;
 use crate::drive::block;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::handle::Handle;
 use crate::output::Output;
 use crate::plan::Extras;
@@ -82,23 +82,12 @@ pub trait Runner: Send + Sync {
     /// [`ErrorKind::UnexpectedOutput`] if it ended without a line; as [`Runner::run`] if it failed before.
     fn first_line(&self, command: &Command) -> Result<String> {
         let handle = Handle::new(self.launch(command)?, command);
-        let line = handle.lines(Stream::Stdout)?.next().transpose()?;
-        match line {
-            Some(line) => {
-                handle.stop()?;
-                Ok(line)
-            }
-            None => {
-                handle.wait()?;
-                let output = verbs::must_succeed(handle.into_output()?, command)?;
-                Err(Error::new(
-                    ErrorKind::UnexpectedOutput,
-                    command.program(),
-                    "ended without writing a line",
-                )
-                .with_output(output))
-            }
+        if let Some(line) = handle.lines(Stream::Stdout)?.next().transpose()? {
+            handle.stop()?;
+            return Ok(line);
         }
+        let output = verbs::must_succeed(handle.into_output()?, command)?;
+        Err(verbs::no_line(output, command))
     }
 
     /// Starts it and returns a live handle. Dropping that kills all of it.
@@ -127,7 +116,9 @@ impl<R: Runner + ?Sized> RunnerJson for R {}
 
 /// What is called with each line of a captured stream, decoded and without its line break.
 #[derive(Clone)]
-pub struct Listener(Arc<dyn Fn(Stream, &str) + Send + Sync>);
+pub struct Listener(Arc<Told>);
+
+type Told = dyn Fn(Stream, &str) + Send + Sync;
 
 impl Listener {
     pub(crate) fn tell(&self, stream: Stream, line: &str) {

@@ -52,6 +52,7 @@ pub struct Running {
     maker_memory: u64,
     outcome: Option<Outcome>,
     failure: Option<io::Error>,
+    revision: u64,
 }
 
 /// What a machine has to keep to, taken from the command.
@@ -114,6 +115,7 @@ impl Running {
             maker_memory: parts.maker_memory,
             outcome: None,
             failure: None,
+            revision: 0,
         }
     }
 
@@ -145,6 +147,16 @@ impl Running {
     /// When it was started.
     pub fn started(&self) -> Instant {
         self.started
+    }
+
+    /// Since the start; for a run that has ended, until its end.
+    pub fn elapsed(&self) -> Duration {
+        self.outcome.as_ref().map_or_else(|| self.started.elapsed(), |outcome| outcome.duration)
+    }
+
+    /// Grows whenever something happened that someone may be waiting for.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
     }
 
     /// What is retained of a stream; `None` if it is not captured.
@@ -312,13 +324,16 @@ impl Running {
         }
         if came {
             self.last_output = now;
+            self.revision += 1;
         }
         if self.ladder.is_none() && self.channels.iter().any(Channel::overflowed) {
             self.stop_for(Cause::OutputLimit, self.rules.stop, now);
         }
+        let fed = self.feed.written();
         if let Err(error) = self.feed.pump() {
             self.failure = Some(error);
         }
+        self.revision += u64::from(fed != self.feed.written() || self.feed.is_broken());
     }
 
     /// Both streams in the order in which they came.
@@ -339,6 +354,7 @@ impl Running {
         match exit {
             Ok(Some(exit)) => {
                 self.exit = Some((exit, now));
+                self.revision += 1;
                 self.feed.close();
             }
             Ok(None) => {}
@@ -497,6 +513,7 @@ impl Running {
             mechanism: self.mechanism,
             guarantee: self.guarantee(),
         });
+        self.revision += 1;
         // Back to the pool: the next run may start before this handle is dropped.
         self.container = None;
     }

@@ -47,7 +47,7 @@ pub enum Stdin {
     /// What this process reads.
     Inherit,
     /// These bytes, then the end.
-    Bytes(Arc<[u8]>),
+    Bytes(#[cfg_attr(feature = "serde", serde(with = "crate::wire::bytes"))] Arc<[u8]>),
     /// A file, from its beginning.
     File(#[cfg_attr(feature = "serde", serde(with = "crate::wire::path"))] PathBuf),
     /// A pipe that stays open, to write to through the live handle.

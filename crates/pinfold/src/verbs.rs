@@ -55,6 +55,11 @@ pub(crate) fn code(output: Output<Vec<u8>>) -> Result<i32> {
     })
 }
 
+/// It succeeded, and wrote no line.
+pub(crate) fn no_line(output: Output<Vec<u8>>, command: &Command) -> Error {
+    command.error(ErrorKind::UnexpectedOutput, "ended without writing a line").with_output(output)
+}
+
 pub(crate) fn trimmed(mut text: String) -> String {
     text.truncate(trim_newline(&text).len());
     text

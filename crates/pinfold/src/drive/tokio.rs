@@ -1,1 +1,120 @@
+//! The driver for tokio: one descriptor of each run is watched by the reactor that is there already.
 
+use crate::cancel::CancelToken;
+use crate::error::{ErrorKind, Result};
+use crate::output::Output;
+use crate::runner::Runner;
+use crate::running::{Interest, Progress};
+use crate::verbs::{Attempts, Judge, Telling};
+use crate::{command::Command, drive::block};
+use pinfold_os::poll::Set;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::{Duration, Instant};
+use tokio::io::Interest as Readiness;
+use tokio::io::unix::AsyncFd;
+use tokio::sync::futures::Notified;
+
+/// The descriptors of one run, as one that tokio's reactor watches.
+#[derive(Debug)]
+pub(crate) struct Watch(AsyncFd<Set>);
+
+impl Watch {
+    /// Must be called inside a tokio runtime with I/O and time enabled.
+    #[expect(
+        deprecated,
+        reason = "its successor is unsafe for types that may change their descriptor; a Set owns one"
+    )]
+    pub(crate) fn new() -> io::Result<Watch> {
+        Ok(Watch(AsyncFd::with_interest(Set::new()?, Readiness::READABLE)?))
+    }
+
+    /// Watches what the machine is interested in: until when, if until a time.
+    pub(crate) fn update(&self, interest: &Interest<'_>) -> io::Result<Option<Instant>> {
+        self.0.get_ref().update(&interest.waitables)?;
+        Ok(interest.deadline)
+    }
+
+    /// Waits until one of the descriptors is ready, the deadline has passed, or somebody says so.
+    pub(crate) async fn wait(&self, deadline: Option<Instant>, told: Option<Notified<'_>>) -> io::Result<()> {
+        let mut readable = pin!(self.0.readable());
+        let mut sleep = pin!(deadline.map(|deadline| tokio::time::sleep_until(deadline.into())));
+        let mut told = pin!(told);
+        let woken = poll_fn(|context| {
+            if let Poll::Ready(guard) = readable.as_mut().poll(context) {
+                return Poll::Ready(Some(guard));
+            }
+            let rung = sleep.as_mut().as_pin_mut().is_some_and(|sleep| sleep.poll(context).is_ready())
+                || told.as_mut().as_pin_mut().is_some_and(|told| told.poll(context).is_ready());
+            if rung { Poll::Ready(None) } else { Poll::Pending }
+        });
+        if let Some(guard) = woken.await {
+            let mut guard = guard?;
+            // What the reactor remembers is cleared only when it is no longer so.
+            if !self.0.get_ref().is_ready()? {
+                guard.clear_ready();
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Runs a command to its end, as often as it says, and has the last result judged.
+pub(crate) async fn complete<R: Runner + ?Sized>(
+    runner: &R,
+    command: &Command,
+    judge: Judge,
+) -> Result<Output<Vec<u8>>> {
+    let mut attempts = Attempts::new(command);
+    loop {
+        let result = once(runner, command).await.and_then(|output| judge(output, command));
+        match attempts.after(&result) {
+            Some(pause) => rest(runner.cancel_token(), command, pause).await?,
+            None => return result,
+        }
+    }
+}
+
+async fn once<R: Runner + ?Sized>(runner: &R, command: &Command) -> Result<Output<Vec<u8>>> {
+    let failed = |error| failed(command, error);
+    let watch = Watch::new().map_err(failed)?;
+    let mut running = runner.launch(command)?;
+    running.keep_for_verb(command);
+    let mut telling = runner.listener().map(|listener| Telling::new(listener, &mut running, command));
+    loop {
+        let progress = running.advance(Instant::now());
+        if let Some(telling) = &mut telling {
+            telling.tell(&mut running);
+        }
+        if progress == Progress::Done {
+            return block::finish(&mut running, command);
+        }
+        let deadline = watch.update(&running.interest()).map_err(failed)?;
+        watch.wait(deadline, None).await.map_err(failed)?;
+    }
+}
+
+/// The pause between two attempts, which a cancellation ends.
+async fn rest(token: Option<&CancelToken>, command: &Command, pause: Duration) -> Result<()> {
+    let failed = |error| failed(command, error);
+    let deadline = Instant::now().checked_add(pause);
+    let watch = Watch::new().map_err(failed)?;
+    if let Some(token) = token {
+        token.prepare().map_err(failed)?;
+    }
+    while !token.is_some_and(CancelToken::is_cancelled) {
+        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            return Ok(());
+        }
+        let waitables = token.and_then(CancelToken::waitable).into_iter().collect();
+        let deadline = watch.update(&Interest { waitables, deadline }).map_err(failed)?;
+        watch.wait(deadline, None).await.map_err(failed)?;
+    }
+    Err(command.error(ErrorKind::Cancelled, "was cancelled between two attempts"))
+}
+
+pub(crate) fn failed(command: &Command, error: io::Error) -> crate::error::Error {
+    command.error(ErrorKind::Io, format!("cannot be waited for: {error}")).because(error)
+}

@@ -124,13 +124,7 @@ impl Iterator for Events {
 
     fn next(&mut self) -> Option<Result<Event>> {
         let cursor = &mut self.cursor;
-        let next = self.handle.0.drive_to(|running| {
-            let ready = cursor.next();
-            if ready.is_some() {
-                return Some(ready);
-            }
-            cursor.pull(running).then(|| cursor.next())
-        });
+        let next = self.handle.0.drive_to(|running| cursor.advance(running));
         next.transpose()
     }
 }
@@ -174,10 +168,8 @@ impl StdinWriter {
     }
 
     fn drain_to(&self, left: usize) -> io::Result<()> {
-        let drained = self.handle.0.drive_to(|running| {
-            let gone = running.feed.is_broken() || running.outcome().is_some();
-            (gone || running.feed.pending() <= left).then_some(!running.feed.is_broken())
-        });
+        let drained =
+            self.handle.0.drive_to(|running| running.feed.drained_to(left, running.outcome().is_some()));
         if drained.map_err(io::Error::from)? { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
     }
 }

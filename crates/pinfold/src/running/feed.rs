@@ -82,6 +82,17 @@ impl Feed {
         }
     }
 
+    /// Whether a writer that waits for no more than `left` bytes to be pending can go on: `Some(false)` if the program
+    /// stopped reading, or has ended, before it had them.
+    pub(crate) fn drained_to(&self, left: usize, over: bool) -> Option<bool> {
+        (self.broken || over || self.pending() <= left).then_some(!self.broken)
+    }
+
+    /// How many bytes were written.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
     /// Whether the program stopped reading before it had everything.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken

@@ -1,0 +1,289 @@
+//! The live handle of the async world, on tokio: the names are those of [`Handle`](crate::Handle), awaited.
+
+mod streams;
+
+pub use streams::{AsyncChunks, AsyncEvents, AsyncLines, AsyncStdinWriter, AsyncStream};
+
+use crate::command::Command;
+use crate::cursor::{ByteCursor, EventCursor, LineCursor};
+use crate::drive::tokio::{Watch, failed};
+use crate::error::{Error, Result};
+use crate::outcome::{Guarantee, Mechanism, Outcome, Seen, Usage};
+use crate::output::Output;
+use crate::running::Running;
+use crate::settings::{StopRule, Stream};
+use pinfold_os::handle::Pid;
+use pinfold_os::signal::Signal;
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use tokio::sync::Notify;
+
+/// A started command, in a tokio runtime.
+///
+/// The run moves while one of its futures is awaited. Futures can be dropped at any point, and nothing is lost by it.
+/// Several tasks may await at once, on clones.
+///
+/// Dropping the last clone before the end kills all of the run and blocks until that is done: a millisecond or so.
+///
+/// ```
+/// use pinfold::Command;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// let server = Command::new("sh").args(["-c", "echo listening; sleep 60"]).start_async()?;
+/// let first = server.stdout_lines()?.next().await.unwrap()?;
+/// assert_eq!(first, "listening");
+/// let outcome = server.stop().await?;
+/// assert_eq!(outcome.cause, pinfold::Cause::Stopped);
+/// # pinfold::Result::Ok(()) }).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct AsyncHandle(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    command: Command,
+    pid: Pid,
+    mechanism: Mechanism,
+    guarantee: Guarantee,
+    running: Mutex<Running>,
+    watch: Watch,
+    moved: Notify,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does something with the machine that takes no waiting, and has everyone look again.
+    fn visit<T>(&self, act: impl FnOnce(&mut Running) -> T) -> T {
+        let answer = act(&mut self.lock());
+        self.moved.notify_waiters();
+        answer
+    }
+
+    /// Drives the machine until `ready` says what was waited for.
+    async fn drive<T>(&self, mut ready: impl FnMut(&mut Running) -> Option<T>) -> Result<T> {
+        loop {
+            // Before the look, so that nothing that happens after it is missed.
+            let told = self.moved.notified();
+            let deadline = {
+                let mut running = self.lock();
+                let before = running.revision();
+                running.advance(Instant::now());
+                let answer = ready(&mut running);
+                if running.revision() != before {
+                    self.moved.notify_waiters();
+                }
+                if let Some(answer) = answer {
+                    return Ok(answer);
+                }
+                self.watch.update(&running.interest()).map_err(|error| failed(&self.command, error))?
+            };
+            self.watch.wait(deadline, Some(told)).await.map_err(|error| failed(&self.command, error))?;
+        }
+    }
+}
+
+impl AsyncHandle {
+    /// Must be called inside a tokio runtime with I/O and time enabled.
+    pub(crate) fn new(running: Running, command: &Command) -> Result<AsyncHandle> {
+        let watch = Watch::new().map_err(|error| failed(command, error))?;
+        Ok(AsyncHandle(Arc::new(Shared {
+            command: command.clone(),
+            pid: running.pid(),
+            mechanism: running.mechanism(),
+            guarantee: running.guarantee(),
+            running: Mutex::new(running),
+            watch,
+            moved: Notify::new(),
+        })))
+    }
+
+    /// The program's pid. Good for showing: signals go through [`AsyncHandle::signal`].
+    pub fn pid(&self) -> Pid {
+        self.0.pid
+    }
+
+    /// What holds the run together.
+    pub fn mechanism(&self) -> Mechanism {
+        self.0.mechanism
+    }
+
+    /// What that is good for.
+    pub fn guarantee(&self) -> Guarantee {
+        self.0.guarantee
+    }
+
+    /// The command that was started.
+    pub fn command(&self) -> &Command {
+        &self.0.command
+    }
+
+    /// Since the start; for a run that has ended, until its end.
+    pub fn elapsed(&self) -> Duration {
+        self.0.lock().elapsed()
+    }
+
+    /// Waits for the end of all of it.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`] if the descriptors cannot be waited for.
+    pub async fn wait(&self) -> Result<Outcome> {
+        self.0.drive(|running| running.outcome().cloned()).await
+    }
+
+    /// How it ended, if it has; without waiting.
+    pub fn try_wait(&self) -> Option<Outcome> {
+        self.0.visit(|running| {
+            running.advance(Instant::now());
+            running.outcome().cloned()
+        })
+    }
+
+    /// Waits for the end and copies what is retained of the output.
+    ///
+    /// # Errors
+    /// As [`AsyncHandle::wait`]. How the run ended is data.
+    pub async fn output(&self) -> Result<Output> {
+        Ok(self.output_bytes().await?.into_text(&self.0.command.encodings))
+    }
+
+    /// [`AsyncHandle::output`] as bytes.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn output_bytes(&self) -> Result<Output<Vec<u8>>> {
+        self.0.drive(|running| running.copy_output(&self.0.command)).await
+    }
+
+    /// Stops all of it by the command's stop rule and waits for the end.
+    ///
+    /// # Errors
+    /// As [`AsyncHandle::wait`].
+    pub async fn stop(&self) -> Result<Outcome> {
+        self.stop_by(self.0.command.stop).await
+    }
+
+    /// [`AsyncHandle::stop`] by another rule.
+    ///
+    /// # Errors
+    /// As [`AsyncHandle::wait`].
+    pub async fn stop_by(&self, rule: StopRule) -> Result<Outcome> {
+        self.0.visit(|running| running.stop(rule, Instant::now()));
+        self.wait().await
+    }
+
+    /// Kills all of it and waits until it is gone.
+    ///
+    /// # Errors
+    /// As [`AsyncHandle::wait`].
+    pub async fn kill(&self) -> Result<Outcome> {
+        self.stop_by(StopRule::KILL).await
+    }
+
+    /// Sends a signal to the program.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] if it has ended, [`ErrorKind::PermissionDenied`] if it has become another user.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        self.act("signalled", |running| running.signal(signal))
+    }
+
+    /// Sends a signal to every process of the run.
+    ///
+    /// # Errors
+    /// As [`AsyncHandle::signal`].
+    pub fn signal_all(&self, signal: Signal) -> Result<()> {
+        self.act("signalled", |running| running.signal_all(signal))
+    }
+
+    /// Stops every process of the run from running: by the cgroup freezer, where there is none by `SIGSTOP`.
+    ///
+    /// # Errors
+    /// As [`AsyncHandle::signal`].
+    pub fn suspend(&self) -> Result<()> {
+        self.act("suspended", Running::suspend)
+    }
+
+    /// Lets it run again.
+    ///
+    /// # Errors
+    /// As [`AsyncHandle::signal`].
+    pub fn resume(&self) -> Result<()> {
+        self.act("resumed", Running::resume)
+    }
+
+    fn act(&self, what: &str, act: impl FnOnce(&Running) -> io::Result<()>) -> Result<()> {
+        self.0.command.acted(what, act(&self.0.lock()))
+    }
+
+    /// The processes of the run.
+    pub fn members(&self) -> Vec<Pid> {
+        self.0.lock().members()
+    }
+
+    /// What it has used so far.
+    pub fn usage(&self) -> Usage {
+        self.0.lock().usage()
+    }
+
+    /// Bytes and lines seen on a stream so far; `None` if it is not captured.
+    pub fn seen(&self, stream: Stream) -> Option<Seen> {
+        self.0.lock().seen(stream)
+    }
+
+    /// The lines of standard output, from the first that is retained.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if it is not captured.
+    pub fn stdout_lines(&self) -> Result<AsyncLines> {
+        self.lines(Stream::Stdout)
+    }
+
+    /// The lines of standard error, from the first that is retained.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if it is not captured.
+    pub fn stderr_lines(&self) -> Result<AsyncLines> {
+        self.lines(Stream::Stderr)
+    }
+
+    /// The lines of a stream, from the first that is retained.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if it is not captured.
+    pub fn lines(&self, stream: Stream) -> Result<AsyncLines> {
+        let cursor = LineCursor::open(&mut self.0.lock(), stream, &self.0.command);
+        Ok(AsyncLines::new(self.clone(), cursor.ok_or_else(|| self.not_captured(stream))?))
+    }
+
+    /// The bytes of a stream as they come, from the first that is retained.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if it is not captured.
+    pub fn chunks(&self, stream: Stream) -> Result<AsyncChunks> {
+        let cursor = ByteCursor::open(&mut self.0.lock(), stream);
+        Ok(AsyncChunks::new(self.clone(), cursor.ok_or_else(|| self.not_captured(stream))?))
+    }
+
+    /// Everything that happens, from the start to the end: lines of both streams among it.
+    pub fn events(&self) -> AsyncEvents {
+        let cursor = EventCursor::open(&mut self.0.lock(), &self.0.command);
+        AsyncEvents::new(self.clone(), cursor)
+    }
+
+    /// The program's standard input, for a command that keeps it open.
+    ///
+    /// # Errors
+    /// [`ErrorKind::InvalidInput`] if the command does not say [`Command::keep_stdin_open`].
+    pub fn stdin(&self) -> Result<AsyncStdinWriter> {
+        self.0.command.must_keep_stdin_open()?;
+        Ok(AsyncStdinWriter::new(self.clone()))
+    }
+
+    fn not_captured(&self, stream: Stream) -> Error {
+        self.0.command.not_captured(stream)
+    }
+}
