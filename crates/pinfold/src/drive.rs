@@ -1,5 +1,6 @@
 //! Drivers: what waits for a machine's descriptors and tells it to go on. They decide nothing.
 
+pub(crate) mod background;
 pub(crate) mod block;
 #[cfg(feature = "tokio")]
 pub(crate) mod tokio;

@@ -40,36 +40,65 @@ use std::time::{Duration, Instant};
 /// # pinfold::Result::Ok(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Handle(Arc<Shared>);
+pub struct Handle(Arc<Owner>);
+
+/// What clones of a handle share. The background knows the machine too, but does not keep the run alive.
+#[derive(Debug)]
+struct Owner(Arc<Shared>);
+
+impl Drop for Owner {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
 
 impl Handle {
     pub(crate) fn new(running: Running, command: &Command) -> Handle {
-        Handle(Arc::new(Shared::new(running, command.clone())))
+        Handle(Arc::new(Owner(Arc::new(Shared::new(running, command.clone())))))
+    }
+
+    fn shared(&self) -> &Shared {
+        &self.0.0
+    }
+
+    /// Has the run move while no method of its handle waits: its output is read, its timeouts hold and its end is
+    /// noticed in time. One thread does so for all handles that ask for it, and ends when the last of them has ended.
+    ///
+    /// # Errors
+    /// [`ErrorKind::ResourceLimit`](crate::ErrorKind::ResourceLimit) if the thread cannot be made.
+    pub fn in_background(&self) -> Result<()> {
+        self.0.0.clone().leave_to_background().map_err(|error| {
+            let kind = crate::error::ErrorKind::ResourceLimit;
+            self.shared()
+                .command
+                .error(kind, format!("cannot be left to the background: {error}"))
+                .because(error)
+        })
     }
 
     /// The program's pid. Good for showing: signals go through [`Handle::signal`].
     pub fn pid(&self) -> Pid {
-        self.0.pid
+        self.shared().pid
     }
 
     /// What holds the run together.
     pub fn mechanism(&self) -> Mechanism {
-        self.0.mechanism
+        self.shared().mechanism
     }
 
     /// What that is good for.
     pub fn guarantee(&self) -> Guarantee {
-        self.0.guarantee
+        self.shared().guarantee
     }
 
     /// The command that was started.
     pub fn command(&self) -> &Command {
-        &self.0.command
+        &self.shared().command
     }
 
     /// Since the start; for a run that has ended, until its end.
     pub fn elapsed(&self) -> Duration {
-        self.0.visit(|running| running.elapsed())
+        self.shared().visit(|running| running.elapsed())
     }
 
     /// Waits for the end of all of it.
@@ -77,7 +106,7 @@ impl Handle {
     /// # Errors
     /// [`ErrorKind::Io`] if the descriptors cannot be waited for.
     pub fn wait(&self) -> Result<Outcome> {
-        self.0.drive_to(|running| running.outcome().cloned())
+        self.shared().drive_to(|running| running.outcome().cloned())
     }
 
     /// [`Handle::wait`] for this long at most; `None` if it has not ended by then. It is left running.
@@ -85,7 +114,7 @@ impl Handle {
     /// # Errors
     /// As [`Handle::wait`].
     pub fn wait_timeout(&self, timeout: Duration) -> Result<Option<Outcome>> {
-        self.0.drive(Instant::now().checked_add(timeout), |running| running.outcome().cloned())
+        self.shared().drive(Instant::now().checked_add(timeout), |running| running.outcome().cloned())
     }
 
     /// How it ended, if it has; without waiting.
@@ -93,7 +122,7 @@ impl Handle {
     /// # Errors
     /// As [`Handle::wait`].
     pub fn try_wait(&self) -> Result<Option<Outcome>> {
-        self.0.drive(Some(Instant::now()), |running| running.outcome().cloned())
+        self.shared().drive(Some(Instant::now()), |running| running.outcome().cloned())
     }
 
     /// Waits for the end and copies what is retained of the output.
@@ -101,7 +130,7 @@ impl Handle {
     /// # Errors
     /// As [`Handle::wait`]. How the run ended is data.
     pub fn output(&self) -> Result<Output> {
-        Ok(self.output_bytes()?.into_text(&self.0.command.encodings))
+        Ok(self.output_bytes()?.into_text(&self.shared().command.encodings))
     }
 
     /// [`Handle::output`] as bytes.
@@ -109,8 +138,10 @@ impl Handle {
     /// # Errors
     /// As there.
     pub fn output_bytes(&self) -> Result<Output<Vec<u8>>> {
-        self.0.drive_to(|running| running.outcome().is_some().then_some(()))?;
-        self.0.visit(|running| running.copy_output(&self.0.command)).ok_or_else(|| self.0.lost())
+        self.shared().drive_to(|running| running.outcome().is_some().then_some(()))?;
+        self.shared()
+            .visit(|running| running.copy_output(&self.shared().command))
+            .ok_or_else(|| self.shared().lost())
     }
 
     /// [`Handle::output_bytes`] without a copy, where this is the last clone.
@@ -119,9 +150,9 @@ impl Handle {
     /// As there.
     pub fn into_output(self) -> Result<Output<Vec<u8>>> {
         self.wait()?;
-        match Arc::try_unwrap(self.0) {
-            Ok(shared) => shared.into_output(),
-            Err(shared) => Handle(shared).output_bytes(),
+        match Arc::strong_count(&self.0) {
+            1 => self.shared().take_output(),
+            _ => self.output_bytes(),
         }
     }
 
@@ -130,7 +161,7 @@ impl Handle {
     /// # Errors
     /// As [`Handle::wait`].
     pub fn stop(&self) -> Result<Outcome> {
-        self.stop_by(self.0.command.stop)
+        self.stop_by(self.shared().command.stop)
     }
 
     /// [`Handle::stop`] by another rule.
@@ -138,7 +169,7 @@ impl Handle {
     /// # Errors
     /// As [`Handle::wait`].
     pub fn stop_by(&self, rule: StopRule) -> Result<Outcome> {
-        self.0.visit(|running| running.stop(rule, Instant::now()));
+        self.shared().visit(|running| running.stop(rule, Instant::now()));
         self.wait()
     }
 
@@ -183,22 +214,22 @@ impl Handle {
     }
 
     fn act(&self, what: &str, act: impl FnOnce(&Running) -> io::Result<()>) -> Result<()> {
-        self.0.command.acted(what, self.0.visit(|running| act(running)))
+        self.shared().command.acted(what, self.shared().visit(|running| act(running)))
     }
 
     /// The processes of the run.
     pub fn members(&self) -> Vec<Pid> {
-        self.0.visit(|running| running.members())
+        self.shared().visit(|running| running.members())
     }
 
     /// What it has used so far.
     pub fn usage(&self) -> Usage {
-        self.0.visit(|running| running.usage())
+        self.shared().visit(|running| running.usage())
     }
 
     /// Bytes and lines seen on a stream so far; `None` if it is not captured.
     pub fn seen(&self, stream: Stream) -> Option<crate::outcome::Seen> {
-        self.0.visit(|running| running.seen(stream))
+        self.shared().visit(|running| running.seen(stream))
     }
 
     /// The lines of standard output, from the first that is retained.
@@ -222,7 +253,7 @@ impl Handle {
     /// # Errors
     /// [`ErrorKind::InvalidInput`] if it is not captured.
     pub fn lines(&self, stream: Stream) -> Result<Lines> {
-        let cursor = self.0.visit(|running| LineCursor::open(running, stream, &self.0.command));
+        let cursor = self.shared().visit(|running| LineCursor::open(running, stream, &self.shared().command));
         Ok(Lines::new(self.clone(), cursor.ok_or_else(|| self.not_captured(stream))?))
     }
 
@@ -231,13 +262,16 @@ impl Handle {
     /// # Errors
     /// [`ErrorKind::InvalidInput`] if it is not captured.
     pub fn chunks(&self, stream: Stream) -> Result<Chunks> {
-        let cursor = self.0.visit(|running| ByteCursor::open(running, stream));
+        let cursor = self.shared().visit(|running| ByteCursor::open(running, stream));
         Ok(Chunks::new(self.clone(), cursor.ok_or_else(|| self.not_captured(stream))?))
     }
 
     /// Everything that happens, from the start to the end: lines of both streams among it.
     pub fn events(&self) -> Events {
-        Events::new(self.clone(), self.0.visit(|running| EventCursor::open(running, &self.0.command)))
+        Events::new(
+            self.clone(),
+            self.shared().visit(|running| EventCursor::open(running, &self.shared().command)),
+        )
     }
 
     /// The program's standard input, for a command that keeps it open.
@@ -245,12 +279,12 @@ impl Handle {
     /// # Errors
     /// [`ErrorKind::InvalidInput`] if the command does not say [`Command::keep_stdin_open`].
     pub fn stdin(&self) -> Result<StdinWriter> {
-        self.0.command.must_keep_stdin_open()?;
+        self.shared().command.must_keep_stdin_open()?;
         Ok(StdinWriter::new(self.clone()))
     }
 
     fn not_captured(&self, stream: Stream) -> Error {
-        self.0.command.not_captured(stream)
+        self.shared().command.not_captured(stream)
     }
 }
 

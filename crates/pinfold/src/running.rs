@@ -591,8 +591,9 @@ fn ending(status: ExitStatus) -> Ending {
     }
 }
 
-impl Drop for Running {
-    fn drop(&mut self) {
+impl Running {
+    /// Kills all of it and waits until it is gone, if it has not ended yet.
+    pub(crate) fn end(&mut self) {
         if self.outcome.is_some() {
             return;
         }
@@ -601,7 +602,6 @@ impl Drop for Running {
             channel.close();
         }
         self.feed.close();
-        self.rules.strays = StrayRule::StopAfter(Duration::ZERO);
         self.cancel = None;
         self.ladder = None;
         self.stop(StopRule::KILL, Instant::now());
@@ -612,5 +612,11 @@ impl Drop for Running {
                 return;
             }
         }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
     }
 }

@@ -1,14 +1,15 @@
 //! One machine, several threads: whoever waits drives it, the others are told.
 
 use crate::command::Command;
+use crate::drive::background;
 use crate::error::{Error, ErrorKind, Result};
 use crate::outcome::{Guarantee, Mechanism};
 use crate::output::Output;
-use crate::running::Running;
+use crate::running::{Progress, Running};
 use pinfold_os::handle::Pid;
-use pinfold_os::poll::{self, Event};
+use pinfold_os::poll::{self, Event, Set};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 /// The machine and what it takes to share it.
@@ -27,6 +28,7 @@ pub(super) struct Shared {
     visitors: AtomicUsize,
     blocked: AtomicBool,
     wake: Option<Event>,
+    tended: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -49,6 +51,7 @@ impl Shared {
             blocked: AtomicBool::new(false),
             // Where no descriptor is left for it, a visitor waits until the leader wakes by itself.
             wake: Event::new().ok(),
+            tended: AtomicBool::new(false),
         }
     }
 
@@ -66,7 +69,30 @@ impl Shared {
 
     /// Does something with the machine that takes no waiting.
     pub(super) fn visit<T>(&self, act: impl FnOnce(&mut Running) -> T) -> T {
-        act(&mut self.lock().running)
+        let answer = act(&mut self.lock().running);
+        self.call_background();
+        answer
+    }
+
+    /// Has the background look again, if this run is in its care.
+    fn call_background(&self) {
+        if self.tended.load(Ordering::SeqCst) {
+            background::look_again();
+        }
+    }
+
+    /// Leaves the run to the background.
+    pub(super) fn leave_to_background(self: Arc<Self>) -> std::io::Result<()> {
+        if self.tended.swap(true, Ordering::SeqCst) {
+            return Ok(());
+        }
+        background::tend(self.clone()).inspect_err(|_| self.tended.store(false, Ordering::SeqCst))
+    }
+
+    /// Ends all of it now, whoever else still knows the machine.
+    pub(super) fn end(&self) {
+        self.lock().running.end();
+        self.call_background();
     }
 
     /// [`Shared::drive`] without a deadline.
@@ -135,6 +161,7 @@ impl Shared {
     fn step_down(&self, state: &mut State, leading: bool) {
         if leading {
             state.led = false;
+            self.call_background();
         }
         if state.followers > 0 {
             self.moved.notify_all();
@@ -165,10 +192,29 @@ impl Shared {
         self.command.error(ErrorKind::Io, "has not ended, though waiting for it has")
     }
 
-    /// What was captured, by whoever is the last to hold this.
-    pub(super) fn into_output(self) -> Result<Output<Vec<u8>>> {
-        let lost = self.lost();
-        let mut state = self.state.into_inner().unwrap_or_else(PoisonError::into_inner);
-        state.running.take_output(&self.command).ok_or(lost)
+    /// What was captured, taken.
+    pub(super) fn take_output(&self) -> Result<Output<Vec<u8>>> {
+        self.visit(|running| running.take_output(&self.command)).ok_or_else(|| self.lost())
+    }
+}
+
+impl background::Tended for Shared {
+    fn tend(&self, set: &Set) -> std::io::Result<background::Next> {
+        let mut state = self.lock();
+        // Whoever waits for it drives it; stepping down, it calls us.
+        if state.led {
+            set.update(&[])?;
+            return Ok(background::Next::At(None));
+        }
+        if state.running.advance(Instant::now()) == Progress::Done {
+            set.update(&[])?;
+            self.tended.store(false, Ordering::SeqCst);
+            self.step_down(&mut state, false);
+            return Ok(background::Next::Done);
+        }
+        self.step_down(&mut state, false);
+        let interest = state.running.interest();
+        set.update(&interest.waitables)?;
+        Ok(background::Next::At(interest.deadline))
     }
 }

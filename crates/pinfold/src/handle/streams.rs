@@ -44,7 +44,7 @@ impl Lines {
             if cursor.has_ended() {
                 return Ok(None);
             }
-            self.handle.0.drive_to(|running| cursor.pull(running).then_some(()))?;
+            self.handle.shared().drive_to(|running| cursor.pull(running).then_some(()))?;
         }
         Ok(cursor.next())
     }
@@ -66,7 +66,7 @@ impl Iterator for Lines {
 impl Drop for Lines {
     fn drop(&mut self) {
         if let Some(cursor) = &mut self.cursor {
-            self.handle.0.visit(|running| cursor.close(running));
+            self.handle.shared().visit(|running| cursor.close(running));
         }
     }
 }
@@ -89,7 +89,7 @@ impl Iterator for Chunks {
     fn next(&mut self) -> Option<Result<Vec<u8>>> {
         let mut chunk = Vec::new();
         let cursor = &mut self.cursor;
-        let pulled = self.handle.0.drive_to(|running| {
+        let pulled = self.handle.shared().drive_to(|running| {
             let pulled = cursor.pull(running, |bytes, _| chunk.extend_from_slice(bytes));
             (pulled != Pulled::Later).then_some(pulled)
         });
@@ -103,7 +103,7 @@ impl Iterator for Chunks {
 
 impl Drop for Chunks {
     fn drop(&mut self) {
-        self.handle.0.visit(|running| self.cursor.close(running));
+        self.handle.shared().visit(|running| self.cursor.close(running));
     }
 }
 
@@ -124,14 +124,14 @@ impl Iterator for Events {
 
     fn next(&mut self) -> Option<Result<Event>> {
         let cursor = &mut self.cursor;
-        let next = self.handle.0.drive_to(|running| cursor.advance(running));
+        let next = self.handle.shared().drive_to(|running| cursor.advance(running));
         next.transpose()
     }
 }
 
 impl Drop for Events {
     fn drop(&mut self) {
-        self.handle.0.visit(|running| self.cursor.close(running));
+        self.handle.shared().visit(|running| self.cursor.close(running));
     }
 }
 
@@ -163,13 +163,15 @@ impl StdinWriter {
     /// As a write.
     pub fn close(mut self) -> io::Result<()> {
         let flushed = self.flush();
-        self.handle.0.visit(|running| running.feed.end());
+        self.handle.shared().visit(|running| running.feed.end());
         flushed
     }
 
     fn drain_to(&self, left: usize) -> io::Result<()> {
-        let drained =
-            self.handle.0.drive_to(|running| running.feed.drained_to(left, running.outcome().is_some()));
+        let drained = self
+            .handle
+            .shared()
+            .drive_to(|running| running.feed.drained_to(left, running.outcome().is_some()));
         if drained.map_err(io::Error::from)? { Ok(()) } else { Err(io::ErrorKind::BrokenPipe.into()) }
     }
 }
@@ -179,7 +181,7 @@ impl Write for StdinWriter {
         /// No more than this waits to be written.
         const AHEAD: usize = 1 << 20;
         let part = &bytes[..bytes.len().min(AHEAD)];
-        if !self.handle.0.visit(|running| running.feed.push(part)) {
+        if !self.handle.shared().visit(|running| running.feed.push(part)) {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
         self.drain_to(AHEAD)?;
