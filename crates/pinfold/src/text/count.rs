@@ -54,10 +54,9 @@ impl LineCounter {
         match self.wide {
             Some(order) => self.feed_wide(order, bytes),
             None if self.split_bare_cr => {
-                let crlf = bytes.iter().zip(&bytes[1..]).filter(|&(&a, &b)| a == CR && b == LF).count();
-                let paired = crlf + usize::from(self.after_cr && bytes[0] == LF);
-                let ends = memchr_iter(LF, bytes).count() + memchr_iter(CR, bytes).count();
-                self.breaks += (ends - paired) as u64;
+                let bare = memchr_iter(CR, bytes).filter(|at| bytes.get(at + 1) != Some(&LF)).count();
+                let paired = self.after_cr && bytes[0] == LF;
+                self.breaks += (memchr_iter(LF, bytes).count() + bare - usize::from(paired)) as u64;
                 self.after_cr = last == CR;
                 self.unfinished = last != LF && last != CR;
             }

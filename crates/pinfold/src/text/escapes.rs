@@ -30,17 +30,8 @@ pub fn strip_escapes(text: &str) -> Cow<'_, str> {
     }
 }
 
-/// [`strip_escapes`] into memory that is used again from one line to the next.
-pub(super) fn strip_into<'a>(text: &'a str, buffer: &'a mut String) -> &'a str {
-    let Some(first) = next_sequence(text, 0) else {
-        return text;
-    };
-    buffer.clear();
-    strip_from(text, first, buffer);
-    buffer
-}
-
-fn strip_from(text: &str, first: usize, stripped: &mut String) {
+/// Appends `text` without its sequences, of which the first begins at `first`.
+pub(super) fn strip_from(text: &str, first: usize, stripped: &mut String) {
     let mut kept = 0;
     let mut next = Some(first);
     while let Some(at) = next {
@@ -52,7 +43,7 @@ fn strip_from(text: &str, first: usize, stripped: &mut String) {
 }
 
 /// Where the first sequence at or after `from` begins.
-fn next_sequence(text: &str, mut from: usize) -> Option<usize> {
+pub(super) fn next_sequence(text: &str, mut from: usize) -> Option<usize> {
     let bytes = text.as_bytes();
     loop {
         let at = from + memchr2(ESC, C1_LEAD, &bytes[from..])?;

@@ -53,6 +53,8 @@ pub struct LineReader {
     /// All that was decoded so far ends in a carriage return that ended a line; an LF after it belongs to it.
     after_cr: bool,
     ended: bool,
+    /// No escape sequence begins between `start` and here; looked for over many lines at once.
+    plain: usize,
     /// The last line handed out, when escape sequences had to be taken out of it.
     stripped: String,
 }
@@ -68,6 +70,7 @@ impl LineReader {
             complete: 0,
             after_cr: false,
             ended: false,
+            plain: 0,
             stripped: String::new(),
         }
     }
@@ -117,11 +120,18 @@ impl LineReader {
         } else {
             return None;
         };
-        let line = &self.text[from..to];
-        if !self.rule.strip_escapes {
-            return Some(line);
+        if self.rule.strip_escapes {
+            if self.plain < to {
+                let next = escapes::next_sequence(&self.text, self.plain.max(from));
+                self.plain = next.unwrap_or(self.text.len());
+            }
+            if self.plain < to {
+                self.stripped.clear();
+                escapes::strip_from(&self.text[from..to], self.plain - from, &mut self.stripped);
+                return Some(&self.stripped);
+            }
         }
-        Some(escapes::strip_into(line, &mut self.stripped))
+        Some(&self.text[from..to])
     }
 
     /// Whether [`next_line`](LineReader::next_line) has a line.
@@ -184,6 +194,7 @@ impl LineReader {
         }
         self.text.drain(..self.start);
         self.complete = self.complete.saturating_sub(self.start);
+        self.plain = self.plain.saturating_sub(self.start);
         self.start = 0;
         if self.text.capacity() > ROOMY && self.text.capacity() / 4 > left {
             self.text.shrink_to(left.max(ROOMY));
