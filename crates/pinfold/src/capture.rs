@@ -19,7 +19,7 @@ pub use journal::{Journal, Segment, combine};
 pub use limit::{Keep, Limit, Overflow};
 
 use crate::text::LineCounter;
-use pinfold_os::memory::advise_huge;
+use pinfold_os::memory::populate;
 use std::fmt;
 use std::io;
 use std::ops::Range;
@@ -65,6 +65,8 @@ pub struct Capture {
     consumed: u64,
     /// The room wanted for the next read, in bytes.
     room: usize,
+    /// Up to which index the memory of `bytes` is known to be resident, once it is large.
+    populated: usize,
     /// Nothing more is retained, because the limit keeps the first of it.
     full: bool,
     truncated: bool,
@@ -95,6 +97,7 @@ impl Capture {
             cursors: Vec::new(),
             consumed: 0,
             room: FIRST_READ,
+            populated: 0,
             full: false,
             truncated: false,
             ended: false,
@@ -242,14 +245,15 @@ impl Capture {
 
     fn make_room(&mut self) -> io::Result<()> {
         // The last quarter of what is wanted is still worth a read: a small output and its end need no second allocation.
-        if self.bytes.capacity() - self.bytes.len() >= self.room / 4 {
-            return Ok(());
+        if self.bytes.capacity() - self.bytes.len() < self.room / 4 {
+            // Doubling asks for much that is not needed yet, so a refusal of it is no reason to give up.
+            let more = self.bytes.try_reserve(self.room);
+            more.or_else(|_| self.bytes.try_reserve_exact(FIRST_READ))?;
         }
-        // Doubling asks for much that is not needed yet, so a refusal of it is no reason to give up.
-        let more = self.bytes.try_reserve(self.room);
-        more.or_else(|_| self.bytes.try_reserve_exact(FIRST_READ))?;
-        if self.bytes.capacity() >= LARGE {
-            advise_huge(&mut self.bytes);
+        let end = self.bytes.len() + self.room;
+        if self.bytes.capacity() >= LARGE && self.populated < end.min(self.bytes.capacity()) {
+            populate(&mut self.bytes, LARGEST_READ);
+            self.populated = self.bytes.len() + LARGEST_READ;
         }
         Ok(())
     }
@@ -349,6 +353,7 @@ impl Capture {
         let wanted = (left + self.room).max(LARGE);
         if self.bytes.capacity() / 4 > wanted {
             self.bytes.shrink_to(2 * wanted);
+            self.populated = self.populated.min(self.bytes.capacity());
         }
     }
 }
