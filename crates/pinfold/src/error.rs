@@ -152,7 +152,7 @@ impl Error {
     }
 
     /// The signal that ended the run, where one did.
-    pub fn signal(&self) -> Option<crate::Signal> {
+    pub fn signal(&self) -> Option<pinfold_os::signal::Signal> {
         self.output().and_then(|output| output.outcome.signal())
     }
 

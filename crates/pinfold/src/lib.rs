@@ -30,6 +30,7 @@ mod cursor;
 mod drive;
 mod error;
 mod handle;
+mod listener;
 mod outcome;
 mod output;
 mod plan;
@@ -51,6 +52,7 @@ pub use command::Command;
 pub use cursor::Event;
 pub use error::{Error, ErrorKind, Result};
 pub use handle::{Chunks, Events, Handle, Lines, StdinWriter};
+pub use listener::Listener;
 pub use outcome::{Cause, Ending, Guarantee, Mechanism, Outcome, Seen, Stray, Strays, Usage};
 pub use output::Output;
 pub use pinfold_os::handle::Pid;
@@ -59,7 +61,7 @@ pub use pinfold_os::signal::Signal;
 pub use plan::Plan;
 #[cfg(feature = "serde")]
 pub use runner::RunnerJson;
-pub use runner::{Host, Listener, Runner};
+pub use runner::{Host, Runner};
 pub use running::{Interest, Progress, Running};
 pub use settings::{
     Containment, IoPriority, Isolation, Retry, RetryOn, Rlimit, Stdin, Stdio, StopRule, StrayRule, Stream,

@@ -7,13 +7,12 @@ use crate::command::Command;
 use crate::drive::block;
 use crate::error::{ErrorKind, Result};
 use crate::handle::Handle;
+use crate::listener::Listener;
 use crate::output::Output;
 use crate::plan::Extras;
 use crate::running::Running;
 use crate::settings::Stream;
 use crate::verbs;
-use std::fmt;
-use std::sync::Arc;
 
 /// What can run commands, with every verb that waits for the end.
 ///
@@ -114,24 +113,6 @@ pub trait RunnerJson: Runner {
 #[cfg(feature = "serde")]
 impl<R: Runner + ?Sized> RunnerJson for R {}
 
-/// What is called with each line of a captured stream, decoded and without its line break.
-#[derive(Clone)]
-pub struct Listener(Arc<Told>);
-
-type Told = dyn Fn(Stream, &str) + Send + Sync;
-
-impl Listener {
-    pub(crate) fn tell(&self, stream: Stream, line: &str) {
-        (self.0)(stream, line);
-    }
-}
-
-impl fmt::Debug for Listener {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Listener")
-    }
-}
-
 /// This host: the runner that really starts processes, and what its runs are given beside their commands.
 ///
 /// ```
@@ -169,7 +150,7 @@ impl Host {
     /// Calls this with each captured line while a verb waits. It runs on the thread that waits, so it should be quick.
     #[must_use]
     pub fn on_line(mut self, listener: impl Fn(Stream, &str) + Send + Sync + 'static) -> Host {
-        self.listener = Some(Listener(Arc::new(listener)));
+        self.listener = Some(Listener::new(listener));
         self
     }
 }
@@ -264,7 +245,7 @@ impl Command {
     ///
     /// # Errors
     /// As [`Runner::launch`]; [`ErrorKind::InvalidInput`] if it is to be fed by us.
-    pub fn spawn_detached(&self) -> Result<crate::Pid> {
+    pub fn spawn_detached(&self) -> Result<pinfold_os::handle::Pid> {
         self.plan()?.launch_detached()
     }
 

@@ -4,20 +4,20 @@
 //! driving. Sync, tokio and any other event loop are drivers of this one machine.
 
 mod channel;
+mod control;
 mod feed;
+mod results;
 
 pub(crate) use channel::Channel;
 pub(crate) use feed::Feed;
 
 use crate::cancel::CancelToken;
-use crate::capture::{Capture, Journal, Keep, Segment};
-use crate::command::Command;
+use crate::capture::Journal;
 use crate::containment::{self, Container};
-use crate::outcome::{Cause, Ending, Guarantee, Mechanism, Outcome, Seen, Strays, Usage};
-use crate::output::Output;
+use crate::outcome::{Cause, Ending, Mechanism, Outcome, Strays, Usage};
 use crate::settings::{StopRule, StrayRule, Stream};
 use crate::stop::{Act, Ladder};
-use pinfold_os::handle::{Pid, Process};
+use pinfold_os::handle::Process;
 use pinfold_os::poll::{Direction, Waitable};
 use pinfold_os::signal::Signal;
 use pinfold_os::wait::{Exit, ExitStatus};
@@ -26,8 +26,6 @@ use std::time::{Duration, Instant};
 
 /// How often a container that gives no events is asked whether it is empty.
 const ASK_AGAIN: Duration = Duration::from_millis(2);
-/// How long the kernel may take over what it was told to kill before the end of a handle goes on without it.
-const KILL_TAKES: Duration = Duration::from_secs(2);
 
 /// A started command.
 ///
@@ -117,131 +115,6 @@ impl Running {
             failure: None,
             revision: 0,
         }
-    }
-
-    /// The program's pid. Good for showing: signals go through [`Running::signal`].
-    pub fn pid(&self) -> Pid {
-        self.process.pid()
-    }
-
-    /// What holds the run together.
-    pub fn mechanism(&self) -> Mechanism {
-        self.mechanism
-    }
-
-    /// What that is good for.
-    pub fn guarantee(&self) -> Guarantee {
-        containment::guarantee(self.mechanism)
-    }
-
-    /// How the run ended, once it has.
-    pub fn outcome(&self) -> Option<&Outcome> {
-        self.outcome.as_ref()
-    }
-
-    /// How the program itself ended, once it has; the run may still be waiting for its output or its descendants.
-    pub fn ending(&self) -> Option<Ending> {
-        self.exit.map(|(exit, _)| ending(exit.status))
-    }
-
-    /// When it was started.
-    pub fn started(&self) -> Instant {
-        self.started
-    }
-
-    /// Since the start; for a run that has ended, until its end.
-    pub fn elapsed(&self) -> Duration {
-        self.outcome.as_ref().map_or_else(|| self.started.elapsed(), |outcome| outcome.duration)
-    }
-
-    /// Grows whenever something happened that someone may be waiting for.
-    pub(crate) fn revision(&self) -> u64 {
-        self.revision
-    }
-
-    /// What is retained of a stream; `None` if it is not captured.
-    pub fn capture(&self, stream: Stream) -> Option<&Capture> {
-        self.channels[stream as usize].capture.as_ref()
-    }
-
-    /// The order in which the two streams came.
-    pub fn journal(&self) -> &Journal {
-        &self.journal
-    }
-
-    /// The failure of one of its streams, if one failed: the run goes on without it.
-    pub fn failure(&self) -> Option<&io::Error> {
-        self.failure.as_ref()
-    }
-
-    /// Verbs that return output return all of it, unless the command says otherwise.
-    pub(crate) fn keep_for_verb(&mut self, command: &Command) {
-        if command.keep.is_none() {
-            for capture in self.channels.iter_mut().filter_map(|channel| channel.capture.as_mut()) {
-                capture.set_keep(Keep(u64::MAX));
-            }
-        }
-    }
-
-    pub(crate) fn take_failure(&mut self) -> Option<io::Error> {
-        self.failure.take()
-    }
-
-    /// Takes what was captured, once the run has ended.
-    pub(crate) fn take_output(&mut self, command: &Command) -> Option<Output<Vec<u8>>> {
-        let segments = self.segments();
-        let take =
-            |channel: &mut Channel| channel.capture.take().map(Capture::into_bytes).unwrap_or_default();
-        let [stdout, stderr] = self.channels.each_mut().map(take);
-        self.make_output(command, segments, stdout, stderr)
-    }
-
-    /// Copies what was captured, once the run has ended.
-    pub(crate) fn copy_output(&self, command: &Command) -> Option<Output<Vec<u8>>> {
-        let copy = |channel: &Channel| {
-            channel.capture.as_ref().map(|capture| capture.retained().to_vec()).unwrap_or_default()
-        };
-        let [stdout, stderr] = self.channels.each_ref().map(copy);
-        self.make_output(command, self.segments(), stdout, stderr)
-    }
-
-    fn make_output(
-        &self,
-        command: &Command,
-        segments: Vec<Segment>,
-        stdout: Vec<u8>,
-        stderr: Vec<u8>,
-    ) -> Option<Output<Vec<u8>>> {
-        Some(Output {
-            stdout,
-            stderr,
-            outcome: self.outcome.clone()?,
-            program: command.program.clone(),
-            success_codes: command.success_codes.clone(),
-            segments,
-        })
-    }
-
-    /// The order of what is retained of both streams.
-    fn segments(&self) -> Vec<Segment> {
-        if let [Channel { capture: Some(stdout), .. }, Channel { capture: Some(stderr), .. }] = &self.channels
-        {
-            return self.journal.segments(stdout, stderr);
-        }
-        let whole = |(stream, channel): (Stream, &Channel)| {
-            let len = channel.capture.as_ref()?.retained().len();
-            Some(Segment { stream, len })
-        };
-        Stream::BOTH.into_iter().zip(&self.channels).filter_map(whole).collect()
-    }
-
-    /// What was seen of a stream so far.
-    pub fn seen(&self, stream: Stream) -> Option<Seen> {
-        self.channels[stream as usize].capture.as_ref().map(|capture| Seen {
-            bytes: capture.bytes_seen(),
-            lines: capture.lines_seen(),
-            truncated: capture.truncated(),
-        })
     }
 
     /// What to wait for before [`Running::advance`] is called again.
@@ -405,8 +278,14 @@ impl Running {
     }
 
     fn stop_for(&mut self, cause: Cause, rule: StopRule, now: Instant) {
-        // A program that has ended by itself did so, whatever becomes of what it left behind.
-        if self.exit.is_none() || cause != Cause::Stopped {
+        // A program that has ended by itself did so, whatever becomes of what it left behind; but a run that was to wait
+        // for that, or that gave too much output, did not end well.
+        let still_counts = match cause {
+            Cause::Cancelled | Cause::OutputLimit => true,
+            Cause::Timeout => self.rules.strays == StrayRule::Wait,
+            _ => false,
+        };
+        if self.exit.is_none() || still_counts {
             self.cause = cause;
         }
         self.stopping_strays = self.exit.is_some();
@@ -517,70 +396,6 @@ impl Running {
         // Back to the pool: the next run may start before this handle is dropped.
         self.container = None;
     }
-
-    /// Sends a signal to the program itself.
-    ///
-    /// # Errors
-    /// `ESRCH` if it has ended; `EPERM` if it has become another user.
-    pub fn signal(&self, signal: Signal) -> io::Result<()> {
-        self.process.signal(signal)
-    }
-
-    /// Sends a signal to every process of the run.
-    ///
-    /// # Errors
-    /// `ESRCH` if the run has ended.
-    pub fn signal_all(&self, signal: Signal) -> io::Result<()> {
-        match &self.container {
-            Some(container) => container.signal(&self.process, signal),
-            None => Err(io::Error::other("the run has ended")),
-        }
-    }
-
-    /// Stops all of it from running: by the cgroup freezer, or where there is none by `SIGSTOP` to the group.
-    ///
-    /// # Errors
-    /// If the run has ended.
-    pub fn suspend(&self) -> io::Result<()> {
-        self.freeze(true)
-    }
-
-    /// Lets it run again after [`Running::suspend`].
-    ///
-    /// # Errors
-    /// If the run has ended.
-    pub fn resume(&self) -> io::Result<()> {
-        self.freeze(false)
-    }
-
-    fn freeze(&self, frozen: bool) -> io::Result<()> {
-        match &self.container {
-            Some(container) => container.freeze(&self.process, frozen),
-            None => Err(io::Error::other("the run has ended")),
-        }
-    }
-
-    /// The processes of the run, as far as they are in its container.
-    pub fn members(&self) -> Vec<Pid> {
-        self.container.as_ref().map(|container| container.members(&self.process)).unwrap_or_default()
-    }
-
-    /// What it has used so far.
-    pub fn usage(&self) -> Usage {
-        if let Some(outcome) = &self.outcome {
-            return outcome.usage;
-        }
-        let live = containment::live_usage(self.pid());
-        match self.container.as_ref().and_then(Container::cpu_time) {
-            Some((user, system)) => Usage { user, system, ..live },
-            None => live,
-        }
-    }
-
-    /// Whether the program was stopped by a job control signal since this was last asked, and by which.
-    pub fn take_stop(&self) -> Option<Signal> {
-        self.process.take_stop().ok().flatten()
-    }
 }
 
 fn ending(status: ExitStatus) -> Ending {
@@ -588,35 +403,5 @@ fn ending(status: ExitStatus) -> Ending {
         ExitStatus::Code(code) => Ending::Exited { code },
         ExitStatus::Signal { signal, core_dumped } => Ending::Signalled { signal, core_dumped },
         ExitStatus::Lost => Ending::Lost,
-    }
-}
-
-impl Running {
-    /// Kills all of it and waits until it is gone, if it has not ended yet.
-    pub(crate) fn end(&mut self) {
-        if self.outcome.is_some() {
-            return;
-        }
-        let deadline = Instant::now() + KILL_TAKES;
-        for channel in &mut self.channels {
-            channel.close();
-        }
-        self.feed.close();
-        self.cancel = None;
-        self.ladder = None;
-        self.stop(StopRule::KILL, Instant::now());
-        while self.advance(Instant::now()) == Progress::Pending && Instant::now() < deadline {
-            let interest = self.interest();
-            let until = interest.deadline.map_or(deadline, |other| other.min(deadline));
-            if pinfold_os::poll::wait(&interest.waitables, Some(until)).is_err() {
-                return;
-            }
-        }
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.end();
     }
 }

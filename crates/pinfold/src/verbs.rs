@@ -149,13 +149,13 @@ impl Attempts {
 
 /// The lines of both streams, told to a listener as they come.
 pub(crate) struct Telling<'a> {
-    listener: &'a crate::runner::Listener,
+    listener: &'a crate::listener::Listener,
     readers: [(crate::text::LineReader, Option<crate::capture::Cursor>); 2],
 }
 
 impl<'a> Telling<'a> {
     pub(crate) fn new(
-        listener: &'a crate::runner::Listener,
+        listener: &'a crate::listener::Listener,
         running: &mut Running,
         command: &Command,
     ) -> Self {

@@ -85,7 +85,7 @@ pub(crate) mod resource {
 }
 
 pub(crate) mod bytes {
-    use super::OsText;
+    use crate::wire::OsText;
     use serde::de::{Deserialize, Deserializer};
     use serde::ser::{Serialize, Serializer};
     use std::sync::Arc;
@@ -144,7 +144,7 @@ impl OsText {
 macro_rules! os_text {
     ($module:ident, $type:ty, $each:expr, $collect:expr) => {
         pub(crate) mod $module {
-            use super::OsText;
+            use crate::wire::OsText;
             use serde::de::{Deserialize, Deserializer, Error};
             use serde::ser::{Serialize, Serializer};
 

@@ -1,0 +1,107 @@
+//! Acting on a run, and asking how it does.
+
+use super::{Progress, Running};
+use crate::containment::{self, Container};
+use crate::outcome::Usage;
+use crate::settings::StopRule;
+use pinfold_os::handle::Pid;
+use pinfold_os::signal::Signal;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// How long the kernel may take over what it was told to kill before the end of a handle goes on without it.
+const KILL_TAKES: Duration = Duration::from_secs(2);
+
+impl Running {
+    /// Sends a signal to the program itself.
+    ///
+    /// # Errors
+    /// `ESRCH` if it has ended; `EPERM` if it has become another user.
+    pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        self.process.signal(signal)
+    }
+
+    /// Sends a signal to every process of the run.
+    ///
+    /// # Errors
+    /// `ESRCH` if the run has ended.
+    pub fn signal_all(&self, signal: Signal) -> io::Result<()> {
+        match &self.container {
+            Some(container) => container.signal(&self.process, signal),
+            None => Err(io::Error::other("the run has ended")),
+        }
+    }
+
+    /// Stops all of it from running: by the cgroup freezer, or where there is none by `SIGSTOP` to the group.
+    ///
+    /// # Errors
+    /// If the run has ended.
+    pub fn suspend(&self) -> io::Result<()> {
+        self.freeze(true)
+    }
+
+    /// Lets it run again after [`Running::suspend`].
+    ///
+    /// # Errors
+    /// If the run has ended.
+    pub fn resume(&self) -> io::Result<()> {
+        self.freeze(false)
+    }
+
+    fn freeze(&self, frozen: bool) -> io::Result<()> {
+        match &self.container {
+            Some(container) => container.freeze(&self.process, frozen),
+            None => Err(io::Error::other("the run has ended")),
+        }
+    }
+
+    /// The processes of the run, as far as they are in its container.
+    pub fn members(&self) -> Vec<Pid> {
+        self.container.as_ref().map(|container| container.members(&self.process)).unwrap_or_default()
+    }
+
+    /// What it has used so far.
+    pub fn usage(&self) -> Usage {
+        if let Some(outcome) = &self.outcome {
+            return outcome.usage;
+        }
+        let live = containment::live_usage(self.pid());
+        match self.container.as_ref().and_then(Container::cpu_time) {
+            Some((user, system)) => Usage { user, system, ..live },
+            None => live,
+        }
+    }
+
+    /// Whether the program was stopped by a job control signal since this was last asked, and by which.
+    pub fn take_stop(&self) -> Option<Signal> {
+        self.process.take_stop().ok().flatten()
+    }
+
+    /// Kills all of it and waits until it is gone, if it has not ended yet.
+    pub(crate) fn end(&mut self) {
+        if self.outcome.is_some() {
+            return;
+        }
+        let deadline = Instant::now() + KILL_TAKES;
+        for channel in &mut self.channels {
+            channel.close();
+        }
+        self.feed.close();
+        self.cancel = None;
+        self.ladder = None;
+        self.stop(StopRule::KILL, Instant::now());
+        while self.advance(Instant::now()) == Progress::Pending && Instant::now() < deadline {
+            let interest = self.interest();
+            let until = interest.deadline.map_or(deadline, |other| other.min(deadline));
+            if pinfold_os::poll::wait(&interest.waitables, Some(until)).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

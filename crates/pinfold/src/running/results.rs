@@ -1,0 +1,139 @@
+//! What is known of a run, and what it wrote.
+
+use super::{Channel, Running, ending};
+use crate::capture::{Capture, Journal, Keep, Segment};
+use crate::command::Command;
+use crate::containment;
+use crate::outcome::{Ending, Guarantee, Mechanism, Outcome, Seen};
+use crate::output::Output;
+use crate::settings::Stream;
+use pinfold_os::handle::Pid;
+use std::io;
+use std::time::{Duration, Instant};
+
+impl Running {
+    /// The program's pid. Good for showing: signals go through [`Running::signal`].
+    pub fn pid(&self) -> Pid {
+        self.process.pid()
+    }
+
+    /// What holds the run together.
+    pub fn mechanism(&self) -> Mechanism {
+        self.mechanism
+    }
+
+    /// What that is good for.
+    pub fn guarantee(&self) -> Guarantee {
+        containment::guarantee(self.mechanism)
+    }
+
+    /// How the run ended, once it has.
+    pub fn outcome(&self) -> Option<&Outcome> {
+        self.outcome.as_ref()
+    }
+
+    /// How the program itself ended, once it has; the run may still be waiting for its output or its descendants.
+    pub fn ending(&self) -> Option<Ending> {
+        self.exit.map(|(exit, _)| ending(exit.status))
+    }
+
+    /// When it was started.
+    pub fn started(&self) -> Instant {
+        self.started
+    }
+
+    /// Since the start; for a run that has ended, until its end.
+    pub fn elapsed(&self) -> Duration {
+        self.outcome.as_ref().map_or_else(|| self.started.elapsed(), |outcome| outcome.duration)
+    }
+
+    /// Grows whenever something happened that someone may be waiting for.
+    pub(crate) fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// What is retained of a stream; `None` if it is not captured.
+    pub fn capture(&self, stream: Stream) -> Option<&Capture> {
+        self.channels[stream as usize].capture.as_ref()
+    }
+
+    /// The order in which the two streams came.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// The failure of one of its streams, if one failed: the run goes on without it.
+    pub fn failure(&self) -> Option<&io::Error> {
+        self.failure.as_ref()
+    }
+
+    /// Verbs that return output return all of it, unless the command says otherwise.
+    pub(crate) fn keep_for_verb(&mut self, command: &Command) {
+        if command.keep.is_none() {
+            for capture in self.channels.iter_mut().filter_map(|channel| channel.capture.as_mut()) {
+                capture.set_keep(Keep(u64::MAX));
+            }
+        }
+    }
+
+    pub(crate) fn take_failure(&mut self) -> Option<io::Error> {
+        self.failure.take()
+    }
+
+    /// Takes what was captured, once the run has ended.
+    pub(crate) fn take_output(&mut self, command: &Command) -> Option<Output<Vec<u8>>> {
+        let segments = self.segments();
+        let take =
+            |channel: &mut Channel| channel.capture.take().map(Capture::into_bytes).unwrap_or_default();
+        let [stdout, stderr] = self.channels.each_mut().map(take);
+        self.make_output(command, segments, stdout, stderr)
+    }
+
+    /// Copies what was captured, once the run has ended.
+    pub(crate) fn copy_output(&self, command: &Command) -> Option<Output<Vec<u8>>> {
+        let copy = |channel: &Channel| {
+            channel.capture.as_ref().map(|capture| capture.retained().to_vec()).unwrap_or_default()
+        };
+        let [stdout, stderr] = self.channels.each_ref().map(copy);
+        self.make_output(command, self.segments(), stdout, stderr)
+    }
+
+    fn make_output(
+        &self,
+        command: &Command,
+        segments: Vec<Segment>,
+        stdout: Vec<u8>,
+        stderr: Vec<u8>,
+    ) -> Option<Output<Vec<u8>>> {
+        Some(Output {
+            stdout,
+            stderr,
+            outcome: self.outcome.clone()?,
+            program: command.program.clone(),
+            success_codes: command.success_codes.clone(),
+            segments,
+        })
+    }
+
+    /// The order of what is retained of both streams.
+    fn segments(&self) -> Vec<Segment> {
+        if let [Channel { capture: Some(stdout), .. }, Channel { capture: Some(stderr), .. }] = &self.channels
+        {
+            return self.journal.segments(stdout, stderr);
+        }
+        let whole = |(stream, channel): (Stream, &Channel)| {
+            let len = channel.capture.as_ref()?.retained().len();
+            Some(Segment { stream, len })
+        };
+        Stream::BOTH.into_iter().zip(&self.channels).filter_map(whole).collect()
+    }
+
+    /// What was seen of a stream so far.
+    pub fn seen(&self, stream: Stream) -> Option<Seen> {
+        self.channels[stream as usize].capture.as_ref().map(|capture| Seen {
+            bytes: capture.bytes_seen(),
+            lines: capture.lines_seen(),
+            truncated: capture.truncated(),
+        })
+    }
+}
