@@ -212,3 +212,63 @@ os_text!(
 os_text!(path, std::path::PathBuf, |value| OsText::from(value.as_os_str()), |read: OsText| read
     .into_os()
     .map(Into::into));
+
+// The same for bytes: what is fed to a program is text, mostly, and is to be read as such in a file.
+os_text!(
+    bytes,
+    std::sync::Arc<[u8]>,
+    |value| match std::str::from_utf8(value) {
+        Ok(text) => OsText::Text(text.to_owned()),
+        Err(_) => OsText::Bytes { bytes: value.to_vec() },
+    },
+    |read: OsText| Some(match read {
+        OsText::Text(text) => text.into_bytes().into(),
+        OsText::Bytes { bytes } => bytes.into(),
+    })
+);
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use crate::{Command, Retry, Signal, Stdio};
+    use std::time::Duration;
+
+    fn through_json(command: &Command) -> (String, Command) {
+        let json = serde_json::to_string(command).unwrap();
+        let again = serde_json::from_str(&json).unwrap();
+        (json, again)
+    }
+
+    #[test]
+    fn a_command_is_the_same_after_a_journey_as_json() {
+        let command = Command::new("tool")
+            .args(["-x", "\u{e9}"])
+            .cwd("/somewhere")
+            .env("A", "1")
+            .env_remove("B")
+            .stdin_text("question")
+            .stdout(Stdio::append("/var/log/tool"))
+            .timeout(Duration::from_millis(1500))
+            .timeout_signal(Signal::INT)
+            .retry(Retry::times(3))
+            .user("nobody");
+        let (json, again) = through_json(&command);
+        assert_eq!(again, command);
+        assert!(json.contains(r#""stdin":{"bytes":"question"}"#), "{json}");
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_survive_as_bytes() {
+        let (json, again) = through_json(&Command::new("cat").stdin_bytes(*b"\xff\0"));
+        assert_eq!(again, Command::new("cat").stdin_bytes(*b"\xff\0"));
+        assert!(json.contains(r#""stdin":{"bytes":{"bytes":[255,0]}}"#), "{json}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_argument_that_is_no_text_survives_as_bytes() {
+        use std::os::unix::ffi::OsStringExt;
+        let command = Command::new("cat").arg(std::ffi::OsString::from_vec(b"\xff".to_vec()));
+        assert_eq!(through_json(&command).1, command);
+    }
+}
