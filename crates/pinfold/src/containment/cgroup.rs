@@ -12,6 +12,7 @@ use pinfold_os::signal::Signal;
 use pinfold_proc::{Proc, ReadError, Target};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -178,6 +179,8 @@ pub(crate) struct Leaf {
     /// What its earlier occupants used.
     before: CpuTime,
     used: Mutex<Option<CpuTime>>,
+    /// Once a kill was ordered, Linux 6.14 and later also kill what is born in here afterwards: see GOTCHAS.md.
+    killed: AtomicBool,
 }
 
 impl Leaf {
@@ -187,13 +190,16 @@ impl Leaf {
         let owner = guard.as_mut().ok_or(io::ErrorKind::NotFound)?;
         let directory = owner.directory.clone().map_err(io::Error::other)?;
         if let Some(vacant) = owner.pool.pop() {
-            return Ok(Leaf { cgroup: Some(vacant.cgroup), before: vacant.used, used: Mutex::new(None) });
+            return Ok(Leaf::new(vacant.cgroup, vacant.used));
         }
         owner.made += 1;
         let path = directory.join(owner.made.to_string());
         drop(guard);
-        let cgroup = Cgroup::create(&path)?;
-        Ok(Leaf { cgroup: Some(cgroup), before: CpuTime::default(), used: Mutex::new(None) })
+        Ok(Leaf::new(Cgroup::create(&path)?, CpuTime::default()))
+    }
+
+    fn new(cgroup: Cgroup, before: CpuTime) -> Leaf {
+        Leaf { cgroup: Some(cgroup), before, used: Mutex::new(None), killed: AtomicBool::new(false) }
     }
 
     fn cgroup(&self) -> &Cgroup {
@@ -213,6 +219,7 @@ impl Leaf {
     }
 
     pub(crate) fn kill(&self) -> io::Result<()> {
+        self.killed.store(true, Ordering::Relaxed);
         self.cgroup().kill()
     }
 
@@ -244,7 +251,8 @@ impl Drop for Leaf {
         let Some(owner) = guard.as_mut().filter(|owner| owner.pid == std::process::id()) else { return };
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner).take();
         let empty = cgroup.is_populated().is_ok_and(|populated| !populated);
-        if let (true, Some(used), true) = (empty, used, owner.pool.len() < POOL && !cgroup.has_children()) {
+        let fit = !self.killed.load(Ordering::Relaxed) && !cgroup.has_children();
+        if let (true, Some(used), true) = (empty, used, fit && owner.pool.len() < POOL) {
             owner.pool.push(Vacant { cgroup, used });
             return;
         }

@@ -1,0 +1,62 @@
+//! The library from outside: real programs, real endings, and after each test nothing that is left of them.
+#![cfg(target_os = "linux")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod part;
+
+mod ending;
+mod verbs;
+
+use std::time::Duration;
+
+use pinfold::{Command, Isolation};
+use pinfold_trials::descriptors::Descriptor;
+use pinfold_trials::{Trial, can_write_cgroup2, cgroup2_dir, given};
+
+/// Longer than anything here takes on the slowest machine.
+const LONG: Duration = Duration::from_secs(30);
+
+/// A trial that knows what the library keeps open for good: the empty cgroups that wait for the next run.
+fn begin() -> Trial {
+    let mut trial = Trial::new();
+    let own = cgroup2_dir();
+    let is_kept = move |descriptor: &Descriptor| {
+        let below =
+            own.as_ref().and_then(|own| std::path::Path::new(&descriptor.target).strip_prefix(own).ok());
+        below.is_some_and(|below| below.to_string_lossy().starts_with("pinfold."))
+    };
+    trial.allow_fds(is_kept);
+    trial
+}
+
+/// `fixture ARGUMENTS`, split at spaces; in the trial of whoever starts it, if it has one.
+fn fixture(arguments: &str) -> Command {
+    Command::new(pinfold_trials::fixture()).args(arguments.split_whitespace())
+}
+
+/// A shell script.
+fn sh(script: &str) -> Command {
+    Command::new("sh").args(["-c", script])
+}
+
+/// What a trial's process is told, so that it is found.
+trait Of: Sized {
+    /// The same command in a trial.
+    fn of(self, trial: &Trial) -> Self;
+}
+
+impl Of for Command {
+    fn of(self, trial: &Trial) -> Command {
+        let (name, value) = trial.env();
+        self.env(name, value)
+    }
+}
+
+/// Every container that this host has.
+fn mechanisms() -> Vec<Isolation> {
+    let mut all = vec![Isolation::ProcessGroup];
+    if given(can_write_cgroup2(), "a cgroup v2 directory that can be written to") {
+        all.push(Isolation::Cgroup);
+    }
+    all
+}
