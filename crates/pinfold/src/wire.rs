@@ -84,27 +84,6 @@ pub(crate) mod resource {
     }
 }
 
-pub(crate) mod bytes {
-    use crate::wire::OsText;
-    use serde::de::{Deserialize, Deserializer};
-    use serde::ser::{Serialize, Serializer};
-    use std::sync::Arc;
-
-    pub(crate) fn serialize<S: Serializer>(bytes: &Arc<[u8]>, serializer: S) -> Result<S::Ok, S::Error> {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => serializer.serialize_str(text),
-            Err(_) => OsText::Bytes { bytes: bytes.to_vec() }.serialize(serializer),
-        }
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<[u8]>, D::Error> {
-        Ok(match OsText::deserialize(deserializer)? {
-            OsText::Text(text) => text.into_bytes().into(),
-            OsText::Bytes { bytes } => bytes.into(),
-        })
-    }
-}
-
 /// An operating system string: a JSON string where it is UTF-8, else `{"bytes": [...]}`.
 #[derive(serde::Serialize, serde::Deserialize)]
 #[serde(untagged)]

@@ -4,7 +4,10 @@
 
 mod part;
 
+mod asynchronous;
+mod background;
 mod ending;
+mod sharing;
 mod verbs;
 
 use std::time::Duration;

@@ -44,6 +44,8 @@ pub(super) struct Script {
     pub(super) mask: u64,
     pub(super) default_signals: u64,
     pub(super) cgroup: i32,
+    /// It was not born in there.
+    pub(super) enters_cgroup: bool,
     pub(super) close_range: bool,
     pub(super) detach: bool,
     /// Stop short of executing: check that it could be, and exit 0.
@@ -61,6 +63,8 @@ pub(super) struct Report {
     pub(super) step: u32,
     pub(super) errno: i32,
     pub(super) detached: i32,
+    /// 1 once the child has run at all.
+    pub(super) began: u32,
 }
 
 type Done = Result<(), (Step, i32)>;
@@ -89,7 +93,8 @@ unsafe fn hand_over(script: *mut Script) -> ! {
     // SAFETY: as in `main`; the stack lies in our own frame, which outlives a child that shares memory with us.
     unsafe {
         let mut stack = MaybeUninit::<Stack<{ 16 * 1024 }>>::uninit();
-        let cgroup = if (*script).cgroup >= 0 { Some((*script).cgroup) } else { None };
+        let born_in = (*script).cgroup >= 0 && !(*script).enters_cgroup;
+        let cgroup = if born_in { Some((*script).cgroup) } else { None };
         match clone::clone((*script).route, &mut stack, cgroup, second, script.cast()) {
             Ok(born) => {
                 (*script).report.detached = born.pid;
@@ -108,6 +113,7 @@ unsafe fn hand_over(script: *mut Script) -> ! {
 unsafe fn live(script: *mut Script) -> ! {
     // SAFETY: as in `main`.
     unsafe {
+        (&raw mut (*script).report.began).write_volatile(1);
         let outcome = prepare(script).and_then(|()| execute(&*script));
         match outcome {
             Ok(()) => exit(0),
@@ -157,7 +163,7 @@ pub(super) unsafe fn prepare(script: *mut Script) -> Done {
     unsafe {
         let s = &*script;
         reset_signals(s)?;
-        if s.cgroup >= 0 && s.route != Route::Clone3 {
+        if s.cgroup >= 0 && s.enters_cgroup {
             enter_cgroup(s.cgroup)?;
         }
         close_others(s)?;

@@ -13,6 +13,7 @@ use std::io::Read;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) use super::clone::host_path as chosen;
 
@@ -44,6 +45,10 @@ pub(crate) fn spawn(order: &Order<'_>, forced: Option<Route>) -> Result<Process,
     }
 }
 
+/// A child was killed before its first instruction, which is what Linux 6.14 and later do to a birth in a cgroup whose
+/// count of kills differs from that of the maker's cgroup (see GOTCHAS.md): children enter by themselves from then on.
+static BIRTHS_ARE_KILLED: AtomicBool = AtomicBool::new(false);
+
 fn start<const SIZE: usize>(
     order: &Order<'_>,
     layout: &mut Layout,
@@ -54,7 +59,8 @@ fn start<const SIZE: usize>(
     let mut script = layout.script(order, route, pipe.as_ref().map_or(-1, |(_, write)| write.as_raw_fd()));
     let script: *mut Script = &raw mut script;
     let mut stack = MaybeUninit::<Stack<SIZE>>::uninit();
-    let cgroup = if order.detach { None } else { order.cgroup.map(|fd| fd.as_raw_fd()) };
+    let born_in = route == Route::Clone3 && !BIRTHS_ARE_KILLED.load(Ordering::Relaxed);
+    let cgroup = order.cgroup.filter(|_| born_in && !order.detach).map(|fd| fd.as_raw_fd());
     let blocked = BlockedSignals::new();
     // SAFETY: `child::main` keeps to raw system calls; signals are blocked; script, stack and what the script points
     // to live in this frame and in `layout`, which outlive a child that shares our memory.
@@ -72,6 +78,11 @@ fn start<const SIZE: usize>(
     if let Some((read, write)) = pipe {
         drop(write);
         report = read_report(read);
+    }
+    if cgroup.is_some() && report.began == 0 {
+        discard(cloned);
+        BIRTHS_ARE_KILLED.store(true, Ordering::Relaxed);
+        return start::<SIZE>(order, layout, route);
     }
     if report.step != 0 {
         discard(cloned);
@@ -178,6 +189,7 @@ fn read_report(read: OwnedFd) -> Report {
             step: u32::from_ne_bytes(number(0)),
             errno: i32::from_ne_bytes(number(4)),
             detached: i32::from_ne_bytes(number(8)),
+            began: 1,
         };
         report.step = report.step.max(read.step);
         report.errno = if read.step != 0 { read.errno } else { report.errno };
@@ -249,6 +261,7 @@ impl Layout {
             mask: order.mask.map_or(0, |mask| mask.0),
             default_signals: order.default_signals.0,
             cgroup: order.cgroup.map_or(-1, |fd| fd.as_raw_fd()),
+            enters_cgroup: route != Route::Clone3 || BIRTHS_ARE_KILLED.load(Ordering::Relaxed),
             close_range: !denied(Feature::CloseRange),
             detach: order.detach,
             trial: false,

@@ -15,8 +15,9 @@ use std::time::Instant;
 /// The machine and what it takes to share it.
 ///
 /// The leader holds the lock while it is blocked in the kernel, so that no descriptor can go away under it. Who wants
-/// in counts itself among the visitors and raises the event, at which the leader steps aside. Who has to wait for
-/// something while there is a leader waits on the condition variable, and takes the lead when it is free.
+/// in counts itself among the visitors and raises the event, at which the leader steps aside until there are none. Who
+/// waits for something while there is a leader follows: it sleeps on the condition variable, is called, as a visitor,
+/// whenever something has happened, and takes the lead when that is free.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) command: Command,
@@ -26,8 +27,11 @@ pub(super) struct Shared {
     state: Mutex<State>,
     moved: Condvar,
     visitors: AtomicUsize,
+    /// The leader is in the kernel, or on its way there.
     blocked: AtomicBool,
     wake: Option<Event>,
+    /// The event was raised and not cleared yet.
+    raised: AtomicBool,
     tended: AtomicBool,
 }
 
@@ -36,6 +40,12 @@ struct State {
     running: Running,
     led: bool,
     followers: usize,
+    /// Those of the followers that were called and have not come yet.
+    called: usize,
+    /// The machine's revision at which they were called last.
+    told: u64,
+    /// The first of their deadlines.
+    until: Option<Instant>,
 }
 
 impl Shared {
@@ -45,12 +55,13 @@ impl Shared {
             pid: running.pid(),
             mechanism: running.mechanism(),
             guarantee: running.guarantee(),
-            state: Mutex::new(State { running, led: false, followers: 0 }),
+            state: Mutex::new(State { running, led: false, followers: 0, called: 0, told: 0, until: None }),
             moved: Condvar::new(),
             visitors: AtomicUsize::new(0),
             blocked: AtomicBool::new(false),
             // Where no descriptor is left for it, a visitor waits until the leader wakes by itself.
             wake: Event::new().ok(),
+            raised: AtomicBool::new(false),
             tended: AtomicBool::new(false),
         }
     }
@@ -61,6 +72,8 @@ impl Shared {
             && let Some(wake) = &self.wake
         {
             wake.raise();
+            // In this order, so that whoever sees the mark clears what is up already.
+            self.raised.store(true, Ordering::SeqCst);
         }
         let guard = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         self.visitors.fetch_sub(1, Ordering::SeqCst);
@@ -122,22 +135,45 @@ impl Shared {
             }
             state.led = true;
             leading = true;
+            self.call_followers(&mut state, now);
+            if self.visitors.load(Ordering::SeqCst) > 0 {
+                state = self.make_way(state);
+                continue;
+            }
             if let Err(error) = self.block(&mut state, deadline) {
                 self.step_down(&mut state, leading);
                 let what = format!("cannot be waited for: {error}");
                 return Err(self.command.error(ErrorKind::Io, what).because(error));
             }
-            if state.followers > 0 {
-                self.moved.notify_all();
-            }
-            if self.visitors.load(Ordering::SeqCst) > 0 {
-                drop(state);
-                // They hold the lock for no longer than a few system calls each.
-                while self.visitors.load(Ordering::SeqCst) > 0 {
-                    std::thread::yield_now();
-                }
-                state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-            }
+        }
+    }
+
+    /// Lets every visitor in, one after the other.
+    fn make_way<'a>(&'a self, state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
+        drop(state);
+        // They hold the lock for no longer than a few system calls each.
+        while self.visitors.load(Ordering::SeqCst) > 0 {
+            std::thread::yield_now();
+        }
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has the followers look, if something has happened since they last did or one of them has waited long enough.
+    fn call_followers(&self, state: &mut State, now: Instant) {
+        let revision = state.running.revision();
+        let due = state.until.is_some_and(|until| until <= now);
+        if state.told == revision && !due {
+            return;
+        }
+        state.told = revision;
+        if due {
+            state.until = None;
+        }
+        let fresh = state.followers - state.called;
+        if fresh > 0 {
+            state.called += fresh;
+            self.visitors.fetch_add(fresh, Ordering::SeqCst);
+            self.moved.notify_all();
         }
     }
 
@@ -147,6 +183,7 @@ impl Shared {
         deadline: Option<Instant>,
     ) -> MutexGuard<'a, State> {
         state.followers += 1;
+        state.until = [state.until, deadline].into_iter().flatten().min();
         let mut state = match deadline {
             None => self.moved.wait(state).unwrap_or_else(PoisonError::into_inner),
             Some(deadline) => {
@@ -155,6 +192,10 @@ impl Shared {
             }
         };
         state.followers -= 1;
+        if state.called > 0 {
+            state.called -= 1;
+            self.visitors.fetch_sub(1, Ordering::SeqCst);
+        }
         state
     }
 
@@ -176,11 +217,11 @@ impl Shared {
         } else {
             let mut interest = state.running.interest();
             interest.waitables.extend(self.wake.as_ref().map(Event::waitable));
-            let until = [interest.deadline, deadline].into_iter().flatten().min();
+            let until = [interest.deadline, deadline, state.until].into_iter().flatten().min();
             poll::wait(&interest.waitables, until).map(drop)
         };
         self.blocked.store(false, Ordering::SeqCst);
-        if self.visitors.load(Ordering::SeqCst) > 0
+        if self.raised.swap(false, Ordering::SeqCst)
             && let Some(wake) = &self.wake
         {
             wake.clear();
