@@ -279,7 +279,7 @@ mod imp {
 
 #[cfg(windows)]
 mod imp {
-    use super::{Borrowed, Direction, Instant, Owned, Waitable, Woken, io};
+    use super::{Borrowed, Instant, Owned, Waitable, Woken, io};
 
     pub(super) type Raw = std::os::windows::io::RawHandle;
 

@@ -2,5 +2,5 @@
 
 pub(crate) mod background;
 pub(crate) mod block;
-#[cfg(feature = "tokio")]
+#[cfg(all(feature = "tokio", unix))]
 pub(crate) mod tokio;

@@ -19,9 +19,9 @@ pub mod capture;
 pub mod lookup;
 pub mod text;
 
-#[cfg(feature = "tokio")]
+#[cfg(all(feature = "tokio", unix))]
 mod async_handle;
-#[cfg(feature = "tokio")]
+#[cfg(all(feature = "tokio", unix))]
 mod async_runner;
 mod cancel;
 mod command;
@@ -42,9 +42,9 @@ mod verbs;
 #[cfg(feature = "serde")]
 mod wire;
 
-#[cfg(feature = "tokio")]
+#[cfg(all(feature = "tokio", unix))]
 pub use async_handle::{AsyncChunks, AsyncEvents, AsyncHandle, AsyncLines, AsyncStdinWriter, AsyncStream};
-#[cfg(feature = "tokio")]
+#[cfg(all(feature = "tokio", unix))]
 pub use async_runner::AsyncRunner;
 pub use cancel::CancelToken;
 pub use capture::{Keep, Limit, Overflow};
