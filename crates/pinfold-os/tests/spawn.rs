@@ -4,7 +4,9 @@
 
 use pinfold_os::handle::{Pid, Process};
 use pinfold_os::limits::Resource;
-use pinfold_os::order::{Directory, Grouping, Identity, Limit, Mapping, Order, SpawnError, Step};
+use pinfold_os::order::{
+    Capabilities, Directory, Grouping, Identity, Limit, Mapping, Order, SpawnError, Step,
+};
 use pinfold_os::signal::{Signal, SignalSet};
 use pinfold_os::spawn::{Route, chosen, spawn, spawn_by};
 use pinfold_os::wait::ExitStatus;
@@ -190,6 +192,66 @@ fn the_user_is_switched_whole_or_refused() {
         assert_eq!(everywhere(&order), "65534\n65534\n65534 7 8\nNoNewPrivs:\t1\n");
     } else {
         nowhere(&order, Step::Groups, libc::EPERM);
+    }
+}
+
+#[test]
+fn priorities_and_scores_are_as_ordered() {
+    let own = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap().trim().parse::<i32>().unwrap();
+    let script = "cat /proc/self/oom_score_adj; grep Cpus_allowed: /proc/self/status";
+    let order = Order {
+        oom_score_adj: Some((own + 7).min(1000)),
+        affinity: Some(vec![1]),
+        // Best effort, last.
+        io_priority: Some(2 << 13 | 7),
+        ..shell(script)
+    };
+    let text = everywhere(&order);
+    assert!(text.starts_with(&format!("{}\n", (own + 7).min(1000))), "{text}");
+    let mask = text.split_whitespace().last().unwrap().replace(',', "");
+    assert_eq!(u64::from_str_radix(mask.trim_start_matches('0'), 16), Ok(1), "{text}");
+    let io_priority = Some(5 << 13);
+    nowhere(&Order { io_priority, ..shell("true") }, Step::IoPriority, libc::EINVAL);
+    let ours = std::fs::read_to_string("/proc/self/oom_score_adj").unwrap();
+    assert_eq!(ours.trim(), own.to_string(), "the child shares our memory, not our score");
+}
+
+#[test]
+fn capabilities_are_exactly_those_ordered() {
+    const NET_BIND_SERVICE: u64 = 1 << 10;
+    let identity = Identity { groups: Some(vec![]), gid: Some(65534), uid: Some(65534) };
+    let capabilities = Capabilities { bounding: NET_BIND_SERVICE | 1, ambient: NET_BIND_SERVICE };
+    let order = Order {
+        identity,
+        capabilities: Some(capabilities),
+        ..Order::new(
+            c("/bin/grep"),
+            vec![c("grep"), c("^Cap"), c("/proc/self/status")],
+            vec![c("PATH=/usr/bin:/bin")],
+        )
+    };
+    if !rustix::process::geteuid().is_root() {
+        return nowhere(&order, Step::Capabilities, libc::EPERM);
+    }
+    let text = everywhere(&order);
+    let set = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        u64::from_str_radix(line.trim(), 16).unwrap()
+    };
+    for name in ["CapInh:", "CapPrm:", "CapEff:", "CapAmb:"] {
+        assert_eq!(set(name), NET_BIND_SERVICE, "{name} {text}");
+    }
+    assert_eq!(set("CapBnd:"), NET_BIND_SERVICE | 1);
+}
+
+#[test]
+fn a_child_that_is_tied_to_its_maker_ends_with_it() {
+    for route in routes() {
+        let order = Order { parent_death: Some(Signal::KILL), ..shell("exec sleep 60") };
+        // The kernel means the thread; this one ends when it has spawned.
+        let mut child = std::thread::spawn(move || spawn_by(route, &order).unwrap()).join().unwrap();
+        let killed = ExitStatus::Signal { signal: Signal::KILL, core_dumped: false };
+        assert_eq!(child.reap().unwrap().status, killed, "{route:?}");
     }
 }
 

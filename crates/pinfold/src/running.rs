@@ -51,6 +51,8 @@ pub struct Running {
     outcome: Option<Outcome>,
     failure: Option<io::Error>,
     revision: u64,
+    /// When it was advanced last.
+    looked: Instant,
 }
 
 /// What a machine has to keep to, taken from the command.
@@ -114,6 +116,7 @@ impl Running {
             outcome: None,
             failure: None,
             revision: 0,
+            looked: parts.started,
         }
     }
 
@@ -162,7 +165,7 @@ impl Running {
         if self.exit.is_some()
             && self.container.as_ref().is_some_and(|container| container.waitable().is_none())
         {
-            deadlines[2] = Some(Instant::now() + ASK_AGAIN);
+            deadlines[2] = Some(self.looked + ASK_AGAIN);
         }
         deadlines.into_iter().flatten().min()
     }
@@ -173,6 +176,7 @@ impl Running {
         if self.outcome.is_some() {
             return Progress::Done;
         }
+        self.looked = now;
         self.move_bytes(now);
         self.notice_exit(now);
         self.obey_cancellation(now);
