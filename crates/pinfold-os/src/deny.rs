@@ -21,10 +21,12 @@ pub enum Feature {
     Cgroup,
     /// `cgroup.kill`, Linux 5.14.
     CgroupKill,
+    /// Starting a guard.
+    Guard,
 }
 
 impl Feature {
-    const ALL: [(Feature, &'static str); 7] = [
+    const ALL: [(Feature, &'static str); 8] = [
         (Feature::Clone3, "clone3"),
         (Feature::Vfork, "vfork"),
         (Feature::Pidfd, "pidfd"),
@@ -32,6 +34,7 @@ impl Feature {
         (Feature::CloseRange, "close_range"),
         (Feature::Cgroup, "cgroup"),
         (Feature::CgroupKill, "cgroup_kill"),
+        (Feature::Guard, "guard"),
     ];
 }
 

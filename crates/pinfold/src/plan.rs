@@ -40,6 +40,7 @@ pub struct Plan<'a> {
     affinity: Option<Vec<u64>>,
     io_priority: Option<u32>,
     mechanism: Mechanism,
+    required: Option<Guarantee>,
 }
 
 impl Command {
@@ -90,6 +91,7 @@ impl<'a> Plan<'a> {
             affinity: command.process.affinity.as_deref().map(cpu_mask),
             io_priority: command.process.io_priority.and_then(|priority| priority.number()),
             mechanism,
+            required: containment.require,
         })
     }
 

@@ -14,7 +14,7 @@ pub(crate) use feed::Feed;
 use crate::cancel::CancelToken;
 use crate::capture::Journal;
 use crate::containment::{self, Container};
-use crate::outcome::{Cause, Ending, Mechanism, Outcome, Strays, Usage};
+use crate::outcome::{Cause, Ending, Guarantee, Mechanism, Outcome, Strays, Usage};
 use crate::settings::{StopRule, StrayRule, Stream};
 use crate::stop::{Act, Ladder};
 use pinfold_os::handle::Process;
@@ -36,6 +36,7 @@ pub struct Running {
     process: Process,
     container: Option<Container>,
     mechanism: Mechanism,
+    guarantee: Guarantee,
     pub(crate) channels: [Channel; 2],
     journal: Journal,
     pub(crate) feed: Feed,
@@ -99,6 +100,7 @@ impl Running {
         Running {
             rules: parts.rules,
             mechanism: parts.container.mechanism(),
+            guarantee: parts.container.guarantee(),
             process: parts.process,
             container: Some(parts.container),
             channels: parts.channels,
@@ -394,7 +396,7 @@ impl Running {
             stderr: self.seen(Stream::Stderr).unwrap_or_default(),
             strays: std::mem::take(&mut self.strays),
             mechanism: self.mechanism,
-            guarantee: self.guarantee(),
+            guarantee: self.guarantee,
         });
         self.revision += 1;
         // Back to the pool: the next run may start before this handle is dropped.

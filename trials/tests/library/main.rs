@@ -7,6 +7,7 @@ mod part;
 mod asynchronous;
 mod background;
 mod ending;
+mod owner;
 mod sharing;
 mod verbs;
 
@@ -19,17 +20,27 @@ use pinfold_trials::{Trial, can_write_cgroup2, cgroup2_dir, given};
 /// Longer than anything here takes on the slowest machine.
 const LONG: Duration = Duration::from_secs(30);
 
-/// A trial that knows what the library keeps open for good: the empty cgroups that wait for the next run.
+/// A trial that knows what the library keeps open for good: the empty cgroups that wait for the next run, and the
+/// handle of its guard.
 fn begin() -> Trial {
     let mut trial = Trial::new();
     let own = cgroup2_dir();
     let is_kept = move |descriptor: &Descriptor| {
         let below =
             own.as_ref().and_then(|own| std::path::Path::new(&descriptor.target).strip_prefix(own).ok());
-        below.is_some_and(|below| below.to_string_lossy().starts_with("pinfold."))
+        below.is_some_and(|below| below.to_string_lossy().starts_with("pinfold.")) || is_of_guard(descriptor)
     };
     trial.allow_fds(is_kept);
     trial
+}
+
+/// Whether a descriptor is the handle of a guard.
+fn is_of_guard(descriptor: &Descriptor) -> bool {
+    let told =
+        std::fs::read_to_string(format!("/proc/self/fdinfo/{}", descriptor.number)).unwrap_or_default();
+    let pid = told.lines().find_map(|line| line.strip_prefix("Pid:")).map(str::trim);
+    let name = pid.and_then(|pid| std::fs::read_to_string(format!("/proc/{pid}/comm")).ok());
+    name.is_some_and(|name| name.trim() == "pinfold-guard")
 }
 
 /// `fixture ARGUMENTS`, split at spaces; in the trial of whoever starts it, if it has one.

@@ -7,6 +7,7 @@
 use pinfold_os::descriptor::Borrowed;
 use pinfold_os::handle::Pid;
 use pinfold_os::linux::cgroup::{self, Cgroup, CpuTime};
+use pinfold_os::linux::guard::Guard;
 use pinfold_os::poll::Waitable;
 use pinfold_os::signal::Signal;
 use pinfold_proc::{Proc, ReadError, Target};
@@ -31,6 +32,8 @@ struct Owner {
     directory: Result<PathBuf, String>,
     pool: Vec<Vacant>,
     made: u64,
+    /// Started with the first run; the reason why there is none.
+    guard: Option<Result<Guard, String>>,
 }
 
 #[derive(Debug)]
@@ -50,7 +53,7 @@ fn owner() -> MutexGuard<'static, Option<Owner>> {
             static ONCE: Once = Once::new();
             ONCE.call_once(|| pinfold_os::exit::at_exit(leave));
         }
-        *guard = Some(Owner { pid, directory, pool: Vec::new(), made: 0 });
+        *guard = Some(Owner { pid, directory, pool: Vec::new(), made: 0, guard: None });
     }
     guard
 }
@@ -61,6 +64,27 @@ pub(crate) fn available() -> Result<(), String> {
         Some(Err(why)) => Err(why.clone()),
         _ => Ok(()),
     }
+}
+
+impl Owner {
+    /// Has a guard started, unless that was tried before: whether one is at work.
+    fn is_guarded(&mut self) -> bool {
+        let Ok(directory) = &self.directory else { return false };
+        let start =
+            || Cgroup::open(directory).and_then(|cgroup| Guard::start(&cgroup)).map_err(|e| e.to_string());
+        // One that someone has killed is made again.
+        let lost = matches!(&self.guard, Some(Ok(guard)) if !guard.is_alive());
+        if self.guard.is_none() || lost {
+            self.guard = Some(start());
+        }
+        matches!(self.guard, Some(Ok(_)))
+    }
+}
+
+/// Whether runs here outlive their owner by no more than a moment: known for certain once one was started.
+pub(crate) fn promises_guard() -> bool {
+    let tried = owner().as_ref().and_then(|owner| owner.guard.as_ref().map(Result::is_ok));
+    tried.unwrap_or_else(pinfold_os::linux::guard::is_built)
 }
 
 /// Makes the directory of this process.
@@ -181,6 +205,7 @@ pub(crate) struct Leaf {
     used: Mutex<Option<CpuTime>>,
     /// Once a kill was ordered, Linux 6.14 and later also kill what is born in here afterwards: see GOTCHAS.md.
     killed: AtomicBool,
+    guarded: bool,
 }
 
 impl Leaf {
@@ -189,17 +214,23 @@ impl Leaf {
         let mut guard = owner();
         let owner = guard.as_mut().ok_or(io::ErrorKind::NotFound)?;
         let directory = owner.directory.clone().map_err(io::Error::other)?;
+        let guarded = owner.is_guarded();
         if let Some(vacant) = owner.pool.pop() {
-            return Ok(Leaf::new(vacant.cgroup, vacant.used));
+            return Ok(Leaf::new(vacant.cgroup, vacant.used, guarded));
         }
         owner.made += 1;
         let path = directory.join(owner.made.to_string());
         drop(guard);
-        Ok(Leaf::new(Cgroup::create(&path)?, CpuTime::default()))
+        Ok(Leaf::new(Cgroup::create(&path)?, CpuTime::default(), guarded))
     }
 
-    fn new(cgroup: Cgroup, before: CpuTime) -> Leaf {
-        Leaf { cgroup: Some(cgroup), before, used: Mutex::new(None), killed: AtomicBool::new(false) }
+    fn new(cgroup: Cgroup, before: CpuTime, guarded: bool) -> Leaf {
+        Leaf { guarded, cgroup: Some(cgroup), before, used: Mutex::new(None), killed: AtomicBool::new(false) }
+    }
+
+    /// Whether a guard was at work when it was taken.
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.guarded
     }
 
     fn cgroup(&self) -> &Cgroup {

@@ -61,9 +61,11 @@ fn not_built(what: &str) -> Refusal {
     }
 }
 
-/// What a mechanism is good for in this version.
+/// What a mechanism is good for on this host, as far as that can be told before a run.
 pub(crate) fn guarantee(mechanism: Mechanism) -> Guarantee {
     match mechanism {
+        #[cfg(target_os = "linux")]
+        Mechanism::CgroupV2 if cgroup::promises_guard() => Guarantee::Guarded,
         Mechanism::CgroupV2 => Guarantee::WhileOwnerLives,
         Mechanism::PidNamespace | Mechanism::JobObject => Guarantee::Kernel,
         Mechanism::Subreaper => Guarantee::Guarded,
@@ -107,6 +109,17 @@ impl Container {
             #[cfg(target_os = "linux")]
             Container::Cgroup(_) => Mechanism::CgroupV2,
             Container::Group => Mechanism::ProcessGroup,
+        }
+    }
+
+    /// What it is good for.
+    pub(crate) fn guarantee(&self) -> Guarantee {
+        match self {
+            #[cfg(target_os = "linux")]
+            Container::Cgroup(leaf) if leaf.is_guarded() => Guarantee::Guarded,
+            #[cfg(target_os = "linux")]
+            Container::Cgroup(_) => Guarantee::WhileOwnerLives,
+            Container::Group => Guarantee::BestEffort,
         }
     }
 

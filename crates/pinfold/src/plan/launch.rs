@@ -60,6 +60,11 @@ impl Plan<'_> {
         let channels = self.open_outputs(&mut ends, true)?;
         let container = Container::make(self.mechanism)
             .map_err(|error| ran_out(command, &format!("make its {}", self.mechanism), error))?;
+        let required = self.required;
+        if required.is_some_and(|required| container.guarantee() < required) {
+            let what = format!("guarantees {} and no more: no guard could be started", container.guarantee());
+            return Err(command.error(ErrorKind::Unsupported, what).hint("require less, or nothing"));
+        }
         let maker_memory = pinfold_os::wait::own_peak_memory();
         let started = Instant::now();
         let process = {

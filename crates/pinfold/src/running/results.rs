@@ -3,7 +3,6 @@
 use super::{Channel, Running, ending};
 use crate::capture::{Capture, Journal, Keep, Segment};
 use crate::command::Command;
-use crate::containment;
 use crate::outcome::{Ending, Guarantee, Mechanism, Outcome, Seen};
 use crate::output::Output;
 use crate::settings::Stream;
@@ -24,7 +23,7 @@ impl Running {
 
     /// What that is good for.
     pub fn guarantee(&self) -> Guarantee {
-        containment::guarantee(self.mechanism)
+        self.guarantee
     }
 
     /// How the run ended, once it has.
