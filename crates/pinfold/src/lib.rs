@@ -67,3 +67,8 @@ pub use settings::{
     Containment, IoPriority, Isolation, Retry, RetryOn, Rlimit, Stdin, Stdio, StopRule, StrayRule, Stream,
 };
 pub use text::{Encoding, LineRule};
+
+/// The README's examples, as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

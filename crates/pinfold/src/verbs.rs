@@ -2,12 +2,13 @@
 
 use crate::command::Command;
 use crate::error::{Error, ErrorKind, Result};
+use crate::listener::Listener;
 use crate::outcome::{Cause, Ending, Outcome};
 use crate::output::Output;
-use crate::running::Running;
+use crate::running::{Progress, Running};
 use crate::settings::{Retry, RetryOn, Stream};
 use crate::text::trim_newline;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// What a verb asks of a finished run.
 pub(crate) type Judge = fn(Output<Vec<u8>>, &Command) -> Result<Output<Vec<u8>>>;
@@ -147,18 +148,57 @@ impl Attempts {
     }
 }
 
+/// One run of a verb: what a driver has to drive.
+pub(crate) struct Attempt<'a> {
+    pub(crate) running: Running,
+    command: &'a Command,
+    telling: Option<Telling<'a>>,
+}
+
+impl<'a> Attempt<'a> {
+    pub(crate) fn new(
+        mut running: Running,
+        command: &'a Command,
+        listener: Option<&'a Listener>,
+    ) -> Attempt<'a> {
+        running.keep_for_verb(command);
+        let telling = listener.map(|listener| Telling::new(listener, &mut running, command));
+        Attempt { running, command, telling }
+    }
+
+    /// Has the machine go on, and tells what came of it.
+    pub(crate) fn advance(&mut self) -> Progress {
+        let progress = self.running.advance(Instant::now());
+        if let Some(telling) = &mut self.telling {
+            telling.tell(&mut self.running);
+        }
+        progress
+    }
+
+    /// The output, once the run has ended. A stream that failed on the way is an error that carries the rest.
+    pub(crate) fn finish(mut self) -> Result<Output<Vec<u8>>> {
+        let failure = self.running.take_failure();
+        let Some(output) = self.running.take_output(self.command) else {
+            return Err(self.command.error(ErrorKind::Io, "has not ended yet"));
+        };
+        match failure {
+            Some(error) => {
+                let what = format!("its streams failed: {error}");
+                Err(self.command.error(ErrorKind::Io, what).because(error).with_output(output))
+            }
+            None => Ok(output),
+        }
+    }
+}
+
 /// The lines of both streams, told to a listener as they come.
-pub(crate) struct Telling<'a> {
-    listener: &'a crate::listener::Listener,
+struct Telling<'a> {
+    listener: &'a Listener,
     readers: [(crate::text::LineReader, Option<crate::capture::Cursor>); 2],
 }
 
 impl<'a> Telling<'a> {
-    pub(crate) fn new(
-        listener: &'a crate::listener::Listener,
-        running: &mut Running,
-        command: &Command,
-    ) -> Self {
+    pub(crate) fn new(listener: &'a Listener, running: &mut Running, command: &Command) -> Self {
         let readers = Stream::BOTH.map(|stream| {
             let reader = crate::text::LineReader::new(&command.encodings[stream as usize], command.lines);
             let capture = running.channels[stream as usize].capture.as_mut();
@@ -167,7 +207,7 @@ impl<'a> Telling<'a> {
         Telling { listener, readers }
     }
 
-    pub(crate) fn tell(&mut self, running: &mut Running) {
+    fn tell(&mut self, running: &mut Running) {
         for (stream, (reader, cursor)) in Stream::BOTH.into_iter().zip(&mut self.readers) {
             let (Some(cursor), Some(capture)) = (cursor, running.channels[stream as usize].capture.as_mut())
             else {

@@ -5,7 +5,7 @@ use crate::error::{ErrorKind, Result};
 use crate::output::Output;
 use crate::runner::Runner;
 use crate::running::{Progress, Running};
-use crate::verbs::{Attempts, Judge, Telling};
+use crate::verbs::{Attempt, Attempts, Judge};
 use pinfold_os::poll;
 use std::time::{Duration, Instant};
 
@@ -26,20 +26,11 @@ pub(crate) fn complete<R: Runner + ?Sized>(
 }
 
 fn once<R: Runner + ?Sized>(runner: &R, command: &Command) -> Result<Output<Vec<u8>>> {
-    let mut running = runner.launch(command)?;
-    running.keep_for_verb(command);
-    let mut telling = runner.listener().map(|listener| Telling::new(listener, &mut running, command));
-    loop {
-        let progress = running.advance(Instant::now());
-        if let Some(telling) = &mut telling {
-            telling.tell(&mut running);
-        }
-        if progress == Progress::Done {
-            break;
-        }
-        wait(&running, command)?;
+    let mut attempt = Attempt::new(runner.launch(command)?, command, runner.listener());
+    while attempt.advance() == Progress::Pending {
+        wait(&attempt.running, command)?;
     }
-    finish(&mut running, command)
+    attempt.finish()
 }
 
 /// Blocks until the machine can go on.
@@ -49,21 +40,6 @@ fn wait(running: &Running, command: &Command) -> Result<()> {
     woken.map(drop).map_err(|error| {
         command.error(ErrorKind::Io, format!("cannot be waited for: {error}")).because(error)
     })
-}
-
-/// The output of a run that has ended. A stream that failed on the way is an error that carries the rest.
-pub(crate) fn finish(running: &mut Running, command: &Command) -> Result<Output<Vec<u8>>> {
-    let failure = running.take_failure();
-    let Some(output) = running.take_output(command) else {
-        return Err(command.error(ErrorKind::Io, "has not ended yet"));
-    };
-    match failure {
-        Some(error) => {
-            let what = format!("its streams failed: {error}");
-            Err(command.error(ErrorKind::Io, what).because(error).with_output(output))
-        }
-        None => Ok(output),
-    }
 }
 
 /// The pause between two attempts, which a cancellation ends.

@@ -1,12 +1,12 @@
 //! The driver for tokio: one descriptor of each run is watched by the reactor that is there already.
 
 use crate::cancel::CancelToken;
+use crate::command::Command;
 use crate::error::{ErrorKind, Result};
 use crate::output::Output;
 use crate::runner::Runner;
 use crate::running::{Interest, Progress};
-use crate::verbs::{Attempts, Judge, Telling};
-use crate::{command::Command, drive::block};
+use crate::verbs::{Attempt, Attempts, Judge};
 use pinfold_os::poll::Set;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -80,20 +80,12 @@ pub(crate) async fn complete<R: Runner + ?Sized>(
 async fn once<R: Runner + ?Sized>(runner: &R, command: &Command) -> Result<Output<Vec<u8>>> {
     let failed = |error| failed(command, error);
     let watch = Watch::new().map_err(failed)?;
-    let mut running = runner.launch(command)?;
-    running.keep_for_verb(command);
-    let mut telling = runner.listener().map(|listener| Telling::new(listener, &mut running, command));
-    loop {
-        let progress = running.advance(Instant::now());
-        if let Some(telling) = &mut telling {
-            telling.tell(&mut running);
-        }
-        if progress == Progress::Done {
-            return block::finish(&mut running, command);
-        }
-        let deadline = watch.update(&running.interest()).map_err(failed)?;
+    let mut attempt = Attempt::new(runner.launch(command)?, command, runner.listener());
+    while attempt.advance() == Progress::Pending {
+        let deadline = watch.update(&attempt.running.interest()).map_err(failed)?;
         watch.wait(deadline, None).await.map_err(failed)?;
     }
+    attempt.finish()
 }
 
 /// The pause between two attempts, which a cancellation ends.
