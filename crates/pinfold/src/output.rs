@@ -1,7 +1,8 @@
 //! What a finished run wrote, together with how it ended.
 
 use crate::capture::{Segment, combine};
-use crate::outcome::{Cause, Outcome};
+use crate::error::{Error, ErrorKind, Result};
+use crate::outcome::{Cause, Ending, Outcome};
 use crate::settings::Stream;
 use crate::text::{self, Encoding};
 use std::ffi::{OsStr, OsString};
@@ -42,6 +43,38 @@ impl<T> Output<T> {
     /// Whether some of the output was not retained.
     pub fn truncated(&self) -> bool {
         self.outcome.stdout.truncated || self.outcome.stderr.truncated
+    }
+}
+
+impl<T: Into<Vec<u8>>> Output<T> {
+    /// Itself, if it is a success.
+    ///
+    /// ```
+    /// use pinfold::{Command, ErrorKind};
+    ///
+    /// let error = Command::new("false").output()?.ensure_success().unwrap_err();
+    /// assert_eq!((error.kind(), error.code()), (ErrorKind::NonZeroExit, Some(1)));
+    /// # pinfold::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// What [`Command::run`](crate::Command::run) would say of it; the error carries the output.
+    pub fn ensure_success(self) -> Result<Output<T>> {
+        if self.is_success() {
+            return Ok(self);
+        }
+        let kind = match (self.outcome.cause, self.outcome.ending) {
+            (Cause::Timeout | Cause::IdleTimeout, _) => ErrorKind::Timeout,
+            (Cause::Cancelled, _) => ErrorKind::Cancelled,
+            (Cause::OutputLimit, _) => ErrorKind::OutputTooLarge,
+            (_, Ending::Exited { .. }) => ErrorKind::NonZeroExit,
+            (_, Ending::Signalled { .. }) => ErrorKind::Signalled,
+            (_, Ending::Lost) => ErrorKind::StatusLost,
+        };
+        let Output { stdout, stderr, outcome, program, success_codes, segments } = self;
+        let error = Error::new(kind, &program, outcome.to_string());
+        let (stdout, stderr) = (stdout.into(), stderr.into());
+        Err(error.with_output(Output { stdout, stderr, outcome, program, success_codes, segments }))
     }
 }
 
@@ -104,7 +137,7 @@ impl<T: AsRef<[u8]>> fmt::Debug for Output<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::{Ending, Guarantee, Mechanism, Seen, Strays, Usage};
+    use crate::outcome::{Guarantee, Mechanism, Seen, Strays, Usage};
 
     fn output(stdout: &[u8], stderr: &[u8], segments: &[(Stream, usize)]) -> Output<Vec<u8>> {
         Output {

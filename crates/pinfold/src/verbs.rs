@@ -75,6 +75,14 @@ pub(crate) fn json<T: serde::de::DeserializeOwned>(output: Output<Vec<u8>>, comm
     })
 }
 
+/// One line of a stream of JSON values.
+#[cfg(feature = "serde")]
+pub(crate) fn json_line<T: serde::de::DeserializeOwned>(line: &str, command: &Command) -> Result<T> {
+    serde_json::from_str(line).map_err(|error| {
+        command.error(ErrorKind::UnexpectedOutput, format!("wrote a line that is no such JSON: {error}"))
+    })
+}
+
 fn failure(kind: ErrorKind, output: Output<Vec<u8>>, command: &Command) -> Error {
     let what = describe(&output.outcome, command);
     let last = last_line(&output.stderr);

@@ -39,6 +39,20 @@ impl AsyncLines {
         self.next_line().await.map(|line| line.map(str::to_owned)).transpose()
     }
 
+    /// The next line that is not empty as a JSON value (NDJSON, JSON Lines); `None` at the end.
+    #[cfg(feature = "serde")]
+    pub async fn next_json<T: serde::de::DeserializeOwned>(&mut self) -> Option<Result<T>> {
+        let command = self.handle.command().clone();
+        loop {
+            return match self.next_line().await {
+                Ok(Some(line)) if line.trim().is_empty() => continue,
+                Ok(Some(line)) => Some(crate::verbs::json_line(line, &command)),
+                Ok(None) => None,
+                Err(error) => Some(Err(error)),
+            };
+        }
+    }
+
     /// The beginning of a line that has not come to its end: a prompt, perhaps.
     pub fn unfinished(&self) -> String {
         self.cursor.unfinished().into_owned()

@@ -49,6 +49,31 @@ impl Lines {
         Ok(cursor.next())
     }
 
+    /// Each line as a JSON value (NDJSON, JSON Lines); empty lines are passed over.
+    ///
+    /// ```
+    /// use pinfold::Command;
+    ///
+    /// let lines = Command::new("printf").arg("[1]\n\n[2,3]\n").start()?.stdout_lines()?;
+    /// let values = lines.json().collect::<pinfold::Result<Vec<Vec<u8>>>>()?;
+    /// assert_eq!(values, [vec![1], vec![2, 3]]);
+    /// # pinfold::Result::Ok(())
+    /// ```
+    #[cfg(feature = "serde")]
+    pub fn json<T: serde::de::DeserializeOwned>(mut self) -> impl Iterator<Item = Result<T>> {
+        let command = self.handle.command().clone();
+        std::iter::from_fn(move || {
+            loop {
+                return match self.next_line() {
+                    Ok(Some(line)) if line.trim().is_empty() => continue,
+                    Ok(Some(line)) => Some(crate::verbs::json_line(line, &command)),
+                    Ok(None) => None,
+                    Err(error) => Some(Err(error)),
+                };
+            }
+        })
+    }
+
     /// The beginning of a line that has not come to its end: a prompt, perhaps.
     pub fn unfinished(&self) -> String {
         self.cursor.as_ref().map(|cursor| cursor.unfinished().into_owned()).unwrap_or_default()
