@@ -6,6 +6,7 @@ mod part;
 
 mod asynchronous;
 mod background;
+mod containers;
 mod ending;
 mod owner;
 mod sharing;
