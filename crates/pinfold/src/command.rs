@@ -233,7 +233,8 @@ impl Command {
         self.stdin(Stdin::Inherit)
     }
 
-    /// Gives it a pipe that stays open until the live handle's writer is closed.
+    /// Gives it a pipe that stays open until the live handle's writer is closed. The verbs that wait for the end refuse
+    /// it: nobody could write.
     pub fn keep_stdin_open(self) -> Command {
         self.stdin(Stdin::Open)
     }

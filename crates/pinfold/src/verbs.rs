@@ -6,12 +6,22 @@ use crate::listener::Listener;
 use crate::outcome::{Cause, Ending, Outcome};
 use crate::output::Output;
 use crate::running::{Progress, Running};
-use crate::settings::{Retry, RetryOn, Stream};
+use crate::settings::{Retry, RetryOn, Stdin, Stream};
 use crate::text::trim_newline;
 use std::time::{Duration, Instant};
 
 /// What a verb asks of a finished run.
 pub(crate) type Judge = fn(Output<Vec<u8>>, &Command) -> Result<Output<Vec<u8>>>;
+
+/// A verb that waits for the end has nobody who could write to an open standard input, and many programs end only when
+/// that does.
+pub(crate) fn needs_no_writer(command: &Command) -> Result<()> {
+    if command.stdin != Stdin::Open {
+        return Ok(());
+    }
+    let what = "its standard input is to stay open, and this verb leaves nobody to write to it";
+    Err(command.error(ErrorKind::InvalidInput, what).hint("use start(), or give it its input before"))
+}
 
 /// It ended, somehow: only what makes its output worthless is an error.
 pub(crate) fn must_end(output: Output<Vec<u8>>, command: &Command) -> Result<Output<Vec<u8>>> {

@@ -5,7 +5,7 @@ use crate::error::{ErrorKind, Result};
 use crate::output::Output;
 use crate::runner::Runner;
 use crate::running::{Progress, Running};
-use crate::verbs::{Attempt, Attempts, Judge};
+use crate::verbs::{Attempt, Attempts, Judge, needs_no_writer};
 use pinfold_os::poll;
 use std::time::{Duration, Instant};
 
@@ -15,6 +15,7 @@ pub(crate) fn complete<R: Runner + ?Sized>(
     command: &Command,
     judge: Judge,
 ) -> Result<Output<Vec<u8>>> {
+    needs_no_writer(command)?;
     let mut attempts = Attempts::new(command);
     loop {
         let result = once(runner, command).and_then(|output| judge(output, command));

@@ -6,7 +6,7 @@ use crate::error::{ErrorKind, Result};
 use crate::output::Output;
 use crate::runner::Runner;
 use crate::running::{Interest, Progress};
-use crate::verbs::{Attempt, Attempts, Judge};
+use crate::verbs::{Attempt, Attempts, Judge, needs_no_writer};
 use pinfold_os::poll::Set;
 use std::future::{Future, poll_fn};
 use std::io;
@@ -67,6 +67,7 @@ pub(crate) async fn complete<R: Runner + ?Sized>(
     command: &Command,
     judge: Judge,
 ) -> Result<Output<Vec<u8>>> {
+    needs_no_writer(command)?;
     let mut attempts = Attempts::new(command);
     loop {
         let result = once(runner, command).await.and_then(|output| judge(output, command));
