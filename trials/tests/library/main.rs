@@ -10,6 +10,8 @@ mod containers;
 mod ending;
 mod owner;
 mod sharing;
+mod streams;
+mod threads;
 mod verbs;
 
 use std::time::Duration;
