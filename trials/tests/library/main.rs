@@ -7,10 +7,14 @@ mod part;
 mod asynchronous;
 mod background;
 mod containers;
+mod control;
 mod ending;
+mod limits;
+mod outcome;
 mod owner;
 mod sharing;
 mod streams;
+mod text;
 mod threads;
 mod verbs;
 
