@@ -71,8 +71,12 @@ impl Shared {
             let deadline = {
                 let mut running = self.lock();
                 let before = running.revision();
-                running.advance(Instant::now());
-                let answer = ready(&mut running);
+                // What is there already comes first: reading on before it is taken would let it pile up without end.
+                let mut answer = ready(&mut running);
+                if answer.is_none() {
+                    running.advance(Instant::now());
+                    answer = ready(&mut running);
+                }
                 if running.revision() != before {
                     self.moved.notify_waiters();
                 }

@@ -123,8 +123,12 @@ impl Shared {
         let mut leading = false;
         loop {
             let now = Instant::now();
-            state.running.advance(now);
-            let answer = ready(&mut state.running);
+            // What is there already comes first: reading on before it is taken would let it pile up without end.
+            let mut answer = ready(&mut state.running);
+            if answer.is_none() {
+                state.running.advance(now);
+                answer = ready(&mut state.running);
+            }
             if answer.is_some() || deadline.is_some_and(|deadline| deadline <= now) {
                 self.step_down(&mut state, leading);
                 return Ok(answer);
