@@ -84,7 +84,7 @@ impl Mechanism {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Guarantee {
-    /// Descendants that try can get away.
+    /// Descendants that try can get away; all are left if the owner ends without ending its runs, by `exit` too.
     BestEffort,
     /// None gets away while the owner lives or ends in an orderly way; all are left if it is killed.
     WhileOwnerLives,

@@ -176,14 +176,14 @@ fn what_is_dropped_takes_no_memory() {
         for on_overflow in [Overflow::DropOldest, Overflow::DropNewest] {
             for (max_bytes, max_lines) in [(Some(1 << 20), None), (None, Some(1000))] {
                 let limit = Limit { max_bytes, max_lines, on_overflow };
-                let output = fixture("flood 256M").output_limit(limit).output_bytes().unwrap();
-                assert_eq!(output.outcome.stdout.bytes, 256 << 20);
+                let output = fixture("flood 128M").output_limit(limit).output_bytes().unwrap();
+                assert_eq!(output.outcome.stdout.bytes, 128 << 20);
                 assert!(peak() < 64, "{limit:?}: {} MiB", peak());
             }
         }
-        let handle = fixture("flood 256M").start().unwrap();
+        let handle = fixture("flood 128M").start().unwrap();
         let lines = handle.stdout_lines().unwrap();
-        assert_eq!(lines.map(Result::unwrap).count(), (256_usize << 20).div_ceil(80));
+        assert_eq!(lines.map(Result::unwrap).count(), (128_usize << 20).div_ceil(80));
         assert!(peak() < 96, "8 MiB stay readable: {} MiB", peak());
     });
     part.pass(&begin(), "");

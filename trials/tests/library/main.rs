@@ -8,6 +8,7 @@ mod asynchronous;
 mod background;
 mod containers;
 mod control;
+mod detached;
 mod ending;
 mod limits;
 mod outcome;
