@@ -3,6 +3,7 @@
 pub mod cgroup;
 mod child;
 mod clone;
+pub(crate) mod inbox;
 pub(crate) mod reap;
 pub(crate) mod spawn;
 pub(crate) mod sys;
