@@ -20,3 +20,31 @@ pub fn borrow(from: &impl AsDescriptor) -> Borrowed<'_> {
         from.as_handle()
     }
 }
+
+/// A descriptor of ours for what the one of this number leads to, and the end of passing that number on: from now on
+/// it is closed in programs that this process executes, unless it is 0, 1 or 2.
+///
+/// # Errors
+/// `EBADF` if it is not open; [`std::io::ErrorKind::Unsupported`] where descriptors have no numbers.
+pub fn claim(number: i32) -> std::io::Result<Owned> {
+    #[cfg(unix)]
+    {
+        use std::os::fd::FromRawFd;
+        // SAFETY: any number may be asked about; the descriptor that comes back is new and ours.
+        unsafe {
+            let copy = libc::fcntl(number, libc::F_DUPFD_CLOEXEC, 3);
+            if copy < 0 {
+                return Err(std::io::Error::last_os_error());
+            }
+            if number > 2 {
+                libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC);
+            }
+            Ok(Owned::from_raw_fd(copy))
+        }
+    }
+    #[cfg(windows)]
+    {
+        let _ = number;
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
+}

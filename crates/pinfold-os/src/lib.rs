@@ -19,6 +19,7 @@ pub mod descriptor;
 pub mod exit;
 pub mod files;
 pub mod handle;
+pub mod inbox;
 pub mod limits;
 pub mod memory;
 pub mod order;
@@ -27,6 +28,7 @@ pub mod poll;
 pub mod signal;
 pub mod sink;
 pub mod spawn;
+pub mod terminal;
 pub mod users;
 pub mod wait;
 

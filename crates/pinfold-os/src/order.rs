@@ -81,6 +81,9 @@ pub struct Order<'a> {
     pub env: Vec<CString>,
     /// Descriptors of the child. Every other one is closed on exec; 0, 1 and 2 are inherited where not named.
     pub descriptors: Vec<Mapping<'a>>,
+    /// Leave those above 2 that are not named to their own close-on-exec marks instead: what this process was given
+    /// by its own parent is then passed on.
+    pub pass_descriptors: bool,
     /// Where it starts; `None` keeps the directory.
     pub directory: Option<Directory>,
     /// The file mode creation mask.
@@ -125,6 +128,7 @@ impl<'a> Order<'a> {
             argv,
             env,
             descriptors: Vec::new(),
+            pass_descriptors: false,
             directory: None,
             umask: None,
             grouping: Grouping::Inherit,

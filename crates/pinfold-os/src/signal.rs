@@ -193,6 +193,35 @@ impl SignalSet {
     }
 }
 
+/// Runs `body` with a signal blocked in this thread.
+#[cfg(unix)]
+pub(crate) fn with_blocked<T>(signal: Signal, body: impl FnOnce() -> T) -> T {
+    with_mask(libc::SIG_BLOCK, signal, body)
+}
+
+/// Runs `body` with a signal not blocked in this thread.
+#[cfg(unix)]
+pub(crate) fn with_unblocked<T>(signal: Signal, body: impl FnOnce() -> T) -> T {
+    with_mask(libc::SIG_UNBLOCK, signal, body)
+}
+
+#[cfg(unix)]
+fn with_mask<T>(how: i32, signal: Signal, body: impl FnOnce() -> T) -> T {
+    // SAFETY: the sets are filled before they are read, and live in this frame.
+    let before = unsafe {
+        let mut set = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, signal.number());
+        let mut before = std::mem::zeroed();
+        libc::pthread_sigmask(how, &raw const set, &raw mut before);
+        before
+    };
+    let result = body();
+    // SAFETY: the mask that this thread had.
+    unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut()) };
+    result
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]

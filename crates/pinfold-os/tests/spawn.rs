@@ -135,6 +135,22 @@ fn a_descriptor_goes_where_it_is_wanted_and_no_other_follows() {
 }
 
 #[test]
+fn what_was_given_to_us_is_passed_on_where_ordered() {
+    let (given, ours) = (File::open("/dev/zero").unwrap(), File::open("/dev/full").unwrap());
+    rustix::io::fcntl_setfd(&given, rustix::io::FdFlags::empty()).unwrap();
+    let mut order = shell("readlink /proc/self/fd/*");
+    for (pass, seen) in [(false, false), (true, true)] {
+        order.pass_descriptors = pass;
+        for route in routes() {
+            let (text, _) = capture(route, order.clone()).unwrap();
+            assert_eq!(text.contains("/dev/zero"), seen, "{route:?}: {text}");
+            assert!(!text.contains("/dev/full"), "{route:?}: {text}");
+        }
+    }
+    drop(ours);
+}
+
+#[test]
 fn sessions_and_groups_are_of_its_own_where_ordered() {
     // pid, group, session: fields 1, 5 and 6 of stat.
     let script = "set -- $(cat /proc/$$/stat); [ $5 = $1 ] && echo leads group; [ $6 = $1 ] && echo leads session; true";

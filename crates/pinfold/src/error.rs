@@ -78,6 +78,7 @@ struct Inner {
     source: Option<io::Error>,
     output: Option<Output<Vec<u8>>>,
     timeout: Option<Duration>,
+    blames_program: bool,
 }
 
 /// The result of everything in this crate that can fail.
@@ -94,6 +95,7 @@ impl Error {
             source: None,
             output: None,
             timeout: None,
+            blames_program: false,
         }))
     }
 
@@ -119,6 +121,18 @@ impl Error {
     pub(crate) fn after(mut self, timeout: Option<Duration>) -> Error {
         self.0.timeout = timeout;
         self
+    }
+
+    #[must_use]
+    pub(crate) fn blame_program(mut self) -> Error {
+        self.0.blames_program = true;
+        self
+    }
+
+    /// Whether nothing was started because of the program's own file: it was not found, or cannot be executed. Not so
+    /// where something else is missing or refused: its directory, a file to read, a privilege.
+    pub fn blames_program(&self) -> bool {
+        self.0.blames_program
     }
 
     /// What kind of failure it is.

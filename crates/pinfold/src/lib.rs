@@ -57,7 +57,7 @@ pub use outcome::{Cause, Ending, Guarantee, Mechanism, Outcome, Seen, Stray, Str
 pub use output::Output;
 pub use pinfold_os::handle::Pid;
 pub use pinfold_os::limits::Resource;
-pub use pinfold_os::signal::Signal;
+pub use pinfold_os::signal::{Signal, SignalSet};
 pub use plan::Plan;
 #[cfg(feature = "serde")]
 pub use runner::RunnerJson;

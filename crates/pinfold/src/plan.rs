@@ -149,7 +149,8 @@ fn find(command: &Command, search: Option<&OsStr>) -> Result<PathBuf> {
                 }
             }
             other => command.error(kind, other.to_string()),
-        };
+        }
+        .blame_program();
         // A directory that is not there makes every program in it not found; the directory is what to name.
         match &command.cwd {
             Some(cwd) if kind == ErrorKind::NotFound && !cwd.is_dir() => launch::no_directory(command, cwd),

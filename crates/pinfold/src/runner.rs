@@ -13,6 +13,7 @@ use crate::plan::Extras;
 use crate::running::Running;
 use crate::settings::Stream;
 use crate::verbs;
+use pinfold_os::signal::SignalSet;
 
 /// What can run commands, with every verb that waits for the end.
 ///
@@ -132,6 +133,8 @@ impl<R: Runner + ?Sized> RunnerJson for R {}
 pub struct Host {
     cancel: Option<CancelToken>,
     listener: Option<Listener>,
+    mask: Option<SignalSet>,
+    pass_descriptors: bool,
 }
 
 impl Host {
@@ -153,6 +156,22 @@ impl Host {
         self.listener = Some(Listener::new(listener));
         self
     }
+
+    /// Starts programs with these signals blocked, instead of those that the calling thread has blocked: for one that
+    /// takes its own signals by blocking them (`signalfd(2)`).
+    #[must_use]
+    pub fn signal_mask(mut self, blocked: SignalSet) -> Host {
+        self.mask = Some(blocked);
+        self
+    }
+
+    /// Leaves descriptors above 2 open in programs where they are not marked close-on-exec, instead of closing all of
+    /// them: for a tool that stands in front of a program and passes on what it was given itself.
+    #[must_use]
+    pub fn pass_descriptors(mut self) -> Host {
+        self.pass_descriptors = true;
+        self
+    }
 }
 
 impl Runner for Host {
@@ -161,7 +180,11 @@ impl Runner for Host {
         if cancelled {
             return Err(command.error(ErrorKind::Cancelled, "was cancelled before it was started"));
         }
-        command.plan()?.launch(Extras { cancel: self.cancel.clone() })
+        command.plan()?.launch(Extras {
+            cancel: self.cancel.clone(),
+            mask: self.mask,
+            pass_descriptors: self.pass_descriptors,
+        })
     }
 
     fn listener(&self) -> Option<&Listener> {

@@ -20,6 +20,7 @@ pub(super) struct Script {
     /// (source, target); sources are rewritten when they have to be moved out of the way.
     pub(super) descriptors: *mut (i32, i32),
     pub(super) descriptor_count: usize,
+    pub(super) pass_descriptors: bool,
     /// The first number that is neither a target nor the report pipe.
     pub(super) free_descriptor: i32,
     pub(super) directory: *const c_char,
@@ -166,7 +167,9 @@ pub(super) unsafe fn prepare(script: *mut Script) -> Done {
         if s.cgroup >= 0 && s.enters_cgroup {
             enter_cgroup(s.cgroup)?;
         }
-        close_others(s)?;
+        if !s.pass_descriptors {
+            close_others(s)?;
+        }
         place_descriptors(s)?;
         take_group(s)?;
         if let Some(umask) = s.umask {

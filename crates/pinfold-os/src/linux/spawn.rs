@@ -236,6 +236,7 @@ impl Layout {
             env: self.env.as_ptr(),
             descriptors: self.descriptors.as_mut_ptr(),
             descriptor_count: self.descriptors.len(),
+            pass_descriptors: order.pass_descriptors,
             free_descriptor: self.free_descriptor,
             directory: match &order.directory {
                 Some(Directory::Path(path)) => path.as_ptr(),

@@ -14,6 +14,7 @@ use pinfold_os::descriptor::{Owned, borrow};
 use pinfold_os::handle::Pid;
 use pinfold_os::order::{Directory, Grouping, Mapping, Order, SpawnError, Step};
 use pinfold_os::pipe;
+use pinfold_os::signal::SignalSet;
 use pinfold_os::sink::Sink;
 use pinfold_os::spawn;
 use std::convert::Infallible;
@@ -26,6 +27,8 @@ use std::time::Instant;
 #[derive(Default)]
 pub(crate) struct Extras {
     pub(crate) cancel: Option<CancelToken>,
+    pub(crate) mask: Option<SignalSet>,
+    pub(crate) pass_descriptors: bool,
 }
 
 /// The child's ends of its three streams; what is `None` it inherits.
@@ -69,6 +72,8 @@ impl Plan<'_> {
         let started = Instant::now();
         let process = {
             let mut order = self.order(&ends);
+            order.mask = extras.mask;
+            order.pass_descriptors = extras.pass_descriptors;
             container.admit(&mut order, command.process.foreground);
             spawn::spawn(&order).map_err(|error| self.explain(error))?
         };
@@ -218,13 +223,13 @@ impl Plan<'_> {
         let kind = kind_of(&error.source);
         let explained = match error.step {
             Step::Exec if kind == ErrorKind::ResourceLimit || is_too_big(errno) => {
-                command.error(kind, format!("cannot be executed: {}", error.source))
+                command.error(kind, format!("cannot be executed: {}", error.source)).blame_program()
             }
             Step::Exec => {
                 let from = command.cwd.as_deref().unwrap_or(Path::new("")).join(&self.path);
                 let why = explain_exec_failure(&from, errno);
                 let kind = if kind == ErrorKind::NotFound { kind } else { ErrorKind::PermissionDenied };
-                command.error(kind, format!("cannot be executed: {why}"))
+                command.error(kind, format!("cannot be executed: {why}")).blame_program()
             }
             Step::Directory => match &command.cwd {
                 Some(cwd) if kind == ErrorKind::NotFound => no_directory(command, cwd),

@@ -1,0 +1,321 @@
+//! The one definition of each option of `pinfold run`.
+
+use super::values::{self, GUARANTEES, ISOLATIONS, Read};
+use super::{EnvChange, RunArgs};
+use pinfold::Stdio;
+use std::ffi::OsStr;
+
+/// An option.
+#[derive(Clone, Copy)]
+pub(crate) struct Flag {
+    pub(crate) long: &'static str,
+    pub(crate) short: Option<char>,
+    pub(crate) value: Value,
+    pub(crate) heading: Heading,
+    /// A line.
+    pub(crate) about: &'static str,
+    /// What `--help` says after that line.
+    pub(crate) more: &'static str,
+    /// Every value, where they are a closed set.
+    pub(crate) choices: fn() -> Vec<&'static str>,
+    /// What the tools that people come from call it: good for a hint, not for use.
+    pub(crate) elsewhere: &'static [&'static str],
+    /// Puts the value, empty where there is none, into the arguments.
+    pub(crate) apply: fn(&mut RunArgs, &OsStr) -> Read<()>,
+}
+
+/// What an option wants after its name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Value {
+    /// Nothing.
+    None,
+    /// A value, which this names.
+    Needed(&'static str),
+    /// A value after `=`, or nothing.
+    Optional(&'static str),
+}
+
+/// What options are grouped by.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Heading {
+    Time,
+    Streams,
+    Environment,
+    User,
+    Process,
+    Containment,
+    Reporting,
+}
+
+impl Heading {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Heading::Time => "Time, end and retry",
+            Heading::Streams => "Streams",
+            Heading::Environment => "Environment and directory",
+            Heading::User => "User and privileges",
+            Heading::Process => "Process",
+            Heading::Containment => "Containment",
+            Heading::Reporting => "What pinfold tells",
+        }
+    }
+}
+
+type Apply = fn(&mut RunArgs, &OsStr) -> Read<()>;
+
+const fn flag(long: &'static str, value: Value, heading: Heading, about: &'static str, apply: Apply) -> Flag {
+    Flag { long, short: None, value, heading, about, more: "", choices: Vec::new, elsewhere: &[], apply }
+}
+
+impl Flag {
+    const fn short(self, short: char) -> Flag {
+        Flag { short: Some(short), ..self }
+    }
+
+    const fn more(self, more: &'static str) -> Flag {
+        Flag { more, ..self }
+    }
+
+    const fn choices(self, choices: fn() -> Vec<&'static str>) -> Flag {
+        Flag { choices, ..self }
+    }
+
+    const fn elsewhere(self, elsewhere: &'static [&'static str]) -> Flag {
+        Flag { elsewhere, ..self }
+    }
+}
+
+/// Stores a value; what was read wrongly is passed on.
+fn put<T>(place: &mut T, read: Read<T>) -> Read<()> {
+    *place = read?;
+    Ok(())
+}
+
+/// A text read by `read`.
+fn some<T>(value: &OsStr, read: fn(&str) -> Read<T>) -> Read<Option<T>> {
+    read(values::text(value)?).map(Some)
+}
+
+fn names<T>(choices: values::Choices<T>) -> Vec<&'static str> {
+    choices.iter().map(|(name, _)| *name).collect()
+}
+
+use Heading::{Containment, Environment, Process, Reporting, Streams, Time, User};
+use Value::{Needed, None as Nothing, Optional};
+
+/// Every option, in the order of the help.
+pub(crate) const FLAGS: &[Flag] = &[
+    flag("timeout", Needed("DURATION"), Time, "Stop all of it when it has run this long", |run, value| {
+        put(&mut run.timeout, some(value, values::duration))
+    })
+    .short('t')
+    .more("Durations are 500ms, 5s, 2m, 1h30m, or a number of seconds. pinfold then exits with 124."),
+    flag("grace", Needed("DURATION"), Time, "Between the stop signal and SIGKILL [default: 5s]", |run, value| {
+        put(&mut run.grace, some(value, values::duration))
+    })
+    .short('k')
+    .elsewhere(&["kill-after"])
+    .more("0 kills at once."),
+    flag("signal", Needed("SIGNAL"), Time, "Stop with this signal [default: TERM]", |run, value| {
+        put(&mut run.signal, some(value, values::signal))
+    })
+    .short('s')
+    .elsewhere(&["kill-signal"])
+    .more("A name (INT, SIGINT, RTMIN+1) or a number."),
+    flag("idle-timeout", Needed("DURATION"), Time, "Stop all of it when it wrote nothing for this long", |run, value| {
+        put(&mut run.idle_timeout, some(value, values::duration))
+    })
+    .more("Its output then goes through pinfold: the program sees a pipe there, and no terminal."),
+    flag("strays", Needed("RULE"), Time, "What outlives the program: stop[:DURATION] or wait [default: stop:100ms]", |run, value| {
+        put(&mut run.strays, some(value, values::strays))
+    })
+    .more("stop: they may go on for that long, then they are stopped like the program would be. wait: pinfold waits \
+           for the last of them."),
+    flag("retry", Needed("N"), Time, "Try again up to N times when it fails [default: 0]", |run, value| {
+        put(&mut run.retry, values::text(value).and_then(values::number))
+    })
+    .elsewhere(&["retries"])
+    .more("A run that was stopped by a signal to pinfold, or by ^C, is not tried again."),
+    flag("retry-pause", Needed("DURATION"), Time, "Before the first retry; it doubles, up to 30s [default: 100ms]", |run, value| {
+        put(&mut run.retry_pause, some(value, values::duration))
+    }),
+    flag("success-codes", Needed("LIST"), Time, "The exit codes that are no failure [default: 0]", |run, value| {
+        put(&mut run.success_codes, some(value, values::numbers))
+    })
+    .more("As in 0,2-4. For --retry and the \"success\" of --json; pinfold exits with the program's own code."),
+    //
+    flag("stdin", Needed("FILE"), Streams, "Read from a file, null or inherit [default: inherit]", |run, value| {
+        put(&mut run.stdin, Ok(Some(values::stdin(value))))
+    })
+    .more("A file of such a name is ./null."),
+    flag("stdout", Needed("FILE"), Streams, "Write to a file, append:FILE, null or inherit [default: inherit]", |run, value| {
+        put(&mut run.stdout, Ok(Some(values::stdio(value))))
+    }),
+    flag("stderr", Needed("FILE"), Streams, "The same for standard error; stdout joins the two", |run, value| {
+        let joined = value == "stdout";
+        put(&mut run.stderr, Ok(Some(if joined { Stdio::Stdout } else { values::stdio(value) })))
+    }),
+    flag("output-limit", Needed("BYTES[:POLICY]"), Streams, "The most that each output stream may give", |run, value| {
+        let (number, policy) = values::limit(values::text(value)?)?;
+        run.overflow = policy.or(run.overflow);
+        put(&mut run.max_bytes, values::size(number).map(Some))
+    })
+    .more("Sizes are 4096, 64k, 8MiB (1024 each) or 8MB (1000). Policies: error stops the run, and pinfold exits with \
+           123 [default]; drop-newest passes the first of it on and drops the rest; drop-oldest drops what the reader \
+           of pinfold's output was too slow to take. Output then goes through pinfold: the program sees a pipe."),
+    flag("max-lines", Needed("LINES[:POLICY]"), Streams, "The most lines of each output stream", |run, value| {
+        let (number, policy) = values::limit(values::text(value)?)?;
+        run.overflow = policy.or(run.overflow);
+        put(&mut run.max_lines, values::number(number).map(Some))
+    })
+    .more("As --output-limit, and with the same policy where both are given."),
+    //
+    flag("env", Needed("NAME=VALUE"), Environment, "Set an environment variable", |run, value| {
+        let (name, value) = values::variable(value)?;
+        run.env.push(EnvChange::Set(name, value));
+        Ok(())
+    })
+    .short('e')
+    .elsewhere(&["setenv"])
+    .more("May be repeated, like the next two; of several words on a name the last holds."),
+    flag("env-remove", Needed("NAME"), Environment, "Leave an environment variable out", |run, value| {
+        run.env.push(EnvChange::Remove(value.to_owned()));
+        Ok(())
+    })
+    .short('u')
+    .elsewhere(&["unset", "unset-env"]),
+    flag("env-file", Needed("FILE"), Environment, "Set the variables of a file", |run, value| {
+        run.env.push(EnvChange::File(value.into()));
+        Ok(())
+    })
+    .more("NAME=VALUE on each line. Empty lines and those that begin with # are skipped, `export ` in front and a pair \
+           of quotes around the value are taken off, and nothing is expanded."),
+    flag("env-clear", Nothing, Environment, "Start from an empty environment", |run, _| {
+        put(&mut run.env_clear, Ok(true))
+    })
+    .short('i')
+    .elsewhere(&["ignore-environment", "clearenv"]),
+    flag("inherit-env", Needed("NAME,NAME"), Environment, "Start from an empty environment with just these", |run, value| {
+        run.inherit_env.extend(values::names(value)?);
+        Ok(())
+    }),
+    flag("cwd", Needed("DIRECTORY"), Environment, "Start in this directory", |run, value| {
+        put(&mut run.cwd, Ok(Some(value.into())))
+    })
+    .short('C')
+    .elsewhere(&["chdir", "directory"])
+    .more("A program given by a relative path is looked for from there."),
+    //
+    flag("user", Needed("[USER][:GROUP]"), User, "Run it as this user, with that user's groups", |run, value| {
+        put(&mut run.user, some(value, |text| Ok(text.to_owned())))
+    })
+    .elsewhere(&["userspec", "reuid"])
+    .more("Names or numbers; sets HOME unless --env does. With a group it has that group alone."),
+    flag("uid", Needed("UID"), User, "Run it with this user id; its groups stay ours", |run, value| {
+        put(&mut run.uid, some(value, values::number))
+    }),
+    flag("gid", Needed("GID"), User, "Run it with this group id", |run, value| {
+        put(&mut run.gid, some(value, values::number))
+    })
+    .elsewhere(&["regid"]),
+    flag("groups", Needed("LIST"), User, "Run it with just these supplementary groups, by id", |run, value| {
+        let none = value.is_empty();
+        put(&mut run.groups, if none { Ok(Some(Vec::new())) } else { some(value, values::numbers) })
+    })
+    .more("As in 4,24-27; an empty list is none."),
+    flag("no-new-privs", Nothing, User, "Bar it from gaining privileges, by setuid programs say", |run, _| {
+        put(&mut run.no_new_privs, Ok(true))
+    }),
+    //
+    flag("arg0", Needed("NAME"), Process, "Tell the program that it is called this (argv[0])", |run, value| {
+        put(&mut run.arg0, Ok(Some(value.to_owned())))
+    })
+    .elsewhere(&["argv0"]),
+    flag("setsid", Nothing, Process, "Give it a session of its own, without a terminal", |run, _| {
+        put(&mut run.setsid, Ok(true))
+    }),
+    flag("umask", Needed("MASK"), Process, "Its file mode creation mask, in octal", |run, value| {
+        put(&mut run.umask, some(value, values::octal))
+    }),
+    flag("nice", Needed("N"), Process, "Its nice value itself, -20 (first) to 19", |run, value| {
+        put(&mut run.nice, some(value, values::number))
+    })
+    .short('n')
+    .elsewhere(&["adjustment"]),
+    flag("affinity", Needed("LIST"), Process, "The CPUs that it may run on, as in 0,2-3", |run, value| {
+        put(&mut run.affinity, some(value, values::numbers))
+    })
+    .elsewhere(&["cpu-list", "cpus"]),
+    flag("ionice", Needed("CLASS[:LEVEL]"), Process, "Its I/O priority: idle, best-effort:0..7, realtime:0..7", |run, value| {
+        put(&mut run.io_priority, some(value, values::io_priority))
+    }),
+    flag("rlimit", Needed("NAME=SOFT[:HARD]"), Process, "A resource limit, as in nofile=64:128", |run, value| {
+        run.rlimits.push(values::rlimit(values::text(value)?)?);
+        Ok(())
+    })
+    .more("May be repeated. Each process has it for itself. Bounds are numbers, sizes or unlimited; the names are those \
+           of getrlimit(2) in lower case: as, core, cpu, data, fsize, memlock, nofile, nproc, stack, ..."),
+    flag("oom-score-adj", Needed("N"), Process, "How soon the kernel ends it for want of memory, -1000 to 1000", |run, value| {
+        put(&mut run.oom_score_adj, some(value, values::number))
+    }),
+    //
+    flag("isolation", Needed("CONTAINER"), Containment, "What holds it together [default: best]", |run, value| {
+        put(&mut run.isolation, values::choice(values::text(value)?, ISOLATIONS))
+    })
+    .choices(|| names(ISOLATIONS))
+    .more("best takes the best that this host offers: a cgroup v2 where one can be made, else a process group. What \
+           is asked for by name and cannot be had is an error."),
+    flag("require", Needed("GUARANTEE"), Containment, "Refuse to run it with less than this", |run, value| {
+        put(&mut run.require, values::choice(values::text(value)?, GUARANTEES).map(Some))
+    })
+    .choices(|| names(GUARANTEES))
+    .more("best-effort: descendants that try can get away. while-owner-lives: none gets away unless pinfold itself is \
+           killed. guarded, kernel: not even then."),
+    //
+    flag("json", Optional("FD"), Reporting, "Write a JSON record of the outcome [default: to 2]", |run, value| {
+        let none = value.is_empty();
+        put(&mut run.json, if none { Ok(Some(2)) } else { some(value, values::number) })
+    })
+    .more("One line, on a descriptor that pinfold was given (--json=3 3>record.json), after all that the program wrote. \
+           On 2 it stands in place of what pinfold would say there. Its \"schema\" is pinfold.run/1."),
+    flag("explain", Nothing, Reporting, "Print what would be done, and start nothing", |run, _| {
+        put(&mut run.explain, Ok(true))
+    })
+    .elsewhere(&["dry-run"])
+    .more("With --json as JSON, whose \"schema\" is pinfold.plan/1."),
+    flag("quiet", Nothing, Reporting, "Say nothing of timeouts, limits, retries and strays", |run, _| {
+        put(&mut run.quiet, Ok(true))
+    })
+    .short('q')
+    .more("What keeps the program from being started is still said."),
+    flag("verbose", Nothing, Reporting, "Say how it was started and how it ended", |run, _| {
+        put(&mut run.verbose, Ok(true))
+    })
+    .short('v'),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_is_given_twice_and_help_is_free() {
+        let mut names: Vec<String> = FLAGS.iter().map(|flag| flag.long.to_owned()).collect();
+        names.extend(FLAGS.iter().filter_map(|flag| flag.short.map(String::from)));
+        names.extend(FLAGS.iter().flat_map(|flag| flag.elsewhere.iter().map(|name| (*name).to_owned())));
+        names.extend(["help".to_owned(), "h".to_owned()]);
+        let all = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), all);
+    }
+
+    #[test]
+    fn every_option_is_explained_in_a_line() {
+        for flag in FLAGS {
+            let (about, long) = (flag.about, flag.long);
+            assert!(about.len() <= 80 && about.starts_with(char::is_uppercase), "--{long}: {about}");
+            assert!(!about.ends_with('.') && (flag.more.is_empty() || flag.more.ends_with('.')), "--{long}");
+        }
+    }
+}

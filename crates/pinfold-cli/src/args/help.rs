@@ -1,0 +1,171 @@
+//! Help, completions and the manual: what clap makes of the definitions of the options.
+
+use super::Page;
+use super::flags::{FLAGS, Flag, Value};
+use crate::exit;
+use clap::builder::{PossibleValuesParser, ValueParser};
+use clap::{Arg, ArgAction, Command, ValueHint};
+
+/// What is said of the tool in a line.
+const ABOUT: &str = "Run commands contained: nothing they start outlives them unless you say so";
+
+const PINFOLD_EXAMPLES: &str = "\
+Examples:
+  pinfold run -- make -j4             whatever it starts ends with it
+  pinfold run -t 5m -- cargo test     all of it is stopped after five minutes
+  pinfold run --explain -- make       what would be done, and nothing started
+  pinfold completions bash            to be sourced by a shell
+  pinfold man run | man -l -          the manual page of `run`";
+
+const RUN_ABOUT: &str = "Run a program contained, and end as it ends";
+
+const RUN_LONG_ABOUT: &str = "\
+Run a program contained, and end as it ends.
+
+Everything that the program starts lives in one container with it. What is still there after the program has ended is \
+stopped, and so is all of it at a timeout, or when pinfold is told to stop by SIGTERM or SIGHUP (a second one, half a \
+second later or more, kills). Other signals are passed on. The terminal works as without pinfold: ^C, ^Z and the rest \
+reach the program itself, and pinfold waits for what it makes of them.";
+
+const RUN_EXAMPLES: &str = "\
+Examples:
+  pinfold run -- make -j4
+  pinfold run --timeout 5m --grace 10s -- cargo test
+  pinfold run --idle-timeout 60s --output-limit 10MiB -- ./build.sh
+  pinfold run --user www-data --rlimit nofile=1024 --cwd /srv -- ./server
+  pinfold run --json=3 -- make 3>outcome.json
+  pinfold run --retry 3 --retry-pause 1s -- curl -fsS https://example.org";
+
+/// The whole tool as clap sees it.
+pub(crate) fn tool() -> Command {
+    let page = Arg::new("page").value_name("COMMAND").value_parser(["run"]).help("The command");
+    let shell = Arg::new("shell").value_name("SHELL").required(true).help("The shell");
+    let shells = PossibleValuesParser::new(["bash", "elvish", "fish", "powershell", "zsh"]);
+    Command::new("pinfold")
+        .bin_name("pinfold")
+        .version(env!("CARGO_PKG_VERSION"))
+        .about(ABOUT)
+        .after_help(PINFOLD_EXAMPLES)
+        .subcommand_required(true)
+        .disable_help_subcommand(true)
+        .subcommand(run())
+        .subcommand(
+            Command::new("completions")
+                .about("Write the completions of a shell")
+                .arg(shell.value_parser(shells)),
+        )
+        .subcommand(Command::new("man").about("Write a manual page in roff").arg(page.clone()))
+        .subcommand(Command::new("help").about("Show the help of a command").arg(page))
+}
+
+/// The command of a page.
+pub(crate) fn command(page: Page) -> Command {
+    match page {
+        Page::Pinfold => tool(),
+        Page::Run => run().bin_name("pinfold run").display_name("pinfold-run"),
+    }
+}
+
+fn run() -> Command {
+    let program = Arg::new("program")
+        .value_name("PROGRAM")
+        .required(true)
+        .help("What to run: a path, or a name in PATH");
+    let args = Arg::new("args").value_name("ARGUMENT").help("Its arguments, as they are: no shell sees them");
+    Command::new("run")
+        .about(RUN_ABOUT)
+        .long_about(RUN_LONG_ABOUT)
+        .override_usage("pinfold run [OPTIONS] [--] PROGRAM [ARGUMENT]...")
+        .after_help(RUN_EXAMPLES)
+        .after_long_help(format!("{}\n\n{RUN_EXAMPLES}", exit::table()))
+        .args(FLAGS.iter().map(arg))
+        .arg(program.value_hint(ValueHint::CommandName))
+        .arg(
+            args.num_args(0..)
+                .trailing_var_arg(true)
+                .allow_hyphen_values(true)
+                .value_hint(ValueHint::FilePath),
+        )
+}
+
+fn arg(flag: &Flag) -> Arg {
+    let arg = Arg::new(flag.long).long(flag.long).help(flag.about).help_heading(flag.heading.as_str());
+    let arg =
+        if flag.more.is_empty() { arg } else { arg.long_help(format!("{}. {}", flag.about, flag.more)) };
+    let arg = match flag.short {
+        Some(short) => arg.short(short),
+        None => arg,
+    };
+    let choices = (flag.choices)();
+    let parser: ValueParser =
+        if choices.is_empty() { ValueParser::os_string() } else { PossibleValuesParser::new(choices).into() };
+    match flag.value {
+        Value::None => arg.action(ArgAction::SetTrue),
+        Value::Needed(name) => arg
+            .action(ArgAction::Append)
+            .value_name(name)
+            .value_parser(parser)
+            .value_hint(hint(name))
+            .allow_hyphen_values(true),
+        Value::Optional(name) => arg
+            .action(ArgAction::Set)
+            .value_name(name)
+            .value_parser(parser)
+            .num_args(0..=1)
+            .require_equals(true),
+    }
+}
+
+/// What a shell may complete in the place of such a value.
+fn hint(name: &str) -> ValueHint {
+    match name {
+        "FILE" => ValueHint::FilePath,
+        "DIRECTORY" => ValueHint::DirPath,
+        "[USER][:GROUP]" => ValueHint::Username,
+        _ => ValueHint::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn clap_has_nothing_to_object_to() {
+        tool().debug_assert();
+    }
+
+    /// What clap completes and documents is what is read: each option, given to both, is an option of both.
+    #[test]
+    fn clap_reads_what_we_read() {
+        for flag in FLAGS {
+            let value = match (flag.choices)().first() {
+                Some(choice) => (*choice).to_owned(),
+                None => "1".to_owned(),
+            };
+            let word = match flag.value {
+                Value::None => format!("--{}", flag.long),
+                _ => format!("--{}={value}", flag.long),
+            };
+            let matches = tool().try_get_matches_from(["pinfold", "run", &word, "--", "make", "-x"]).unwrap();
+            let (_, run) = matches.subcommand().unwrap();
+            assert_eq!(run.get_one::<String>("program").unwrap(), "make");
+            assert_eq!(run.get_many::<String>("args").unwrap().next().unwrap(), "-x");
+            assert!(run.value_source(flag.long).is_some(), "{word}");
+        }
+    }
+
+    #[test]
+    fn help_reads_as_it_was_read_last() {
+        for (name, page, long) in
+            [("pinfold", Page::Pinfold, true), ("run-short", Page::Run, false), ("run", Page::Run, true)]
+        {
+            let mut command = command(page).term_width(100);
+            let help = if long { command.render_long_help() } else { command.render_help() };
+            insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "../../../../api" }, {
+                insta::assert_snapshot!(format!("help-{name}"), help.to_string());
+            });
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The exit codes of pinfold as a contract, and the end of this process.
+//!
+//! What is written here is what docs/exit-codes.md and `--help` say, and no other place decides an exit code.
+
+use pinfold::{Cause, Ending, Error, ErrorKind, Outcome, Signal};
+use std::fmt::Write as _;
+
+/// The output went over a limit that says that this is an error.
+pub(crate) const OUTPUT_LIMIT: u8 = 123;
+/// Kept for a run that was cancelled.
+pub(crate) const CANCELLED: u8 = 122;
+/// One of the timeouts passed, whatever the program made of being stopped.
+pub(crate) const TIMEOUT: u8 = 124;
+/// pinfold itself failed, or was asked for what means nothing or cannot be had.
+pub(crate) const FAILED: u8 = 125;
+/// The program is there and cannot be executed.
+pub(crate) const CANNOT_EXECUTE: u8 = 126;
+/// There is no such program.
+pub(crate) const NOT_FOUND: u8 = 127;
+
+/// The contract, in words: what is exited with, and when.
+const CONTRACT: &[(&str, &str)] = &[
+    ("0 to 255", "the program's own exit code"),
+    ("a signal", "the program was ended by it, and so is pinfold (a shell shows 128+n)"),
+    ("128+n", "the same, where a signal cannot end pinfold: as PID 1 of a container"),
+    ("122", "kept for a run that was cancelled"),
+    ("123", "the output went over --output-limit or --max-lines, and their policy is error"),
+    ("124", "--timeout or --idle-timeout passed, however the program then ended"),
+    ("125", "pinfold itself failed: bad usage, a refusal, a file or a privilege that is missing"),
+    ("126", "the program was found and cannot be executed"),
+    ("127", "the program was not found"),
+];
+
+/// The contract as a table.
+pub(crate) fn table() -> String {
+    let mut table = String::from("Exit status:");
+    for (what, when) in CONTRACT {
+        // Writing to a String cannot fail.
+        let _ = write!(table, "\n  {what:<10}{when}");
+    }
+    table
+}
+
+/// How pinfold ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// With this code.
+    Code(u8),
+    /// By this signal.
+    Signal(Signal),
+}
+
+impl End {
+    /// The end that tells of a run.
+    pub(crate) fn of(outcome: &Outcome) -> End {
+        match (outcome.cause, outcome.ending) {
+            (Cause::Timeout | Cause::IdleTimeout, _) => End::Code(TIMEOUT),
+            (Cause::OutputLimit, _) => End::Code(OUTPUT_LIMIT),
+            (Cause::Cancelled, _) => End::Code(CANCELLED),
+            (_, Ending::Exited { code }) => End::Code(u8::try_from(code).unwrap_or(FAILED)),
+            (_, Ending::Signalled { signal, .. }) => End::Signal(signal),
+            _ => End::Code(FAILED),
+        }
+    }
+
+    /// The end that tells of a program that was not started.
+    pub(crate) fn of_error(error: &Error) -> End {
+        End::Code(match (error.blames_program(), error.kind()) {
+            (true, ErrorKind::NotFound) => NOT_FOUND,
+            (true, ErrorKind::InvalidInput) if error.os_error().is_none() => FAILED,
+            (true, _) => CANNOT_EXECUTE,
+            (false, _) => FAILED,
+        })
+    }
+
+    /// Ends this process.
+    pub(crate) fn leave(self) -> ! {
+        match self {
+            End::Code(code) => std::process::exit(code.into()),
+            End::Signal(signal) => pinfold_os::exit::by_signal(signal),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    /// An outcome as it comes from elsewhere.
+    fn outcome(cause: &str, ending: &serde_json::Value) -> Outcome {
+        let none = serde_json::json!({"bytes": 0, "lines": 0, "truncated": false});
+        serde_json::from_value(serde_json::json!({
+            "ending": ending, "cause": cause, "duration_seconds": 1.0,
+            "usage": {"user_seconds": 0.0, "system_seconds": 0.0, "peak_memory_bytes": null},
+            "stdout": none, "stderr": none,
+            "strays": {"count": 0, "killed": false, "some": [], "holding_output": []},
+            "mechanism": "cgroup_v2", "guarantee": "while_owner_lives",
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_run_ends_as_its_program_unless_pinfold_ended_it() {
+        let exited = |code: i32| serde_json::json!({"exited": {"code": code}});
+        let signalled = serde_json::json!({"signalled": {"signal": "TERM", "core_dumped": false}});
+        for (cause, ending, end) in [
+            ("itself", exited(0), End::Code(0)),
+            ("itself", exited(255), End::Code(255)),
+            ("itself", signalled.clone(), End::Signal(Signal::TERM)),
+            ("stopped", exited(3), End::Code(3)),
+            ("stopped", signalled.clone(), End::Signal(Signal::TERM)),
+            ("timeout", exited(0), End::Code(TIMEOUT)),
+            ("timeout", signalled.clone(), End::Code(TIMEOUT)),
+            ("idle_timeout", signalled.clone(), End::Code(TIMEOUT)),
+            ("output_limit", signalled.clone(), End::Code(OUTPUT_LIMIT)),
+            ("cancelled", signalled, End::Code(CANCELLED)),
+            ("itself", serde_json::json!("lost"), End::Code(FAILED)),
+            ("itself", exited(-1), End::Code(FAILED)),
+        ] {
+            assert_eq!(End::of(&outcome(cause, &ending)), end, "{cause} {ending}");
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn what_cannot_be_started_is_told_from_what_is_refused() {
+        use pinfold::Command;
+        let end = |command: Command| End::of_error(&command.start().unwrap_err());
+        assert_eq!(end(Command::new("no-such-program")), End::Code(NOT_FOUND));
+        assert_eq!(end(Command::new("/etc/passwd")), End::Code(CANNOT_EXECUTE));
+        assert_eq!(end(Command::new("/")), End::Code(CANNOT_EXECUTE));
+        assert_eq!(end(Command::new("true").arg("x".repeat(1 << 20))), End::Code(CANNOT_EXECUTE));
+        assert_eq!(end(Command::new("")), End::Code(FAILED));
+        assert_eq!(end(Command::new("a\0b")), End::Code(FAILED));
+        assert_eq!(end(Command::new("true").cwd("/nowhere")), End::Code(FAILED));
+        assert_eq!(end(Command::new("true").stdin_file("/nowhere")), End::Code(FAILED));
+        assert_eq!(end(Command::new("true").nice(99)), End::Code(FAILED));
+    }
+
+    #[test]
+    fn the_page_on_exit_codes_and_the_help_say_the_same() {
+        let page = include_str!("../../../docs/exit-codes.md");
+        for (what, when) in CONTRACT {
+            let row = format!("| {what} | {when} |");
+            assert!(page.contains(&row), "docs/exit-codes.md lacks: {row}");
+        }
+        for code in [CANCELLED, OUTPUT_LIMIT, TIMEOUT, FAILED, CANNOT_EXECUTE, NOT_FOUND] {
+            assert!(CONTRACT.iter().any(|(what, _)| *what == code.to_string()), "{code}");
+        }
+    }
+}

@@ -1,0 +1,179 @@
+//! `pinfold run`: one program, run to its end, as often as it takes.
+
+mod command;
+mod explain;
+mod job;
+mod letters;
+mod record;
+mod session;
+mod words;
+
+use crate::args::{Misuse, RunArgs};
+use crate::exit::{End, FAILED};
+use crate::out;
+use pinfold::{Cause, Command, Error, ErrorKind, Host, Outcome, Retry, Signal};
+use pinfold_os::inbox::Inbox;
+use record::Record;
+use session::{Finished, Session};
+use std::io;
+
+/// Why the program was not started, or not brought to its end.
+struct Refusal {
+    kind: &'static str,
+    what: String,
+    hint: Option<String>,
+    end: End,
+    /// Whether it may be different the next time.
+    passing: bool,
+}
+
+/// What one attempt came to.
+enum Attempt {
+    Finished(Box<Finished>),
+    Refused(Refusal),
+    /// A signal ended it before there was anything to end.
+    Cut(Signal),
+}
+
+/// Runs the program, and tells how pinfold has to end.
+pub(crate) fn run(args: &RunArgs) -> End {
+    let mut record = match Record::open(args) {
+        Ok(record) => record,
+        Err(misuse) => {
+            out::fail(&misuse.what, Some(&misuse.hint));
+            return End::Code(FAILED);
+        }
+    };
+    let command = match command::build(args) {
+        Ok(command) => command,
+        Err(misuse) => return refuse(&Refusal::from(misuse), &mut record, 0),
+    };
+    if args.explain {
+        return match explain::explain(args, &command) {
+            Ok(end) => end,
+            Err(error) => refuse(&Refusal::from(error), &mut record, 0),
+        };
+    }
+    match Inbox::open(letters::taken()) {
+        Ok(inbox) => repeat(args, &command, &inbox, &mut record),
+        Err(error) => refuse(&Refusal::of_io("its signals cannot be taken", &error), &mut record, 0),
+    }
+}
+
+/// Tries until it succeeds, may not be tried again, or is interrupted.
+fn repeat(args: &RunArgs, command: &Command, inbox: &Inbox, record: &mut Record) -> End {
+    let retry = Retry::times(args.retry.saturating_add(1));
+    let retry = Retry { pause: args.retry_pause.unwrap_or(retry.pause), ..retry };
+    let mut number = 1;
+    loop {
+        let attempt = attempt(args, command, inbox);
+        let (again, ended) = match &attempt {
+            Attempt::Finished(finished) => {
+                let again = !finished.interrupted && !is_success(args, &finished.outcome);
+                (again, words::ended(args, &finished.outcome))
+            }
+            Attempt::Refused(refusal) => (refusal.passing, refusal.what.clone()),
+            Attempt::Cut(_) => (false, String::new()),
+        };
+        if !again || number >= retry.attempts {
+            return conclude(args, attempt, record, number);
+        }
+        let pause = retry.pause_after(number);
+        number += 1;
+        if !args.quiet {
+            out::say(&format!("{ended}; attempt {number} of {} in {pause:?}", retry.attempts));
+        }
+        if let Some(signal) = session::rest(inbox, pause) {
+            return End::Signal(signal);
+        }
+    }
+}
+
+fn attempt(args: &RunArgs, command: &Command, inbox: &Inbox) -> Attempt {
+    // What came while there was no program yet.
+    let early = match letters::before_start(inbox) {
+        Ok(early) => early,
+        Err(signal) => return Attempt::Cut(signal),
+    };
+    let host = Host::new().signal_mask(inbox.mask_before()).pass_descriptors();
+    let session = match Session::start(args, &host, command, inbox) {
+        Ok(session) => session,
+        Err(error) => return Attempt::Refused(error.into()),
+    };
+    if args.verbose {
+        out::say(&words::started(args, session.running()));
+    }
+    match session.finish(early) {
+        Ok(finished) => Attempt::Finished(Box::new(finished)),
+        Err(error) => Attempt::Refused(Refusal::of_io("it cannot be waited for", &error)),
+    }
+}
+
+fn is_success(args: &RunArgs, outcome: &Outcome) -> bool {
+    let codes = args.success_codes.as_deref().unwrap_or(&[0]);
+    outcome.cause == Cause::Itself && outcome.code().is_some_and(|code| codes.contains(&code))
+}
+
+/// Says and records how it ended.
+fn conclude(args: &RunArgs, attempt: Attempt, record: &mut Record, attempts: u32) -> End {
+    match attempt {
+        Attempt::Cut(signal) => End::Signal(signal),
+        Attempt::Refused(refusal) => refuse(&refusal, record, attempts),
+        Attempt::Finished(finished) => {
+            let outcome = &finished.outcome;
+            if let Some(error) = &finished.failure {
+                return refuse(&Refusal::of_io("its output cannot be passed on", error), record, attempts);
+            }
+            let end = End::of(outcome);
+            if !record.replaces_words() {
+                words::tell(args, outcome);
+            }
+            record.outcome(end, attempts, is_success(args, outcome), outcome)
+        }
+    }
+}
+
+fn refuse(refusal: &Refusal, record: &mut Record, attempts: u32) -> End {
+    if !record.replaces_words() {
+        out::fail(&refusal.what, refusal.hint.as_deref());
+    }
+    record.refusal(refusal, attempts)
+}
+
+impl Refusal {
+    fn of_io(what: &str, error: &io::Error) -> Refusal {
+        let kind =
+            if error.kind() == io::ErrorKind::Unsupported { ErrorKind::Unsupported } else { ErrorKind::Io };
+        Refusal {
+            kind: kind.as_str(),
+            what: format!("{what}: {error}"),
+            hint: None,
+            end: End::Code(FAILED),
+            passing: false,
+        }
+    }
+}
+
+impl From<Misuse> for Refusal {
+    fn from(misuse: Misuse) -> Refusal {
+        Refusal {
+            kind: ErrorKind::InvalidInput.as_str(),
+            what: misuse.what,
+            hint: Some(misuse.hint),
+            end: End::Code(FAILED),
+            passing: false,
+        }
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Refusal {
+        Refusal {
+            kind: error.kind().as_str(),
+            what: error.message(),
+            hint: error.what_to_do().map(str::to_owned),
+            end: End::of_error(&error),
+            passing: error.kind() == ErrorKind::ResourceLimit,
+        }
+    }
+}

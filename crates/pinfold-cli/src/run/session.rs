@@ -1,0 +1,146 @@
+//! One run of the program, from its start to the end of all of it: the machine, our signals and the terminal.
+
+use super::job::Job;
+use super::letters::{self, Answer, Situation, answer};
+use crate::args::RunArgs;
+use pinfold::{Command, Host, Interest, Mechanism, Outcome, Progress, Runner, Running, Signal, StopRule};
+use pinfold_os::inbox::{Inbox, Letter, Sender};
+use pinfold_os::poll::{self, Woken};
+use pinfold_os::terminal;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// A second request to stop after this long is impatience; one before is the same request, sent to a process and then
+/// to its group, as `timeout` does it.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// A run that has ended.
+pub(crate) struct Finished {
+    pub(crate) outcome: Outcome,
+    /// Why some of its output was lost, if it was.
+    pub(crate) failure: Option<io::Error>,
+    /// Whether somebody asked for its end, by a signal or by a key.
+    pub(crate) interrupted: bool,
+}
+
+/// A run that goes on.
+pub(crate) struct Session<'a> {
+    running: Running,
+    inbox: &'a Inbox,
+    job: Job,
+    stop: StopRule,
+    stop_asked: Option<Instant>,
+    interrupted: bool,
+}
+
+impl<'a> Session<'a> {
+    /// Starts the program.
+    pub(crate) fn start(
+        args: &RunArgs,
+        host: &Host,
+        command: &Command,
+        inbox: &'a Inbox,
+    ) -> pinfold::Result<Session<'a>> {
+        let in_front = terminal::stdin_is_ours();
+        let reads_terminal =
+            in_front && !args.setsid && matches!(args.stdin, None | Some(pinfold::Stdin::Inherit));
+        let running =
+            if reads_terminal { host.launch(&command.clone().foreground())? } else { host.launch(command)? };
+        let shares_group = running.mechanism() != Mechanism::ProcessGroup && !args.setsid;
+        let defaults = StopRule::default();
+        let stop = StopRule {
+            signal: args.signal.unwrap_or(defaults.signal),
+            grace: args.grace.unwrap_or(defaults.grace),
+        };
+        let job = Job::new(shares_group, in_front, !shares_group && reads_terminal);
+        Ok(Session { running, inbox, job, stop, stop_asked: None, interrupted: false })
+    }
+
+    /// The machine.
+    pub(crate) fn running(&self) -> &Running {
+        &self.running
+    }
+
+    /// Goes on until all of it has ended; `early` came before the start.
+    pub(crate) fn finish(mut self, early: Vec<Letter>) -> io::Result<Finished> {
+        // What came while the program was being made may have been too early for it: better twice than not at all.
+        self.answer_all(early, true);
+        let letters = self.take_letters()?;
+        self.answer_all(letters, true);
+        while self.running.advance(Instant::now()) == Progress::Pending {
+            let Interest { mut waitables, deadline } = self.running.interest();
+            waitables.push(self.inbox.waitable());
+            poll::wait(&waitables, deadline)?;
+            drop(waitables);
+            let letters = self.take_letters()?;
+            self.answer_all(letters, false);
+        }
+        self.job.end();
+        let failure = self.running.failure().map(|error| io::Error::new(error.kind(), error.to_string()));
+        let outcome = self.running.outcome().cloned().ok_or(io::ErrorKind::NotFound)?;
+        Ok(Finished { outcome, failure, interrupted: self.interrupted })
+    }
+
+    fn take_letters(&self) -> io::Result<Vec<Letter>> {
+        let mut letters = Vec::new();
+        while let Some(letter) = self.inbox.take()? {
+            letters.push(letter);
+        }
+        Ok(letters)
+    }
+
+    fn answer_all(&mut self, letters: Vec<Letter>, early: bool) {
+        let mut may_have_stopped = false;
+        for letter in letters {
+            let situation = Situation {
+                shares_group: self.job.shares_group(),
+                program_ended: self.running.ending().is_some(),
+                early,
+            };
+            self.interrupted |= letters::is_deadly(letter.signal);
+            let running = &self.running;
+            // What cannot be told, since it has ended, need not be.
+            match answer(letter, situation, |pid| running.members().contains(&pid)) {
+                Answer::Nothing => {}
+                Answer::LookForStop => may_have_stopped = true,
+                Answer::Program => drop(running.signal(letter.signal)),
+                Answer::Everyone => drop(running.signal_all(letter.signal)),
+                Answer::Stop => self.stop(Instant::now()),
+            }
+        }
+        if may_have_stopped && let Some(signal) = self.running.take_stop() {
+            self.job.stopped(&self.running, signal);
+        }
+    }
+
+    fn stop(&mut self, now: Instant) {
+        match self.stop_asked {
+            None => {
+                self.stop_asked = Some(now);
+                self.running.stop(self.stop, now);
+            }
+            Some(before) if now.saturating_duration_since(before) >= PATIENCE => {
+                self.running.stop(StopRule::KILL, now);
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+/// The pause between two attempts; a signal that would have ended a program ends it, and is given back.
+pub(crate) fn rest(inbox: &Inbox, pause: Duration) -> Option<Signal> {
+    let deadline = Instant::now().checked_add(pause);
+    loop {
+        while let Ok(Some(letter)) = inbox.take() {
+            match letter {
+                Letter { signal, .. } if letters::is_deadly(signal) => return Some(signal),
+                Letter { signal: Signal::TSTP, sender: Sender::Kernel } => terminal::stop_by(Signal::TSTP),
+                _ => {}
+            }
+        }
+        match poll::wait(&[inbox.waitable()], deadline) {
+            Ok(Woken::Deadline) | Err(_) => return None,
+            Ok(_) => {}
+        }
+    }
+}

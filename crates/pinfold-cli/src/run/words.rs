@@ -1,0 +1,121 @@
+//! What pinfold says of a run, in a line for each thing that a person should know.
+
+use crate::args::RunArgs;
+use crate::out;
+use pinfold::{Cause, Ending, Outcome, Running, Stray};
+use std::time::Duration;
+
+/// No message lists more processes.
+const SHOWN: usize = 5;
+
+/// How it was started, for `--verbose`.
+pub(crate) fn started(args: &RunArgs, running: &Running) -> String {
+    let (program, pid) = (args.program.display(), running.pid());
+    format!("started {program} ({pid}) in {} (guarantee: {})", running.mechanism(), running.guarantee())
+}
+
+/// Says what is to be said at the end.
+pub(crate) fn tell(args: &RunArgs, outcome: &Outcome) {
+    if args.verbose || (is_pinfolds_doing(outcome) && !args.quiet) {
+        out::say(&ended(args, outcome));
+    }
+    if args.quiet {
+        return;
+    }
+    if let Some(line) = strays(args, outcome) {
+        out::say(&line);
+    }
+    if !outcome.strays.holding_output.is_empty() {
+        let (who, program) = (list(&outcome.strays.holding_output, 0), args.program.display());
+        out::say(&format!("the output of {program} was still held open by {who}"));
+    }
+}
+
+fn is_pinfolds_doing(outcome: &Outcome) -> bool {
+    matches!(outcome.cause, Cause::Timeout | Cause::IdleTimeout | Cause::OutputLimit)
+}
+
+/// How it ended: `make timed out after 5s and was ended by SIGTERM`.
+pub(crate) fn ended(args: &RunArgs, outcome: &Outcome) -> String {
+    let program = args.program.display();
+    let why = match outcome.cause {
+        Cause::Timeout => format!("timed out after {:?} and ", args.timeout.unwrap_or_default()),
+        Cause::IdleTimeout => format!("wrote nothing for {:?} and ", args.idle_timeout.unwrap_or_default()),
+        Cause::OutputLimit => format!("wrote more than {} and ", limits(args)),
+        Cause::Stopped => "was told to stop and ".to_owned(),
+        _ => String::new(),
+    };
+    let how = match outcome.ending {
+        Ending::Exited { code } => format!("exited with code {code}"),
+        Ending::Signalled { signal, core_dumped: false } => format!("was ended by {signal}"),
+        Ending::Signalled { signal, core_dumped: true } => format!("was ended by {signal} (core dumped)"),
+        _ => "ended, and its status was lost".to_owned(),
+    };
+    if !args.verbose {
+        return format!("{program} {why}{how}");
+    }
+    let memory = match outcome.usage.peak_memory {
+        Some(bytes) => format!(", {} MiB at most", bytes.div_ceil(1 << 20)),
+        None => String::new(),
+    };
+    let (ran, cpu) = (short(outcome.duration), short(outcome.usage.cpu_time()));
+    format!("{program} {why}{how}; it ran for {ran}, {cpu} on CPUs{memory}")
+}
+
+/// A time to three places.
+fn short(time: Duration) -> String {
+    format!("{:.3?}", Duration::from_micros(time.as_micros().try_into().unwrap_or(u64::MAX)))
+}
+
+fn limits(args: &RunArgs) -> String {
+    let bytes = args.max_bytes.map(|bytes| format!("{bytes} bytes"));
+    let lines = args.max_lines.map(|lines| format!("{lines} lines"));
+    bytes.into_iter().chain(lines).collect::<Vec<_>>().join(" or ")
+}
+
+/// What outlived the program: `stopped 2 processes that outlived make: sccache (123), ld (124)`.
+fn strays(args: &RunArgs, outcome: &Outcome) -> Option<String> {
+    let strays = &outcome.strays;
+    if strays.count == 0 {
+        return None;
+    }
+    let did = if strays.killed { "killed" } else { "stopped" };
+    let what = if strays.count == 1 { "1 process".to_owned() } else { format!("{} processes", strays.count) };
+    let who = list(&strays.some, strays.count);
+    let colon = if who.is_empty() { "" } else { ": " };
+    Some(format!("{did} {what} that outlived {}{colon}{who}", args.program.display()))
+}
+
+/// The first of them, and dots where there are more.
+fn list(strays: &[Stray], count: usize) -> String {
+    let mut names: Vec<String> = strays.iter().take(SHOWN).map(Stray::to_string).collect();
+    if strays.len().max(count) > names.len() && !names.is_empty() {
+        names.push("...".to_owned());
+    }
+    names.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pinfold_os::handle::Pid;
+
+    fn stray(number: i64) -> Stray {
+        Stray { pid: Pid::new(number).expect("a pid"), name: format!("p{number}") }
+    }
+
+    #[test]
+    fn a_list_shows_the_first_and_says_that_there_are_more() {
+        assert_eq!(list(&[stray(2), stray(3)], 2), "p2 (2), p3 (3)");
+        assert_eq!(list(&[stray(2)], 9), "p2 (2), ...");
+        let many: Vec<Stray> = (2..10).map(stray).collect();
+        assert!(list(&many, 0).ends_with("p6 (6), ..."));
+        assert_eq!(list(&[], 3), "");
+    }
+
+    #[test]
+    fn times_are_short() {
+        assert_eq!(short(Duration::from_nanos(1_234_567_890)), "1.235s");
+        assert_eq!(short(Duration::from_nanos(12_345)), "12.000µs");
+    }
+}
