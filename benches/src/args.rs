@@ -51,7 +51,8 @@ mod tests {
 
     #[test]
     fn options_are_read_and_others_show_the_usage() {
-        let args = Args { quick: true, only: vec!["spawn".to_owned(), "lines".to_owned()], ..Args::default() };
+        let args =
+            Args { quick: true, only: vec!["spawn".to_owned(), "lines".to_owned()], ..Args::default() };
         assert_eq!(parse("--only spawn --quick --only lines"), Ok(args));
         for wrong in ["--slow", "spawn", "--only"] {
             assert!(parse(wrong).is_err_and(|usage| usage.starts_with("usage: ")), "{wrong}");

@@ -21,9 +21,11 @@ pub(crate) struct Effort {
 
 impl Effort {
     /// What is worth keeping.
-    pub(crate) const FULL: Effort = Effort { least: 9, most: 301, budget: Duration::from_secs(15), close: 0.005 };
+    pub(crate) const FULL: Effort =
+        Effort { least: 9, most: 301, budget: Duration::from_secs(15), close: 0.005 };
     /// What shows a change.
-    pub(crate) const QUICK: Effort = Effort { least: 3, most: 41, budget: Duration::from_secs(2), close: 0.02 };
+    pub(crate) const QUICK: Effort =
+        Effort { least: 3, most: 41, budget: Duration::from_secs(2), close: 0.02 };
 }
 
 /// One number of each side, taken one right after the other.

@@ -1,10 +1,10 @@
 //! One measure: what is asked of which process, against what, and what is allowed.
 
+use crate::Result;
 use crate::compare::{self, Compared, Effort, Pair};
 use crate::programs::Programs;
 use crate::report::{Row, Unit};
 use crate::server::{Answer, Server};
-use crate::{Error, Result};
 
 /// Who is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,24 +76,32 @@ impl<'a> Site<'a> {
 
     fn ask(&mut self, ask: &Ask) -> Result<Answer> {
         let server = match ask.who {
-            Who::Floor => ready(&mut self.floor, || Server::floor(&self.programs.floor))?,
-            Who::Worker => ready(&mut self.worker, Server::worker)?,
-            Who::Large => ready(&mut self.large, || {
-                let mut server = Server::worker()?;
-                server.ask(&format!("touch\t{LARGE}"))?;
-                Ok(server)
-            })?,
+            Who::Floor => &mut self.floor,
+            Who::Worker => &mut self.worker,
+            Who::Large => &mut self.large,
             Who::Fresh => return Server::worker()?.ask(&ask.request),
         };
-        server.ask(&ask.request)
+        let mut asked = match server.take() {
+            Some(server) => server,
+            None => start(ask.who, self.programs)?,
+        };
+        let answer = asked.ask(&ask.request)?;
+        // One that failed is gone; the next request starts another.
+        *server = Some(asked);
+        Ok(answer)
     }
 }
 
-fn ready(server: &mut Option<Server>, start: impl FnOnce() -> Result<Server>) -> Result<&mut Server> {
-    if server.is_none() {
-        *server = Some(start()?);
+fn start(who: Who, programs: &Programs) -> Result<Server> {
+    match who {
+        Who::Floor => Server::floor(&programs.floor),
+        Who::Worker | Who::Fresh => Server::worker(),
+        Who::Large => {
+            let mut server = Server::worker()?;
+            server.ask(&format!("touch\t{LARGE}"))?;
+            Ok(server)
+        }
     }
-    server.as_mut().ok_or_else(|| Error::from("no server"))
 }
 
 impl Measure {

@@ -46,7 +46,10 @@ fn request(verb: &str, way: &str, times: u32, program: &Path) -> String {
 
 fn spawning(list: &mut Vec<Measure>, programs: &Programs) {
     let true_program = Path::new("/bin/true");
-    let groups = [("spawn", "/bin/true", true_program, 40, 1.05), ("tiny", "tiny program", &*programs.tiny, 300, 1.30)];
+    let groups = [
+        ("spawn", "/bin/true", true_program, 40, 1.05),
+        ("tiny", "tiny program", &*programs.tiny, 300, 1.30),
+    ];
     for (group, name, program, times, bound) in groups {
         let spawn = |way: &str| worker(request("spawn", way, times, program), times);
         let floor = side(Who::Floor, times, format!("spawn\t{times}\t{}", program.display()));
@@ -64,9 +67,10 @@ fn spawning(list: &mut Vec<Measure>, programs: &Programs) {
 }
 
 fn memory(list: &mut Vec<Measure>, programs: &Programs) {
-    for (name, program, times, judge) in
-        [("/bin/true", Path::new("/bin/true"), 40, Ratio(1.10)), ("tiny program", &*programs.tiny, 300, Shown)]
-    {
+    for (name, program, times, judge) in [
+        ("/bin/true", Path::new("/bin/true"), 40, Ratio(1.10)),
+        ("tiny program", &*programs.tiny, 300, Shown),
+    ] {
         let ask = |who, way: &str, times| side(who, times, request("spawn", way, times, program));
         let what = format!("spawn and wait, {name}, parent holds 4 GiB");
         let sides = [ask(Who::Large, "cgroup", times), ask(Who::Worker, "cgroup", times)];
@@ -80,9 +84,10 @@ fn memory(list: &mut Vec<Measure>, programs: &Programs) {
 }
 
 fn output(list: &mut Vec<Measure>, programs: &Programs) {
-    for (name, program, times, judge) in
-        [("/bin/echo", Path::new("/bin/echo"), 40, Ratio(1.10)), ("tiny program", &*programs.tiny, 200, Shown)]
-    {
+    for (name, program, times, judge) in [
+        ("/bin/echo", Path::new("/bin/echo"), 40, Ratio(1.10)),
+        ("tiny program", &*programs.tiny, 200, Shown),
+    ] {
         let what = format!("own cgroup, capture, output(), {name}");
         let ask = |way: &str| worker(request("output", way, times, program), times);
         list.push(measure("output", &what, "std", [ask("ours"), ask("std")], judge));

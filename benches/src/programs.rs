@@ -6,8 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What is built with neither a C library nor anything else that takes time at its start.
-const BARE: [&str; 6] =
-    ["-static", "-nostdlib", "-fno-stack-protector", "-fno-asynchronous-unwind-tables", "-s", "-Wl,-z,noseparate-code,--build-id=none"];
+const BARE: [&str; 6] = [
+    "-static",
+    "-nostdlib",
+    "-fno-stack-protector",
+    "-fno-asynchronous-unwind-tables",
+    "-s",
+    "-Wl,-z,noseparate-code,--build-id=none",
+];
 
 /// Paths of programs.
 #[derive(Debug)]
@@ -71,5 +77,9 @@ fn tool(target: &Path) -> std::result::Result<PathBuf, String> {
 
 fn run(mut command: Command) -> std::result::Result<(), String> {
     let output = command.output().map_err(|error| format!("{}: {error}", command.get_program().display()))?;
-    if output.status.success() { Ok(()) } else { Err(String::from_utf8_lossy(&output.stderr).trim().to_owned()) }
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+    }
 }

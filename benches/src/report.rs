@@ -1,9 +1,9 @@
 //! The table, as it is printed and as it is kept.
 
+use crate::Result;
 use crate::compare::Compared;
 use crate::machine;
 use crate::measure::{Judge, Measure};
-use crate::Result;
 use std::path::{Path, PathBuf};
 
 /// What a number counts.
@@ -82,7 +82,13 @@ fn quantity(number: f64, unit: Unit) -> String {
     };
     let (size, name) = *steps.iter().find(|(size, _)| number >= *size).unwrap_or(&steps[steps.len() - 1]);
     let number = number / size;
-    let digits = if number < 9.995 { 2 } else if number < 99.95 { 1 } else { 0 };
+    let digits = if number < 9.995 {
+        2
+    } else if number < 99.95 {
+        1
+    } else {
+        0
+    };
     format!("{number:.digits$} {name}")
 }
 
@@ -118,8 +124,9 @@ impl Report {
     pub(crate) fn text(&self) -> String {
         let mut lines = vec![HEAD.map(str::to_owned)];
         lines.extend(self.rows.iter().map(Row::line));
-        let widths: [usize; 8] =
-            std::array::from_fn(|column| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0));
+        let widths: [usize; 8] = std::array::from_fn(|column| {
+            lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0)
+        });
         let mut text = format!("{}, {}\n\n", self.machine, self.date);
         for (index, line) in lines.iter().enumerate() {
             let cells = line.iter().zip(widths).map(|(cell, width)| format!(" {cell:width$} |"));
@@ -148,7 +155,9 @@ mod tests {
 
     #[test]
     fn quantities_have_three_figures() {
-        for (nanos, shown) in [(812.0, "0.81 us"), (45_310.0, "45.3 us"), (803_000.0, "803 us"), (1.5e9, "1.50 s")] {
+        for (nanos, shown) in
+            [(812.0, "0.81 us"), (45_310.0, "45.3 us"), (803_000.0, "803 us"), (1.5e9, "1.50 s")]
+        {
             assert_eq!(quantity(nanos, Unit::Nanos), shown);
         }
         assert_eq!(quantity(f64::from(3 << 20), Unit::Bytes), "3.00 MiB");

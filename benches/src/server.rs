@@ -52,7 +52,8 @@ impl Server {
         requests.write_all(format!("{request}\n").as_bytes())?;
         let mut line = String::new();
         self.answers.read_line(&mut line)?;
-        parse(line.trim()).ok_or_else(|| Error::from(format!("`{request}` was answered by `{}`", line.trim())))
+        parse(line.trim())
+            .ok_or_else(|| Error::from(format!("`{request}` was answered by `{}`", line.trim())))
     }
 }
 

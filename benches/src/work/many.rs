@@ -27,7 +27,8 @@ fn path(reader: &PipeReader) -> String {
 
 fn ours(job: Job<'_>, isolation: Isolation) -> Result<Answer> {
     let (reader, writer) = std::io::pipe()?;
-    let command = job.ours().stdin_file(path(&reader)).stdout(Stdio::Null).stderr(Stdio::Null).isolation(isolation);
+    let command =
+        job.ours().stdin_file(path(&reader)).stdout(Stdio::Null).stderr(Stdio::Null).isolation(isolation);
     let threads = status("Threads")?;
     timed(|| {
         let handles = (0..job.count).map(|_| command.start()).collect::<pinfold::Result<Vec<_>>>()?;
@@ -46,7 +47,10 @@ fn std(job: Job<'_>) -> Result<Answer> {
     let (started, starts) = mpsc::channel();
     let run = || {
         let mut command = job.std();
-        command.stdin(File::open(&path)?).stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        command
+            .stdin(File::open(&path)?)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null());
         let mut child = command.spawn()?;
         started.send(())?;
         expect("the ending", child.wait()?.success())

@@ -13,7 +13,9 @@ pub(super) fn answer(job: Job<'_>) -> Result<Answer> {
             repeated(job.count, || expect("the output", command.output()?.is_success()))
         }
         "std" => repeated(job.count, || expect("the output", job.std().output()?.status.success())),
-        "tokio" => awaited(job.count, async || expect("the output", job.tokio().output().await?.status.success())),
+        "tokio" => {
+            awaited(job.count, async || expect("the output", job.tokio().output().await?.status.success()))
+        }
         "duct" => {
             let command = job.duct().stdin_null().stdout_capture().stderr_capture();
             repeated(job.count, || expect("the output", command.run()?.status.success()))
@@ -34,7 +36,9 @@ pub(super) fn capture(job: Job<'_>) -> Result<Answer> {
         "ours" => repeated(1, || check(job.ours().output_bytes()?.stdout)),
         "std" => repeated(1, || check(job.std().output()?.stdout)),
         "tokio" => awaited(1, async || check(job.tokio().output().await?.stdout)),
-        "duct" => repeated(1, || check(job.duct().stdin_null().stdout_capture().stderr_capture().run()?.stdout)),
+        "duct" => {
+            repeated(1, || check(job.duct().stdin_null().stdout_capture().stderr_capture().run()?.stdout))
+        }
         "processkit" => awaited(1, async || check(job.processkit().output_bytes().await?.into_stdout())),
         _ => job.unknown(),
     }?;

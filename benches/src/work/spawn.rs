@@ -25,14 +25,18 @@ pub(super) fn answer(job: Job<'_>) -> Result<Answer> {
         "processkit" => {
             let inherit = processkit::StdioMode::Inherit;
             let command = job.processkit().inherit_stdin().stdout(inherit).stderr(inherit);
-            awaited(job.count, async || expect("the code", command.exit_code().await? == 0))
+            // Its verb for the code wants a pipe.
+            awaited(job.count, async || {
+                expect("the code", command.start().await?.wait().await?.code() == Some(0))
+            })
         }
         _ => job.unknown(),
     }
 }
 
 fn ours(job: Job<'_>, isolation: Isolation) -> Result<Answer> {
-    let command = job.ours().inherit_stdin().stdout(Stdio::Inherit).stderr(Stdio::Inherit).isolation(isolation);
+    let command =
+        job.ours().inherit_stdin().stdout(Stdio::Inherit).stderr(Stdio::Inherit).isolation(isolation);
     repeated(job.count, || expect("the code", command.exit_code()? == 0))
 }
 
