@@ -65,6 +65,10 @@ impl Shared {
 
     /// Drives the machine until `ready` says what was waited for.
     async fn drive<T>(&self, mut ready: impl FnMut(&mut Running) -> Option<T>) -> Result<T> {
+        // As the blocking handle does: nothing more is read while there is something to hand out.
+        if let Some(answer) = ready(&mut self.lock()) {
+            return Ok(answer);
+        }
         loop {
             // Before the look, so that nothing that happens after it is missed.
             let told = self.moved.notified();

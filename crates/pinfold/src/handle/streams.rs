@@ -218,3 +218,22 @@ impl Write for StdinWriter {
         self.drain_to(0)
     }
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use crate::{Command, Stream};
+
+    #[test]
+    fn no_more_is_read_ahead_of_a_reader_than_a_few_reads() {
+        let handle = Command::new("head").args(["-c", "128M", "/dev/zero"]).start().unwrap();
+        let mut chunks = handle.chunks(Stream::Stdout).unwrap();
+        let (mut taken, mut ahead) = (0, 0);
+        while let Some(chunk) = chunks.next() {
+            taken += chunk.unwrap().len() as u64;
+            ahead = ahead.max(handle.seen(Stream::Stdout).unwrap().bytes - taken);
+        }
+        assert_eq!(taken, 128 << 20);
+        assert!(ahead <= 3 << 20, "{ahead} bytes");
+    }
+}

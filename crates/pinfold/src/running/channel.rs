@@ -9,8 +9,8 @@ use std::io;
 
 /// A stream that gave this much gets a larger pipe.
 const PROVED_LARGE: u64 = 256 << 10;
-/// How many full reads are made before others get their turn.
-const TURNS: usize = 8;
+/// How much is read before others get their turn.
+const TURN: usize = 1 << 20;
 /// A read of at least this much left the pipe not empty, most likely.
 const FULL: usize = 64 << 10;
 /// More than this is not read ahead of a reader of ours that does not keep up.
@@ -75,10 +75,7 @@ impl Channel {
     /// Reads what is there, within reason: the number of bytes.
     pub(crate) fn pump(&mut self) -> io::Result<usize> {
         let mut total = 0;
-        for _ in 0..TURNS {
-            if self.backlog() >= AHEAD {
-                break;
-            }
+        while total < TURN && self.backlog() < AHEAD {
             match self.read()? {
                 Some(bytes) => {
                     total += bytes;

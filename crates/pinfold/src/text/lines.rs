@@ -161,7 +161,7 @@ impl LineReader {
             self.start = from + len + 1 + usize::from(crlf);
             return from + len;
         }
-        let len = memchr(b'\n', whole).unwrap_or(whole.len());
+        let len = find_lf(whole).unwrap_or(whole.len());
         self.start = from + len + 1;
         from + len - usize::from(whole[..len].ends_with(b"\r"))
     }
@@ -203,6 +203,19 @@ impl LineReader {
             self.stripped = String::new();
         }
     }
+}
+
+/// Where the first LF is: `memchr` for lines most of which are short, since a call of that costs more than they do.
+fn find_lf(bytes: &[u8]) -> Option<usize> {
+    const ONES: u128 = u128::from_ne_bytes([1; 16]);
+    let Some((near, far)) = bytes.split_first_chunk::<16>() else { return memchr(b'\n', bytes) };
+    let unlike = u128::from_le_bytes(*near) ^ (ONES * b'\n' as u128);
+    // The subtraction borrows from the high bit of the lowest zero byte, and of none below it.
+    let zeros = unlike.wrapping_sub(ONES) & !unlike & (ONES << 7);
+    if zeros != 0 {
+        return Some(zeros.trailing_zeros() as usize / 8);
+    }
+    memchr(b'\n', far).map(|at| near.len() + at)
 }
 
 impl fmt::Debug for LineReader {
@@ -323,6 +336,21 @@ mod tests {
         reader.feed(b"short\n");
         assert!(reader.text.capacity() + reader.stripped.capacity() <= 2 * ROOMY);
         assert_eq!(reader.next_line(), Some("short"));
+    }
+
+    #[test]
+    fn the_first_lf_is_found_wherever_it_stands_and_nothing_else_is_taken_for_one() {
+        // Neighbours in value and in bits, below and above each place.
+        for near in [0x00, 0x09, 0x0b, 0x0d, 0x8a, 0xff] {
+            for len in 0..40 {
+                let mut bytes = vec![near; len];
+                assert_eq!(find_lf(&bytes), None);
+                for at in (0..len).rev() {
+                    bytes[at] = b'\n';
+                    assert_eq!(find_lf(&bytes), Some(at), "{near} {len}");
+                }
+            }
+        }
     }
 
     #[test]
