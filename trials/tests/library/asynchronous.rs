@@ -1,6 +1,6 @@
 //! The async twins: the same machine in tokio's hands.
 
-use crate::{LONG, Of, begin, fixture};
+use crate::{LONG, Of, fixture};
 use pinfold::{
     AsyncHandle, AsyncRunner, CancelToken, Cause, Command, ErrorKind, Event, Host, Retry, Stdio, StopRule,
     Stream,
@@ -11,6 +11,13 @@ use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::{Duration, Instant};
+
+/// A trial that begins with what a runtime keeps for the life of its process: a pair of sockets, if any crate of the
+/// build wants its signals.
+fn begin() -> Trial {
+    drop(tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap());
+    crate::begin()
+}
 
 /// Runs a test's future in a runtime of its own, on one thread and then on two.
 fn with_tokio<F: Future<Output = ()>>(test: impl Fn() -> F) {

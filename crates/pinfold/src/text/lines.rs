@@ -209,7 +209,7 @@ impl LineReader {
 fn find_lf(bytes: &[u8]) -> Option<usize> {
     const ONES: u128 = u128::from_ne_bytes([1; 16]);
     let Some((near, far)) = bytes.split_first_chunk::<16>() else { return memchr(b'\n', bytes) };
-    let unlike = u128::from_le_bytes(*near) ^ (ONES * b'\n' as u128);
+    let unlike = u128::from_le_bytes(*near) ^ (ONES * u128::from(b'\n'));
     // The subtraction borrows from the high bit of the lowest zero byte, and of none below it.
     let zeros = unlike.wrapping_sub(ONES) & !unlike & (ONES << 7);
     if zeros != 0 {
