@@ -275,6 +275,8 @@ impl Running {
         if self.outcome.is_some() {
             return;
         }
+        // A program that has ended already was not stopped.
+        self.notice_exit(now);
         match &self.ladder {
             None => self.stop_for(Cause::Stopped, rule, now),
             // Impatience: what is being stopped can still be killed.
