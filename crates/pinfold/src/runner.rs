@@ -275,8 +275,9 @@ impl Command {
     /// Becomes it: this process executes the program and is no more. Standard input is kept unless the command says
     /// otherwise, and what would be captured goes to where our own output goes. There is no container.
     ///
-    /// Nearly everything that can fail is tried in a throw-away child first, so that after an error this process is as
-    /// it was; the error says so where it is not.
+    /// What can fail is tried in a throw-away child first, its execution too where the kernel lets it be traced, so that
+    /// after an error this process is as it was. Only what no child can try is not: leading a session, and the tie to
+    /// our own maker.
     ///
     /// # Errors
     /// As [`Runner::launch`].

@@ -49,7 +49,7 @@ pub(super) struct Script {
     pub(super) enters_cgroup: bool,
     pub(super) close_range: bool,
     pub(super) detach: bool,
-    /// Stop short of executing: check that it could be, and exit 0.
+    /// Execute, but come to a stop before the program's first instruction; or only check that it could be, and exit 0.
     pub(super) trial: bool,
     /// Where a child that has its own memory reports; -1 when memory is shared.
     pub(super) report_pipe: i32,
@@ -216,11 +216,13 @@ pub(super) unsafe fn prepare(script: *mut Script) -> Done {
 }
 
 /// # Safety
-/// As [`prepare`], which must have succeeded. Returns success only in a trial.
+/// As [`prepare`], which must have succeeded. Returns success only in a trial that may not be traced.
 pub(super) unsafe fn execute(s: &Script) -> Done {
     // SAFETY: NUL-terminated strings and null-terminated arrays of the parent's.
     unsafe {
-        if s.trial {
+        // A traced process stops when it has executed and before its first instruction (`ptrace(2)`): its maker finds it
+        // there and kills it. Where tracing is refused, only what can be asked is tried.
+        if s.trial && call!(libc::SYS_ptrace, libc::PTRACE_TRACEME, 0, 0, 0).is_err() {
             const X_OK: i32 = 1;
             return call!(libc::SYS_faccessat2, libc::AT_FDCWD, s.program, X_OK, libc::AT_EACCESS)
                 .map(drop)

@@ -121,8 +121,16 @@ pub(super) fn discard(child: Cloned) {
         drop(unsafe { OwnedFd::from_raw_fd(child.pidfd) });
     }
     if child.pid > 1 {
-        // SAFETY: waits for this one child; __WALL since a clone that failed early may not be of the usual kind.
-        while unsafe { call!(libc::SYS_wait4, child.pid, 0, libc::__WALL, 0) } == Err(libc::EINTR) {}
+        const STOPPED: i32 = 0x7f;
+        let mut status = 0i32;
+        // SAFETY: waits for this one child, past its stop if it is traced; __WALL since a clone that failed early may not
+        // be of the usual kind.
+        while unsafe { call!(libc::SYS_wait4, child.pid, &raw mut status, libc::__WALL, 0) }
+            == Err(libc::EINTR)
+            || status & 0xff == STOPPED
+        {
+            status = 0;
+        }
     }
 }
 
@@ -139,7 +147,7 @@ pub(crate) fn exec(order: &Order<'_>) -> Result<Infallible, SpawnError> {
     Err(SpawnError::new(step, errno))
 }
 
-/// The whole order but the execution, in a child that is thrown away.
+/// The whole order, in a child that is thrown away before the program's first instruction.
 fn try_out(order: &Order<'_>, layout: &mut Layout) -> Result<(), SpawnError> {
     let (read, write) = report_pipe(layout.free_descriptor)?;
     let mut script = layout.script(order, Route::Fork, write.as_raw_fd());
@@ -151,7 +159,8 @@ fn try_out(order: &Order<'_>, layout: &mut Layout) -> Result<(), SpawnError> {
     script.cgroup = -1;
     let mut stack = MaybeUninit::<Stack<STACK>>::uninit();
     let blocked = BlockedSignals::new();
-    script.mask = blocked.before;
+    // Blocked, the signal that stops the child after its execution would not.
+    script.mask = blocked.before & !(1 << (libc::SIGTRAP - 1));
     // SAFETY: as in `start`.
     let cloned =
         unsafe { clone::clone(Route::Fork, &mut stack, None, child::main, (&raw mut script).cast()) }
@@ -159,6 +168,10 @@ fn try_out(order: &Order<'_>, layout: &mut Layout) -> Result<(), SpawnError> {
     drop(blocked);
     drop(write);
     let report = read_report(read);
+    if let Some(pid) = Pid::new(cloned.pid.into()) {
+        // SAFETY: a child of ours that was not waited for, so that its pid is still its own.
+        let _ = unsafe { call!(libc::SYS_kill, pid.get(), libc::SIGKILL) };
+    }
     discard(cloned);
     match Step::ALL.get((report.step as usize).wrapping_sub(1)) {
         Some(step) => Err(SpawnError::new(*step, report.errno)),
