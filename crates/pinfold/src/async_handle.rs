@@ -153,7 +153,7 @@ impl AsyncHandle {
     /// Waits for the end and copies what is retained of the output.
     ///
     /// # Errors
-    /// As [`AsyncHandle::wait`]. How the run ended is data.
+    /// As [`AsyncHandle::wait`], and if one of its streams failed: the error has what came. How the run ended is data.
     pub async fn output(&self) -> Result<Output> {
         Ok(self.output_bytes().await?.into_text(&self.0.command.encodings))
     }
@@ -163,7 +163,12 @@ impl AsyncHandle {
     /// # Errors
     /// As there.
     pub async fn output_bytes(&self) -> Result<Output<Vec<u8>>> {
-        self.0.drive(|running| running.copy_output(&self.0.command)).await
+        let command = &self.0.command;
+        let copied = self.0.drive(|running| {
+            let output = running.copy_output(command)?;
+            Some(running.unless_failed(output, command))
+        });
+        copied.await?
     }
 
     /// Stops all of it by the command's stop rule and waits for the end.

@@ -128,7 +128,8 @@ impl Handle {
     /// Waits for the end and copies what is retained of the output.
     ///
     /// # Errors
-    /// As [`Handle::wait`]. How the run ended is data.
+    /// As [`Handle::wait`], and if one of its streams failed ([`ErrorKind::Io`](crate::ErrorKind::Io),
+    /// [`ErrorKind::ResourceLimit`](crate::ErrorKind::ResourceLimit)): the error has what came. How the run ended is data.
     pub fn output(&self) -> Result<Output> {
         Ok(self.output_bytes()?.into_text(&self.shared().command.encodings))
     }
@@ -138,10 +139,11 @@ impl Handle {
     /// # Errors
     /// As there.
     pub fn output_bytes(&self) -> Result<Output<Vec<u8>>> {
-        self.shared().drive_to(|running| running.outcome().is_some().then_some(()))?;
-        self.shared()
-            .visit(|running| running.copy_output(&self.shared().command))
-            .ok_or_else(|| self.shared().lost())
+        let command = &self.shared().command;
+        self.shared().drive_to(|running| {
+            let output = running.copy_output(command)?;
+            Some(running.unless_failed(output, command))
+        })?
     }
 
     /// [`Handle::output_bytes`] without a copy, where this is the last clone.

@@ -195,17 +195,10 @@ impl<'a> Attempt<'a> {
 
     /// The output, once the run has ended. A stream that failed on the way is an error that carries the rest.
     pub(crate) fn finish(mut self) -> Result<Output<Vec<u8>>> {
-        let failure = self.running.take_failure();
         let Some(output) = self.running.take_output(self.command) else {
             return Err(self.command.error(ErrorKind::Io, "has not ended yet"));
         };
-        match failure {
-            Some(error) => {
-                let what = format!("its streams failed: {error}");
-                Err(self.command.error(ErrorKind::Io, what).because(error).with_output(output))
-            }
-            None => Ok(output),
-        }
+        self.running.unless_failed(output, self.command)
     }
 }
 

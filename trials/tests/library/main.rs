@@ -6,10 +6,12 @@ mod part;
 
 mod asynchronous;
 mod background;
+mod bad_input;
 mod containers;
 mod control;
 mod detached;
 mod ending;
+mod exhaustion;
 mod limits;
 mod outcome;
 mod owner;

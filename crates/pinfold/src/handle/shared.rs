@@ -245,7 +245,11 @@ impl Shared {
 
     /// What was captured, taken.
     pub(super) fn take_output(&self) -> Result<Output<Vec<u8>>> {
-        self.visit(|running| running.take_output(&self.command)).ok_or_else(|| self.lost())
+        let taken = self.visit(|running| {
+            let output = running.take_output(&self.command)?;
+            Some(running.unless_failed(output, &self.command))
+        });
+        taken.ok_or_else(|| self.lost())?
     }
 }
 

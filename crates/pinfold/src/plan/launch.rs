@@ -272,7 +272,10 @@ fn kind_of(error: &io::Error) -> ErrorKind {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ErrorKind::NotFound,
         io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
         io::ErrorKind::Unsupported => ErrorKind::Unsupported,
-        io::ErrorKind::InvalidInput | io::ErrorKind::ArgumentListTooLong => ErrorKind::InvalidInput,
+        io::ErrorKind::InvalidInput
+        | io::ErrorKind::ArgumentListTooLong
+        | io::ErrorKind::IsADirectory
+        | io::ErrorKind::InvalidFilename => ErrorKind::InvalidInput,
         io::ErrorKind::WouldBlock
         | io::ErrorKind::OutOfMemory
         | io::ErrorKind::StorageFull

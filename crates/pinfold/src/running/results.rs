@@ -3,6 +3,7 @@
 use super::{Channel, Running, ending};
 use crate::capture::{Capture, Journal, Keep, Segment};
 use crate::command::Command;
+use crate::error::{ErrorKind, Result};
 use crate::outcome::{Ending, Guarantee, Mechanism, Outcome, Seen};
 use crate::output::Output;
 use crate::settings::Stream;
@@ -75,12 +76,33 @@ impl Running {
         }
     }
 
-    pub(crate) fn take_failure(&mut self) -> Option<io::Error> {
-        self.failure.take()
+    /// The output, or an error with it if one of the streams failed, so that some of it may be missing.
+    pub(crate) fn unless_failed(
+        &self,
+        output: Output<Vec<u8>>,
+        command: &Command,
+    ) -> Result<Output<Vec<u8>>> {
+        let Some(failure) = &self.failure else { return Ok(output) };
+        let source = match failure.raw_os_error() {
+            Some(number) => io::Error::from_raw_os_error(number),
+            None => failure.kind().into(),
+        };
+        let out_of_memory = failure.kind() == io::ErrorKind::OutOfMemory;
+        let exhausted = out_of_memory || pinfold_os::wait::is_exhaustion(failure);
+        let kind = if exhausted { ErrorKind::ResourceLimit } else { ErrorKind::Io };
+        let error = command.error(kind, format!("its streams failed: {failure}")).because(source);
+        let error = if out_of_memory {
+            error.hint("bound what is kept with output_limit(), or stream it")
+        } else {
+            error
+        };
+        Err(error.with_output(output))
     }
 
     /// Takes what was captured, once the run has ended.
     pub(crate) fn take_output(&mut self, command: &Command) -> Option<Output<Vec<u8>>> {
+        // Before the end there is nothing to take, and what is there must stay.
+        self.outcome.as_ref()?;
         let segments = self.segments();
         let take =
             |channel: &mut Channel| channel.capture.take().map(Capture::into_bytes).unwrap_or_default();
@@ -90,6 +112,7 @@ impl Running {
 
     /// Copies what was captured, once the run has ended.
     pub(crate) fn copy_output(&self, command: &Command) -> Option<Output<Vec<u8>>> {
+        self.outcome.as_ref()?;
         let copy = |channel: &Channel| {
             channel.capture.as_ref().map(|capture| capture.retained().to_vec()).unwrap_or_default()
         };
