@@ -78,8 +78,13 @@ impl<'a> Plan<'a> {
         if command.process.kill_on_parent_death {
             containment.require = containment.require.max(Some(Guarantee::Guarded));
         }
-        let mechanism = containment::choose(containment)
-            .map_err(|refusal| command.error(ErrorKind::Unsupported, refusal.what).hint(refusal.instead))?;
+        let mechanism = containment::choose(containment).map_err(|refusal| {
+            let refused = |kind| command.error(kind, refusal.what).hint(refusal.instead);
+            match refusal.passing {
+                Some(error) => refused(ErrorKind::ResourceLimit).because(error),
+                None => refused(ErrorKind::Unsupported),
+            }
+        })?;
         Ok(Plan {
             command,
             env: environment::strings(command, env)?,

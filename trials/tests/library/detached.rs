@@ -8,6 +8,7 @@ use pinfold_trials::descriptors::Descriptor;
 use pinfold_trials::proc::{Stat, Status};
 use pinfold_trials::{given, is_root, wait_until};
 
+use crate::owner::directories_of;
 use crate::part::Part;
 use crate::{LONG, Of, begin, fixture, sh};
 
@@ -99,6 +100,8 @@ fn exec_becomes_the_program() {
         assert_eq!(output.status.code(), Some(7), "{err}");
         let pids: Vec<_> = err.lines().filter(|line| line.starts_with("pid ")).collect();
         assert!(pids.len() == 2 && pids[0] == pids[1], "{err}");
+        let pid = pids[0].trim_start_matches("pid ").parse().unwrap();
+        assert_eq!(directories_of(pid), [""; 0], "what has become another program tidies nothing up");
         assert_eq!(out.ends_with("mine"), case == "stdin", "{out}");
     }
 }

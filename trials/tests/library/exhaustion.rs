@@ -4,7 +4,7 @@ use std::io::Read;
 use std::process::Stdio as StdStdio;
 use std::time::Duration;
 
-use pinfold::{Cause, Command, ErrorKind, Isolation, Mechanism, Resource, Signal, Stdio, Stream};
+use pinfold::{Cause, Command, ErrorKind, Guarantee, Isolation, Mechanism, Resource, Signal, Stdio, Stream};
 use pinfold_trials::descriptors::Descriptor;
 use pinfold_trials::proc::Status;
 use pinfold_trials::{can_write_cgroup2, given, is_root};
@@ -68,9 +68,17 @@ fn without_descriptors_each_way_to_run_says_so_and_leaks_none() {
             }
             assert!((1..40).contains(&refused), "{name}: {refused}");
         }
-        let mechanism = command.output().unwrap().outcome.mechanism;
-        let wanted = if case == "best" { Mechanism::CgroupV2 } else { Mechanism::ProcessGroup };
-        assert_eq!(mechanism, wanted, "what was lacking for a moment is not lacking for ever");
+        let outcome = command.output().unwrap().outcome;
+        let wanted = if case == "best" {
+            (Mechanism::CgroupV2, Guarantee::Guarded)
+        } else {
+            (Mechanism::ProcessGroup, Guarantee::BestEffort)
+        };
+        assert_eq!(
+            (outcome.mechanism, outcome.guarantee),
+            wanted,
+            "what was lacking for a moment is not lacking for ever"
+        );
         drop((fill, null, trial));
     });
     let trial = begin();

@@ -21,7 +21,7 @@ const ESCAPES: [&str; 10] = [
 ];
 
 /// Directories of ours that this process made and that are still there.
-fn directories_of(pid: u32) -> Vec<String> {
+pub(crate) fn directories_of(pid: u32) -> Vec<String> {
     let own = cgroup2_dir().map(std::fs::read_dir);
     let names = own
         .into_iter()

@@ -4,6 +4,7 @@
 //! next owner can tell and clear what a dead one left. Empty cgroups are kept for the next run, since making one
 //! costs more than the spawn itself.
 
+use super::Lack;
 use pinfold_os::descriptor::Borrowed;
 use pinfold_os::handle::Pid;
 use pinfold_os::linux::cgroup::{self, Cgroup, CpuTime};
@@ -44,96 +45,117 @@ struct Vacant {
 
 static OWNER: Mutex<Option<Owner>> = Mutex::new(None);
 
-fn owner() -> MutexGuard<'static, Option<Owner>> {
+/// This process as an owner. That it has no directory is remembered, unless something had run out just then.
+fn owner() -> io::Result<MutexGuard<'static, Option<Owner>>> {
     let mut guard = OWNER.lock().unwrap_or_else(PoisonError::into_inner);
     let pid = std::process::id();
     if guard.as_ref().is_none_or(|owner| owner.pid != pid) {
-        let directory = settle();
+        let directory = match settle() {
+            Ok(directory) => Ok(directory),
+            Err(Lack::Lasting(why)) => Err(why),
+            Err(Lack::Passing(error)) => return Err(error),
+        };
         if directory.is_ok() {
             static ONCE: Once = Once::new();
             ONCE.call_once(|| pinfold_os::exit::at_exit(leave));
         }
         *guard = Some(Owner { pid, directory, pool: Vec::new(), made: 0, guard: None });
     }
-    guard
+    Ok(guard)
 }
 
 /// Whether cgroups can be had, and if not, why not.
-pub(crate) fn available() -> Result<(), String> {
-    match owner().as_ref().map(|owner| &owner.directory) {
-        Some(Err(why)) => Err(why.clone()),
+pub(crate) fn available() -> Result<(), Lack> {
+    match owner().map_err(Lack::Passing)?.as_ref().map(|owner| &owner.directory) {
+        Some(Err(why)) => Err(Lack::Lasting(why.clone())),
         _ => Ok(()),
     }
 }
 
 impl Owner {
     /// Has a guard started, unless that was tried before: whether one is at work.
-    fn is_guarded(&mut self) -> bool {
-        let Ok(directory) = &self.directory else { return false };
-        let start =
-            || Cgroup::open(directory).and_then(|cgroup| Guard::start(&cgroup)).map_err(|e| e.to_string());
+    fn is_guarded(&mut self) -> io::Result<bool> {
+        let Ok(directory) = &self.directory else { return Ok(false) };
         // One that someone has killed is made again.
         let lost = matches!(&self.guard, Some(Ok(guard)) if !guard.is_alive());
         if self.guard.is_none() || lost {
-            self.guard = Some(start());
+            let started = Cgroup::open(directory).and_then(|cgroup| Guard::start(&cgroup));
+            self.guard = Some(match started {
+                Err(error) if pinfold_os::wait::is_exhaustion(&error) => return Err(error),
+                started => started.map_err(|error| error.to_string()),
+            });
         }
-        matches!(self.guard, Some(Ok(_)))
+        Ok(matches!(self.guard, Some(Ok(_))))
     }
 }
 
 /// Whether runs here outlive their owner by no more than a moment: known for certain once one was started.
 pub(crate) fn promises_guard() -> bool {
-    let tried = owner().as_ref().and_then(|owner| owner.guard.as_ref().map(Result::is_ok));
+    let owner = owner().ok();
+    let owner = owner.as_ref().and_then(|owner| owner.as_ref());
+    let tried = owner.and_then(|owner| owner.guard.as_ref().map(Result::is_ok));
     tried.unwrap_or_else(pinfold_os::linux::guard::is_built)
 }
 
 /// Makes the directory of this process.
-fn settle() -> Result<PathBuf, String> {
+fn settle() -> Result<PathBuf, Lack> {
     use pinfold_os::deny::{Feature, denied};
     if denied(Feature::Cgroup) {
-        return Err("hidden by PINFOLD_DENY".to_owned());
+        return Err(Lack::lasting("hidden by PINFOLD_DENY"));
     }
     let base = own_cgroup()?;
     sweep(&base);
-    let name = own_name().ok_or("/proc does not say who we are")?;
-    let directory = base.join(name);
+    let directory = base.join(own_name()?);
     match std::fs::create_dir(&directory) {
         Ok(()) => {}
         // Ours by its name, so it was left by a process image of this very process before it executed us.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Err(format!("{} cannot be written to: {error}", base.display())),
+        Err(error) => {
+            let what = format!("{} cannot be written to", base.display());
+            return Err(Lack::of(&what, error));
+        }
     }
     // Only inside a threaded subtree, or where moving between cgroups is not ours to do, does this fail.
     let usable = Cgroup::open(&directory).and_then(|cgroup| cgroup.is_populated()).map_err(|error| {
         let _ = cgroup::remove(&directory);
-        format!("{} is no usable cgroup: {error}", directory.display())
+        Lack::of(&format!("{} is no usable cgroup", directory.display()), error)
     });
     usable.map(|_| directory)
 }
 
 /// The cgroup v2 directory that this process is in.
-fn own_cgroup() -> Result<PathBuf, String> {
+fn own_cgroup() -> Result<PathBuf, Lack> {
     use std::os::unix::ffi::OsStringExt;
-    let unreadable = |error: ReadError| format!("/proc cannot be read: {error}");
-    let malformed = |error: pinfold_proc::parse::ParseError| format!("/proc cannot be read: {error}");
+    let malformed =
+        |error: pinfold_proc::parse::ParseError| Lack::lasting(format!("/proc cannot be read: {error}"));
     let mut proc = Proc::host().map_err(unreadable)?;
     let own = {
         let cgroups = proc.cgroup(Target::Own).map_err(unreadable)?;
-        cgroups.v2().map_err(malformed)?.ok_or("the kernel has no cgroup v2")?.path.to_vec()
+        let own = cgroups.v2().map_err(malformed)?;
+        own.ok_or_else(|| Lack::lasting("the kernel has no cgroup v2"))?.path.to_vec()
     };
     let mounts = proc.mountinfo(Target::Own).map_err(unreadable)?;
-    let mount = mounts.cgroup2().map_err(malformed)?.ok_or("no cgroup v2 hierarchy is mounted")?;
+    let mount = mounts.cgroup2().map_err(malformed)?;
+    let mount = mount.ok_or_else(|| Lack::lasting("no cgroup v2 hierarchy is mounted"))?;
     let place = mount.locate(&own).ok_or_else(|| {
         let (own, point) = (String::from_utf8_lossy(&own), String::from_utf8_lossy(&mount.mount_point));
-        format!("our cgroup {own} is not below what is mounted at {point}")
+        Lack::lasting(format!("our cgroup {own} is not below what is mounted at {point}"))
     })?;
     Ok(std::ffi::OsString::from_vec(place).into())
 }
 
-fn own_name() -> Option<String> {
-    let stat = Proc::host().ok()?.stat(Target::Own).ok().map(|stat| (stat.pid, stat.starttime));
-    let (pid, start) = stat?;
-    Some(format!("{PREFIX}.{}.{pid}.{start}", pid_namespace()?))
+fn own_name() -> Result<String, Lack> {
+    let mut proc = Proc::host().map_err(unreadable)?;
+    let stat = proc.stat(Target::Own).map_err(unreadable)?;
+    let namespace = pid_namespace().ok_or_else(|| Lack::lasting("/proc does not say where we are"))?;
+    Ok(format!("{PREFIX}.{namespace}.{}.{}", stat.pid, stat.starttime))
+}
+
+fn unreadable(error: ReadError) -> Lack {
+    match error {
+        ReadError::Other { path, source } => Lack::of(&format!("{} cannot be read", path.display()), source),
+        other => Lack::lasting(format!("/proc cannot be read: {other}")),
+    }
 }
 
 /// The number of our PID namespace. The pids in other ones mean nothing here.
@@ -195,6 +217,17 @@ fn leave() {
     }
 }
 
+/// Before this process becomes another program, which would not: removes the directory, unless something runs in it.
+pub(crate) fn release() {
+    let mut guard = OWNER.lock().unwrap_or_else(PoisonError::into_inner);
+    let Some(owner) = guard.as_mut().filter(|owner| owner.pid == std::process::id()) else { return };
+    owner.pool.clear();
+    if owner.directory.as_ref().is_ok_and(|directory| cgroup::remove(directory).is_ok()) {
+        // Should the execution fail, the next run makes it anew.
+        *guard = None;
+    }
+}
+
 /// The cgroup of one run.
 #[derive(Debug)]
 pub(crate) struct Leaf {
@@ -211,10 +244,10 @@ pub(crate) struct Leaf {
 impl Leaf {
     /// One from the pool, or a new one.
     pub(crate) fn take() -> io::Result<Leaf> {
-        let mut guard = owner();
+        let mut guard = owner()?;
         let owner = guard.as_mut().ok_or(io::ErrorKind::NotFound)?;
         let directory = owner.directory.clone().map_err(io::Error::other)?;
-        let guarded = owner.is_guarded();
+        let guarded = owner.is_guarded()?;
         if let Some(vacant) = owner.pool.pop() {
             return Ok(Leaf::new(vacant.cgroup, vacant.used, guarded));
         }

@@ -23,22 +23,56 @@ use std::time::Duration;
 pub(crate) struct Refusal {
     pub(crate) what: String,
     pub(crate) instead: String,
+    /// Something had run out: it may be had later.
+    pub(crate) passing: Option<io::Error>,
+}
+
+/// Why one kind of container cannot be had.
+#[derive(Debug)]
+pub(crate) enum Lack {
+    /// For this reason, as long as this process lives.
+    Lasting(String),
+    /// Something had run out just now. That is no reason to be content with less: the run fails as any other does then.
+    Passing(io::Error),
+}
+
+impl Lack {
+    pub(crate) fn lasting(why: impl Into<String>) -> Lack {
+        Lack::Lasting(why.into())
+    }
+
+    /// What an error in doing something means.
+    pub(crate) fn of(what: &str, error: io::Error) -> Lack {
+        if pinfold_os::wait::is_exhaustion(&error) {
+            Lack::Passing(error)
+        } else {
+            Lack::Lasting(format!("{what}: {error}"))
+        }
+    }
 }
 
 /// Chooses the mechanism for a command on this host.
 pub(crate) fn choose(wanted: Containment) -> Result<Mechanism, Refusal> {
     let mechanism = match wanted.isolation {
-        Isolation::Best if cgroups().is_ok() => Mechanism::CgroupV2,
-        Isolation::Best | Isolation::ProcessGroup => Mechanism::ProcessGroup,
-        Isolation::Cgroup => match cgroups() {
+        Isolation::Best | Isolation::Cgroup => match cgroups() {
             Ok(()) => Mechanism::CgroupV2,
-            Err(why) => {
+            Err(Lack::Lasting(_)) if wanted.isolation == Isolation::Best => Mechanism::ProcessGroup,
+            Err(Lack::Lasting(why)) => {
                 return Err(Refusal {
                     what: format!("cgroup v2 was asked for and cannot be had: {why}"),
                     instead: "run as root, or in a cgroup that is delegated to your user".to_owned(),
+                    passing: None,
+                });
+            }
+            Err(Lack::Passing(error)) => {
+                return Err(Refusal {
+                    what: format!("failed to find a container for it: {error}"),
+                    instead: "see ulimit -n for descriptors, ulimit -u for processes".to_owned(),
+                    passing: Some(error),
                 });
             }
         },
+        Isolation::ProcessGroup => Mechanism::ProcessGroup,
         Isolation::Subreaper => return Err(not_built("a subreaper keeper")),
         Isolation::PidNamespace => return Err(not_built("a PID namespace")),
     };
@@ -49,6 +83,7 @@ pub(crate) fn choose(wanted: Containment) -> Result<Mechanism, Refusal> {
                 guarantee(mechanism)
             ),
             instead: "require less, or nothing".to_owned(),
+            passing: None,
         }),
         _ => Ok(mechanism),
     }
@@ -58,6 +93,7 @@ fn not_built(what: &str) -> Refusal {
     Refusal {
         what: format!("isolation by {what} is not supported by this version"),
         instead: "use isolation cgroup or best".to_owned(),
+        passing: None,
     }
 }
 
@@ -74,15 +110,21 @@ pub(crate) fn guarantee(mechanism: Mechanism) -> Guarantee {
 }
 
 /// Whether cgroups can be had here, and if not, why not.
-pub(crate) fn cgroups() -> Result<(), String> {
+pub(crate) fn cgroups() -> Result<(), Lack> {
     #[cfg(target_os = "linux")]
     {
         cgroup::available()
     }
     #[cfg(not(target_os = "linux"))]
     {
-        Err("only Linux has them".to_owned())
+        Err(Lack::lasting("only Linux has them"))
     }
+}
+
+/// Lets go of what is kept for the next run: this process is about to become another program.
+pub(crate) fn release() {
+    #[cfg(target_os = "linux")]
+    cgroup::release();
 }
 
 /// A container, empty or in use. Dropping it ends whatever is in it.

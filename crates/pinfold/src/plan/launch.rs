@@ -4,7 +4,7 @@ use super::Plan;
 use crate::cancel::CancelToken;
 use crate::capture::Capture;
 use crate::command::Command;
-use crate::containment::Container;
+use crate::containment::{self, Container};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lookup::explain_exec_failure;
 use crate::running::{Channel, Feed, Parts, Rules, Running};
@@ -122,6 +122,7 @@ impl Plan<'_> {
             self.open_stdin(&mut ends)?;
         }
         self.open_outputs(&mut ends, false)?;
+        containment::release();
         spawn::exec(&self.order(&ends)).map_err(|error| self.explain(error))
     }
 
