@@ -171,7 +171,7 @@ pub(crate) fn refusals(junk: &Path) -> Vec<Refusal> {
     add("no success", program().success_codes([]), InvalidInput, &["success"], true);
     add("user twice", program().user("root").uid(0), InvalidInput, &["both"], true);
     add("unknown user", program().user("pinfold-nobody"), InvalidInput, &["pinfold-nobody"], false);
-    add("no such processor", program().affinity([8191]), InvalidInput, &["CPU"], false);
+    add("no such processor", program().affinity([8191]), InvalidInput, &["CPU"], true);
 
     let missing = Stdin::File(nowhere.into());
     add("stdin missing", program().stdin(missing), NotFound, &["standard input", nowhere], false);

@@ -15,6 +15,7 @@ mod exhaustion;
 mod limits;
 mod outcome;
 mod owner;
+mod routes;
 mod sharing;
 mod streams;
 mod text;

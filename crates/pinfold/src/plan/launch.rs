@@ -246,6 +246,7 @@ impl Plan<'_> {
                     (Step::Clone, ErrorKind::ResourceLimit) => {
                         failed.hint("too many processes (ulimit -u, pids.max), descriptors (ulimit -n) or too little memory")
                     }
+                    (Step::Affinity, ErrorKind::InvalidInput) => failed.hint("none of these CPUs is there for it to run on"),
                     (Step::Uid | Step::Gid | Step::Groups, _) => failed.hint("only root may become another user"),
                     (Step::Nice | Step::Limits | Step::IoPriority | Step::OomScore, ErrorKind::PermissionDenied) => {
                         failed.hint("only root may ask for more than it has")
