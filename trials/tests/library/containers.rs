@@ -4,11 +4,13 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Child, Stdio};
 
-use pinfold::Mechanism;
+use pinfold::{ErrorKind, Guarantee, Isolation, Mechanism};
+use pinfold_trials::descriptors::Descriptor;
 use pinfold_trials::{Trial, can_write_cgroup2, cgroup2_dir, given, wait_until};
 
+use crate::owner::directories_of;
 use crate::part::Part;
-use crate::{LONG, begin, fixture};
+use crate::{LONG, Of, begin, fixture, sh};
 
 const CGROUPS: &str = "a cgroup v2 directory that can be written to";
 
@@ -62,4 +64,94 @@ fn a_maker_whose_own_cgroup_was_killed_once_can_still_start_something() {
     }
     child.wait().unwrap();
     part.pass(&trial, own.0.to_str().unwrap());
+}
+
+#[test]
+fn without_a_cgroup_a_run_is_in_a_group_and_says_so_and_more_is_refused() {
+    let mut part = Part::new(|_| {
+        let outcome = fixture("exit 0").output().unwrap().outcome;
+        assert_eq!((outcome.mechanism, outcome.guarantee), (Mechanism::ProcessGroup, Guarantee::BestEffort));
+        for command in [
+            fixture("exit 0").isolation(Isolation::Cgroup),
+            fixture("exit 0").require(Guarantee::WhileOwnerLives),
+            fixture("exit 0").kill_on_parent_death(),
+        ] {
+            let error = command.output().unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+            assert!(error.what_to_do().is_some(), "{error}");
+        }
+        assert!(fixture("exit 0").require(Guarantee::BestEffort).run().is_ok());
+    })
+    .env("PINFOLD_DENY", "cgroup");
+    part.pass(&begin(), "");
+}
+
+#[test]
+fn what_a_dead_owner_left_is_ended_by_the_next_one() {
+    let mut owner = Part::new(|case| {
+        if case == "next" {
+            fixture("exit 0").run().unwrap();
+        } else {
+            let handle = fixture("escape setsid --stay").start().unwrap();
+            assert_eq!(handle.guarantee(), Guarantee::WhileOwnerLives);
+            handle.stdout_lines().unwrap().next().unwrap().unwrap();
+            let own = pinfold::Command::new("sh").args(["-c", "kill -9 $PPID"]);
+            own.isolation(Isolation::ProcessGroup).exit_code().unwrap();
+        }
+    })
+    .env("PINFOLD_DENY", "guard");
+    let trial = begin();
+    if !given(can_write_cgroup2(), CGROUPS) {
+        return;
+    }
+    let mut first =
+        owner.command(&trial, "first").stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let pid = first.id();
+    assert_eq!(first.wait().unwrap().code(), None, "it killed itself");
+    // Any other test that runs beside this one may have been the next owner by now.
+    owner.pass(&trial, "next");
+    trial.wait_until_gone(LONG);
+    assert_eq!(directories_of(pid), [""; 0]);
+}
+
+#[test]
+fn many_runs_at_once_leave_a_bounded_number_of_cgroups_behind() {
+    let trial = begin();
+    if !given(can_write_cgroup2(), CGROUPS) {
+        return;
+    }
+    let open = || Descriptor::all().unwrap().len();
+    let before = open();
+    for _ in 0..2 {
+        let handles: Vec<_> =
+            (0..100).map(|_| fixture("cat").of(&trial).keep_stdin_open().start().unwrap()).collect();
+        for handle in &handles {
+            handle.stdin().unwrap().close().unwrap();
+            assert_eq!(handle.wait().unwrap().code(), Some(0));
+        }
+        drop(handles);
+        assert!(open() <= before + 2 * 32 + 2, "{} descriptors", open());
+    }
+    let directories = directories_of(std::process::id());
+    let own = cgroup2_dir().unwrap().join(&directories[0]);
+    let kept = fs::read_dir(own).unwrap().flatten().filter(|entry| entry.path().is_dir()).count();
+    assert!(kept <= 32, "{kept} directories");
+}
+
+#[test]
+fn who_moved_out_and_holds_the_output_is_named_and_holds_nothing_up() {
+    let mut trial = begin();
+    if !given(can_write_cgroup2(), CGROUPS) {
+        return;
+    }
+    let own = Own::new("refuge");
+    let script = "(echo 0 > \"$0/cgroup.procs\"; exec sleep 100) & echo $!; while ! grep -q . \"$0/cgroup.procs\"; do :; done; exit 6";
+    let command = sh(script).arg(&own.0).of(&trial).isolation(Isolation::Cgroup).timeout(LONG);
+    let output = command.output().unwrap();
+    let pid: u32 = output.stdout.trim_end().parse().unwrap();
+    trial.expect_survivor(pid);
+    assert_eq!((output.outcome.code(), output.outcome.strays.count), (Some(6), 0));
+    let holding = &output.outcome.strays.holding_output;
+    assert_eq!(holding.iter().map(|stray| stray.pid.get()).collect::<Vec<_>>(), [pid], "{holding:?}");
+    trial.kill_survivors();
 }

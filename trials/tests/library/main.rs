@@ -13,6 +13,7 @@ mod detached;
 mod ending;
 mod exhaustion;
 mod limits;
+mod machine;
 mod outcome;
 mod owner;
 mod routes;
