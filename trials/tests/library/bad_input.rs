@@ -264,7 +264,7 @@ fn each_bad_input_is_refused_for_what_it_is() {
 #[test]
 fn what_needs_rights_is_refused_to_who_has_none() {
     let mut part =
-        Part::new(|junk| all_are_refused(&begin(), refusals_without_rights(junk.as_ref()))).as_nobody();
+        Part::new(|junk| all_are_refused(&begin(), refusals_without_rights(junk.as_ref()))).unprivileged();
     let trial = begin();
     if given(is_root(), "root, to become somebody without its rights") {
         let junk = Junk::new();

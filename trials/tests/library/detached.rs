@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::process::Stdio as StdStdio;
 
-use pinfold::{Command, Error, ErrorKind, Resource, Stdin, Stdio};
+use pinfold::{Command, ErrorKind, Resource, Stdin, Stdio};
 use pinfold_trials::descriptors::Descriptor;
 use pinfold_trials::proc::{Stat, Status};
 use pinfold_trials::{given, is_root, wait_until};
@@ -200,9 +200,7 @@ fn an_exec_that_fails_leaves_the_process_as_it_was() {
                     command.nice(19)
                 }
             };
-            let error: Error = match settings(command).exec() {
-                Err(error) => error,
-            };
+            let Err(error) = settings(command).exec();
             assert_eq!(error.kind(), kind, "{name}: {error}");
             assert_eq!(self_portrait(), before, "{name}: {error}");
         }
@@ -212,7 +210,7 @@ fn an_exec_that_fails_leaves_the_process_as_it_was() {
     let trial = begin();
     part.pass(&trial, "");
     if given(is_root(), "root, to be somebody without its rights") {
-        part.as_nobody().pass(&trial, "nobody");
+        part.unprivileged().pass(&trial, "nobody");
     }
     assert!(trial.survivors().is_empty());
 }

@@ -43,7 +43,9 @@ fn stay(kind: &str) -> Command {
 
 /// Waits for an end that comes by itself.
 fn wait(handle: Handle, _: &CancelToken) -> Option<Cause> {
-    Some(handle.wait().unwrap().cause)
+    let cause = handle.wait().unwrap().cause;
+    drop(handle);
+    Some(cause)
 }
 
 fn drop_it(handle: Handle, _: &CancelToken) -> Option<Cause> {
@@ -201,7 +203,7 @@ fn nothing_is_left_either_where_the_kernel_lacks_something() {
 
 #[test]
 fn nothing_is_left_either_for_a_user_without_rights() {
-    let mut part = Part::new(|_| end_in_every_way(&begin(), Isolation::Best)).as_nobody();
+    let mut part = Part::new(|_| end_in_every_way(&begin(), Isolation::Best)).unprivileged();
     let trial = begin();
     let mut reach = std::process::Command::new(pinfold_trials::fixture());
     let can = pinfold_trials::as_nobody(reach.args(["exit", "0"])).status().is_ok();

@@ -103,7 +103,7 @@ fn without_room_for_a_process_the_error_says_so() {
         setrlimit(Kernels::Nproc, limit).unwrap();
         assert_eq!(sh("exit 0").exit_code().unwrap(), 0);
     })
-    .as_nobody();
+    .unprivileged();
     let trial = begin();
     // The kernel bounds nobody who has the rights of root.
     if given(is_root(), "root, to become somebody without its rights") {

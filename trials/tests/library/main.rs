@@ -1,6 +1,7 @@
 //! The library from outside: real programs, real endings, and after each test nothing that is left of them.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stderr, clippy::print_stdout, reason = "a part tells its test what it saw")]
 
 mod part;
 

@@ -39,7 +39,7 @@ impl Part {
     }
 
     /// Without the rights of root.
-    pub(crate) fn as_nobody(mut self) -> Part {
+    pub(crate) fn unprivileged(mut self) -> Part {
         as_nobody(&mut self.0);
         self
     }

@@ -87,7 +87,7 @@ fn each_verb_makes_its_own_of_each_ending() {
 
     let token = CancelToken::new();
     token.cancel();
-    each(&host.clone().cancel_on(&token), &of("exit 0"), ["cancelled"; 7]);
+    each(&host.cancel_on(&token), &of("exit 0"), ["cancelled"; 7]);
 }
 
 #[test]
@@ -158,7 +158,7 @@ fn a_program_is_looked_for_where_the_child_would_look() {
     let bare = Command::new("pinfold-test-tool").arg("cwd").of(&trial);
     assert_eq!(bare.resolve_program().unwrap_err().kind(), ErrorKind::NotFound);
 
-    let by_path = bare.clone().env("PATH", folder.path());
+    let by_path = bare.env("PATH", folder.path());
     assert_eq!(by_path.resolve_program().unwrap(), tool);
     assert_eq!(by_path.exit_code().unwrap(), 0);
 
