@@ -5,6 +5,7 @@
 
 use crate::descriptor::Borrowed;
 use crate::signal::{Signal, SignalSet};
+use std::borrow::Cow;
 use std::ffi::CString;
 use std::io;
 
@@ -76,9 +77,9 @@ pub struct Order<'a> {
     /// The path given to `execve(2)`; no search is made.
     pub program: CString,
     /// The arguments, the program's own name first.
-    pub argv: Vec<CString>,
+    pub argv: Cow<'a, [CString]>,
     /// The environment as `NAME=value`; the whole of it.
-    pub env: Vec<CString>,
+    pub env: Cow<'a, [CString]>,
     /// Descriptors of the child. Every other one is closed on exec; 0, 1 and 2 are inherited where not named.
     pub descriptors: Vec<Mapping<'a>>,
     /// Leave those above 2 that are not named to their own close-on-exec marks instead: what this process was given
@@ -122,11 +123,15 @@ pub struct Order<'a> {
 impl<'a> Order<'a> {
     /// An order that changes nothing: the program with these arguments and this environment, in our directory, with
     /// our descriptors 0, 1 and 2, as our user.
-    pub fn new(program: CString, argv: Vec<CString>, env: Vec<CString>) -> Order<'a> {
+    pub fn new(
+        program: CString,
+        argv: impl Into<Cow<'a, [CString]>>,
+        env: impl Into<Cow<'a, [CString]>>,
+    ) -> Order<'a> {
         Order {
             program,
-            argv,
-            env,
+            argv: argv.into(),
+            env: env.into(),
             descriptors: Vec::new(),
             pass_descriptors: false,
             directory: None,

@@ -71,7 +71,7 @@ fn nowhere(order: &Order<'_>, step: Step, errno: i32) {
 #[test]
 fn arguments_environment_and_name_arrive_as_given() {
     let mut order = shell("printf '%s|' \"$0\" \"$@\"; env | grep -v '^_=' | sort");
-    order.argv.extend([c("zero"), c(""), c("two words"), c("\u{e9}*$HOME")]);
+    order.argv.to_mut().extend([c("zero"), c(""), c("two words"), c("\u{e9}*$HOME")]);
     let text = everywhere(&order);
     assert!(text.starts_with("zero||two words|\u{e9}*$HOME|"), "{text}");
     assert!(text.contains("MARK=here") && !text.contains("CARGO"), "{text}");

@@ -13,6 +13,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// An open cgroup directory.
@@ -21,6 +22,8 @@ pub struct Cgroup {
     path: PathBuf,
     directory: OwnedFd,
     events: OwnedFd,
+    /// Opened when it is first read: most of its readers read it again, and opening costs more than reading.
+    cpu: OnceLock<OwnedFd>,
 }
 
 /// Time on CPUs of all that ever ran in a cgroup.
@@ -41,7 +44,7 @@ impl Cgroup {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let directory = rustix::fs::open(path, flags, Mode::empty())?;
         let events = open_in(&directory, "cgroup.events", OFlags::RDONLY)?;
-        Ok(Cgroup { path: path.to_owned(), directory, events })
+        Ok(Cgroup { path: path.to_owned(), directory, events, cpu: OnceLock::new() })
     }
 
     /// Makes a directory and opens it.
@@ -159,11 +162,20 @@ impl Cgroup {
     /// # Errors
     /// `ENOENT` before Linux 4.15.
     pub fn cpu_time(&self) -> io::Result<CpuTime> {
-        let stat = read_in(self.directory.as_fd(), "cpu.stat")?;
+        let file = match self.cpu.get() {
+            Some(file) => file,
+            None => {
+                let file = open_in(&self.directory, "cpu.stat", OFlags::RDONLY)?;
+                self.cpu.get_or_init(|| file)
+            }
+        };
+        // The two are among the first lines.
+        let mut buffer = [0u8; 512];
+        let length = rustix::io::pread(file, &mut buffer, 0)?;
+        let text = std::str::from_utf8(&buffer[..length]).unwrap_or_default();
         let microseconds = |name: &str| {
-            let text = String::from_utf8_lossy(&stat).into_owned();
-            let line = text.lines().find_map(|line| line.strip_prefix(name).map(str::to_owned));
-            line.and_then(|value| value.trim().parse().ok()).map(Duration::from_micros).unwrap_or_default()
+            let value = text.lines().find_map(|line| line.strip_prefix(name));
+            value.and_then(|value| value.parse().ok()).map(Duration::from_micros).unwrap_or_default()
         };
         Ok(CpuTime { user: microseconds("user_usec "), system: microseconds("system_usec ") })
     }

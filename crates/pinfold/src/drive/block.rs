@@ -28,6 +28,8 @@ pub(crate) fn complete<R: Runner + ?Sized>(
 
 fn once<R: Runner + ?Sized>(runner: &R, command: &Command) -> Result<Output<Vec<u8>>> {
     let mut attempt = Attempt::new(runner.launch(command)?, command, runner.listener());
+    // It waits first: a process that was just made has not done anything yet.
+    wait(&attempt.running, command)?;
     while attempt.advance() == Progress::Pending {
         wait(&attempt.running, command)?;
     }

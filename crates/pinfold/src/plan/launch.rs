@@ -197,7 +197,7 @@ impl Plan<'_> {
 
     fn order<'o>(&'o self, ends: &'o Ends) -> Order<'o> {
         let process = &self.command.process;
-        let mut order = Order::new(self.program_string(), self.argv.clone(), self.env.clone());
+        let mut order = Order::new(self.program_string(), &self.argv, &self.env);
         order.descriptors = ends.mappings();
         order.directory = self.directory.clone().map(Directory::Path);
         order.umask = process.umask;
