@@ -51,7 +51,8 @@ pub(crate) fn pairs(
     mut second: impl FnMut() -> Result<f64>,
 ) -> Result<Compared> {
     let begun = Instant::now();
-    (first()?, second()?);
+    first()?;
+    second()?;
     let mut taken = Vec::new();
     while taken.len() < effort.most {
         taken.push([first()?, second()?]);

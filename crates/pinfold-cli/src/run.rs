@@ -35,8 +35,14 @@ enum Attempt {
     Cut(Signal),
 }
 
-/// Runs the program, and tells how pinfold has to end.
-pub(crate) fn run(args: &RunArgs) -> End {
+/// Runs the program, and ends pinfold as it ended.
+pub(crate) fn run(args: &RunArgs) -> ! {
+    let inbox = Inbox::open(letters::taken());
+    // The inbox stays open to the last: a ^C that came when the program was just ending is not to end pinfold.
+    start(args, inbox.as_ref()).leave()
+}
+
+fn start(args: &RunArgs, inbox: Result<&Inbox, &io::Error>) -> End {
     let mut record = match Record::open(args) {
         Ok(record) => record,
         Err(misuse) => {
@@ -54,9 +60,9 @@ pub(crate) fn run(args: &RunArgs) -> End {
             Err(error) => refuse(&Refusal::from(error), &mut record, 0),
         };
     }
-    match Inbox::open(letters::taken()) {
-        Ok(inbox) => repeat(args, &command, &inbox, &mut record),
-        Err(error) => refuse(&Refusal::of_io("its signals cannot be taken", &error), &mut record, 0),
+    match inbox {
+        Ok(inbox) => repeat(args, &command, inbox, &mut record),
+        Err(error) => refuse(&Refusal::of_io("its signals cannot be taken", error), &mut record, 0),
     }
 }
 

@@ -39,11 +39,6 @@ impl Terminal {
     pub fn take(&self) -> io::Result<()> {
         self.0.take()
     }
-
-    /// Whether the group in the foreground has no member left, so that nobody is there to give it back.
-    pub fn is_abandoned(&self) -> bool {
-        self.0.is_abandoned()
-    }
 }
 
 /// Whether standard input is a terminal with our process group in its foreground.
@@ -61,7 +56,7 @@ pub fn stop_by(signal: Signal) {
 #[cfg(unix)]
 mod imp {
     use super::{Pid, Signal, io};
-    use crate::signal::with_unblocked;
+    use crate::signal::{with_blocked, with_unblocked};
     use rustix::fs::{Mode, OFlags};
     use rustix::process::getpgrp;
     use rustix::termios::{tcgetpgrp, tcsetpgrp};
@@ -91,15 +86,7 @@ mod imp {
 
         /// The kernel stops whoever does this from the background, unless the signal that it does that by is blocked.
         fn set(&self, group: rustix::process::Pid) -> io::Result<()> {
-            crate::signal::with_blocked(Signal::TTOU, || Ok(tcsetpgrp(&self.0, group)?))
-        }
-
-        pub(super) fn is_abandoned(&self) -> bool {
-            match tcgetpgrp(&self.0) {
-                Ok(group) => rustix::process::test_kill_process_group(group) == Err(rustix::io::Errno::SRCH),
-                // Linux tells a group that is no more as 0.
-                Err(error) => error == rustix::io::Errno::OPNOTSUPP,
-            }
+            with_blocked(Signal::TTOU, || Ok(tcsetpgrp(&self.0, group)?))
         }
     }
 
@@ -108,10 +95,10 @@ mod imp {
     }
 
     pub(super) fn stop_by(signal: Signal) {
-        with_unblocked(signal, || {
-            // SAFETY: a signal to this thread; its default action stops the process and does no more.
-            unsafe { libc::raise(signal.number()) };
-        });
+        // Raised while it is blocked: the terminal's own may be waiting too, and they are to stop us once.
+        // SAFETY: a signal to this thread; its default action stops the process and does no more.
+        with_blocked(signal, || unsafe { libc::raise(signal.number()) });
+        with_unblocked(signal, || {});
     }
 }
 
@@ -136,10 +123,6 @@ mod imp {
         }
 
         pub(super) fn take(&self) -> io::Result<()> {
-            match *self {}
-        }
-
-        pub(super) fn is_abandoned(&self) -> bool {
             match *self {}
         }
     }

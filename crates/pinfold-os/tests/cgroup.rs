@@ -1,6 +1,10 @@
 //! Births and deaths in a cgroup, in a directory of our own.
 #![cfg(target_os = "linux")]
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and says what it skips"
+)]
 
 use pinfold_os::linux::cgroup::Cgroup;
 use pinfold_os::order::Order;

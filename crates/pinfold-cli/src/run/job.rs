@@ -6,20 +6,24 @@
 
 use pinfold::{Running, Signal};
 use pinfold_os::terminal::{Terminal, stop_by};
+use pinfold_proc::Proc;
+use pinfold_proc::parse::stat::State;
 
 /// The program's part in job control.
 #[derive(Debug)]
 pub(crate) struct Job {
     shares_group: bool,
-    /// We were in the foreground when it was started.
-    began_in_front: bool,
+    /// We were in the foreground when a shell last started us or had us go on.
+    in_front: bool,
     /// Its own group has the foreground from us.
     lent: bool,
+    /// We were stopped with it, and were not told to go on yet.
+    slept: bool,
 }
 
 impl Job {
-    pub(crate) fn new(shares_group: bool, began_in_front: bool, lent: bool) -> Job {
-        Job { shares_group, began_in_front, lent }
+    pub(crate) fn new(shares_group: bool, in_front: bool, lent: bool) -> Job {
+        Job { shares_group, in_front, lent, slept: false }
     }
 
     /// Whether the program is in our process group.
@@ -27,16 +31,18 @@ impl Job {
         self.shares_group
     }
 
-    /// The program was stopped by this signal: stops with it, and helps it on when the job goes on.
-    pub(crate) fn stopped(&mut self, running: &Running, signal: Signal) {
+    /// Stops with the program if it was stopped, and helps it on when the job goes on. Whether it was.
+    pub(crate) fn look(&mut self, running: &Running) -> bool {
+        let Some(signal) = running.take_stop() else { return false };
         // Without a terminal there is no shell that would look after us, and nobody to wake us.
-        let Ok(terminal) = Terminal::controlling() else { return };
+        let Ok(terminal) = Terminal::controlling() else { return true };
         let wants_foreground =
             matches!(signal, Signal::TTIN | Signal::TTOU) && !self.shares_group && !self.lent;
         if !(wants_foreground && terminal.is_ours()) {
             if std::mem::take(&mut self.lent) {
                 let _ = terminal.take();
             }
+            self.slept = true;
             // SIGSTOP would stop us even where nobody can wake us.
             stop_by(if signal == Signal::STOP { Signal::TSTP } else { signal });
         }
@@ -45,16 +51,38 @@ impl Job {
             self.lent = terminal.give(running.pid()).is_ok();
             let _ = running.signal_all(Signal::CONT);
         }
+        true
     }
 
-    /// The run is over: takes the foreground back, from its own group or from one that it left to nobody.
+    /// We were told to go on, by a shell as a rule, in the foreground or in the background.
+    pub(crate) fn go_on(&mut self, running: &Running) {
+        if !self.lent {
+            self.in_front = Terminal::controlling().is_ok_and(|terminal| terminal.is_ours());
+        }
+        // Whoever woke us woke it too: telling it again could undo the next ^Z.
+        let has_been_woken = std::mem::take(&mut self.slept) && !is_stopped(running);
+        if !has_been_woken && !self.look(running) {
+            let _ = if self.shares_group {
+                running.signal(Signal::CONT)
+            } else {
+                running.signal_all(Signal::CONT)
+            };
+        }
+    }
+
+    /// The run is over: takes the foreground back, be it lent or taken by a program that is no more.
     pub(crate) fn end(&mut self) {
-        if !self.lent && !self.began_in_front {
+        if !self.lent && !self.in_front {
             return;
         }
         let Ok(terminal) = Terminal::controlling() else { return };
-        if std::mem::take(&mut self.lent) || terminal.is_abandoned() {
+        if std::mem::take(&mut self.lent) || !terminal.is_ours() {
             let _ = terminal.take();
         }
     }
+}
+
+/// Whether the program is stopped at this moment.
+fn is_stopped(running: &Running) -> bool {
+    Proc::new("/proc").stat(running.pid().get()).is_ok_and(|stat| stat.state == State::Stopped)
 }

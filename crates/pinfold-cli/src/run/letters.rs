@@ -25,6 +25,8 @@ pub(crate) enum Answer {
     Program,
     /// Pass it on to every process of the run.
     Everyone,
+    /// Let the program go on, as we do.
+    GoOn,
     /// Stop the run.
     Stop,
 }
@@ -71,7 +73,7 @@ pub(crate) fn answer(letter: Letter, situation: Situation, is_inside: impl FnOnc
         (Signal::TERM | Signal::HUP, _) => Answer::Stop,
         (Signal::INT | Signal::QUIT, _) if situation.program_ended => Answer::Stop,
         _ if situation.program_ended => Answer::Nothing,
-        (Signal::CONT, _) => Answer::Everyone,
+        (Signal::CONT, _) => Answer::GoOn,
         // Someone of our own group read or wrote in the background; the program is told of its own doings itself.
         (Signal::TTIN | Signal::TTOU, Sender::Kernel) => Answer::Nothing,
         (signal, Sender::Kernel) if KEYS.contains(&signal) => match situation {
@@ -91,7 +93,7 @@ pub(crate) fn answer(letter: Letter, situation: Situation, is_inside: impl FnOnc
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Answer::{Everyone, LookForStop, Nothing, Program, Stop};
+    use Answer::{Everyone, GoOn, LookForStop, Nothing, Program, Stop};
 
     const SHARED: Situation = Situation { shares_group: true, program_ended: false, early: false };
     const APART: Situation = Situation { shares_group: false, ..SHARED };
@@ -116,13 +118,13 @@ mod tests {
             (Signal::ALRM, Sender::Kernel, [Program, Program, Program, Nothing]),
             (Signal::HUP, Sender::Kernel, [Stop; 4]),
             (Signal::CHLD, Sender::Kernel, [LookForStop; 4]),
-            (Signal::CONT, Sender::Kernel, [Everyone, Everyone, Everyone, Nothing]),
+            (Signal::CONT, Sender::Kernel, [GoOn, GoOn, GoOn, Nothing]),
             (Signal::INT, stranger, [Program, Program, Program, Stop]),
             (Signal::TSTP, stranger, [Program, Program, Program, Nothing]),
             (Signal::USR1, stranger, [Program, Program, Program, Nothing]),
             (Signal::TERM, stranger, [Stop; 4]),
             (Signal::HUP, stranger, [Stop; 4]),
-            (Signal::CONT, stranger, [Everyone, Everyone, Everyone, Nothing]),
+            (Signal::CONT, stranger, [GoOn, GoOn, GoOn, Nothing]),
         ] {
             assert_eq!(answers(signal, sender, false), expected, "{signal} from {sender:?}");
         }

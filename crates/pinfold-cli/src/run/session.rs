@@ -64,16 +64,15 @@ impl<'a> Session<'a> {
     /// Goes on until all of it has ended; `early` came before the start.
     pub(crate) fn finish(mut self, early: Vec<Letter>) -> io::Result<Finished> {
         // What came while the program was being made may have been too early for it: better twice than not at all.
-        self.answer_all(early, true);
-        let letters = self.take_letters()?;
-        self.answer_all(letters, true);
+        for letter in early {
+            self.answer(letter, true);
+        }
+        self.answer_pending(true)?;
         while self.running.advance(Instant::now()) == Progress::Pending {
             let Interest { mut waitables, deadline } = self.running.interest();
             waitables.push(self.inbox.waitable());
             poll::wait(&waitables, deadline)?;
-            drop(waitables);
-            let letters = self.take_letters()?;
-            self.answer_all(letters, false);
+            self.answer_pending(false)?;
         }
         self.job.end();
         let failure = self.running.failure().map(|error| io::Error::new(error.kind(), error.to_string()));
@@ -81,35 +80,32 @@ impl<'a> Session<'a> {
         Ok(Finished { outcome, failure, interrupted: self.interrupted })
     }
 
-    fn take_letters(&self) -> io::Result<Vec<Letter>> {
-        let mut letters = Vec::new();
+    /// One by one: while an answer stops us with the program, the kernel takes back letters that are no longer true.
+    fn answer_pending(&mut self, early: bool) -> io::Result<()> {
         while let Some(letter) = self.inbox.take()? {
-            letters.push(letter);
+            self.answer(letter, early);
         }
-        Ok(letters)
+        Ok(())
     }
 
-    fn answer_all(&mut self, letters: Vec<Letter>, early: bool) {
-        let mut may_have_stopped = false;
-        for letter in letters {
-            let situation = Situation {
-                shares_group: self.job.shares_group(),
-                program_ended: self.running.ending().is_some(),
-                early,
-            };
-            self.interrupted |= letters::is_deadly(letter.signal);
-            let running = &self.running;
-            // What cannot be told, since it has ended, need not be.
-            match answer(letter, situation, |pid| running.members().contains(&pid)) {
-                Answer::Nothing => {}
-                Answer::LookForStop => may_have_stopped = true,
-                Answer::Program => drop(running.signal(letter.signal)),
-                Answer::Everyone => drop(running.signal_all(letter.signal)),
-                Answer::Stop => self.stop(Instant::now()),
+    fn answer(&mut self, letter: Letter, early: bool) {
+        let situation = Situation {
+            shares_group: self.job.shares_group(),
+            program_ended: self.running.ending().is_some(),
+            early,
+        };
+        self.interrupted |= letters::is_deadly(letter.signal);
+        let running = &self.running;
+        match answer(letter, situation, |pid| running.members().contains(&pid)) {
+            Answer::Nothing => {}
+            Answer::LookForStop => {
+                self.job.look(running);
             }
-        }
-        if may_have_stopped && let Some(signal) = self.running.take_stop() {
-            self.job.stopped(&self.running, signal);
+            Answer::GoOn => self.job.go_on(running),
+            // What cannot be told, since it has ended, need not be.
+            Answer::Program => drop(running.signal(letter.signal)),
+            Answer::Everyone => drop(running.signal_all(letter.signal)),
+            Answer::Stop => self.stop(Instant::now()),
         }
     }
 

@@ -227,9 +227,9 @@ mod tests {
     #[test]
     fn no_more_is_read_ahead_of_a_reader_than_a_few_reads() {
         let handle = Command::new("head").args(["-c", "128M", "/dev/zero"]).start().unwrap();
-        let mut chunks = handle.chunks(Stream::Stdout).unwrap();
+        let chunks = handle.chunks(Stream::Stdout).unwrap();
         let (mut taken, mut ahead) = (0, 0);
-        while let Some(chunk) = chunks.next() {
+        for chunk in chunks {
             taken += chunk.unwrap().len() as u64;
             ahead = ahead.max(handle.seen(Stream::Stdout).unwrap().bytes - taken);
         }

@@ -1,0 +1,151 @@
+//! It ends as its program ended, or by a code of its own.
+
+use std::os::unix::process::ExitStatusExt;
+
+use pinfold_trials::{Trial, given, is_root};
+
+use crate::{isolations, result, run, text};
+
+#[test]
+fn the_exit_code_is_the_programs() {
+    for isolation in isolations() {
+        for code in [0, 1, 2, 3, 64, 100, 122, 123, 124, 125, 126, 127, 128, 129, 143, 254, 255] {
+            let output = result(&format!("--isolation {isolation}"), &format!("exit {code}"));
+            assert_eq!(output.status.code(), Some(code), "{isolation}: {output:?}");
+            assert_eq!((text(&output.stdout), text(&output.stderr)), (String::new(), String::new()));
+        }
+    }
+}
+
+#[test]
+fn it_dies_of_the_signal_that_the_program_died_of() {
+    for isolation in isolations() {
+        for name in [
+            "HUP", "INT", "QUIT", "ILL", "TRAP", "ABRT", "BUS", "FPE", "KILL", "USR1", "SEGV", "USR2",
+            "PIPE", "ALRM", "TERM", "STKFLT", "XCPU", "XFSZ", "VTALRM", "PROF", "IO", "PWR", "SYS", "40",
+            "64",
+        ] {
+            let output = result(&format!("--isolation {isolation}"), &format!("signal {name}"));
+            let expected = Trial::new().fixture(&format!("signal {name}")).output().unwrap();
+            assert_eq!(output.status.signal(), expected.status.signal(), "{isolation} {name}: {output:?}");
+            assert!(output.status.signal().is_some() && output.stderr.is_empty(), "{name}: {output:?}");
+        }
+    }
+}
+
+#[test]
+fn the_core_is_the_programs_alone() {
+    let output = result("-v", "signal SEGV --core");
+    assert_eq!(output.status.signal(), Some(libc::SIGSEGV));
+    assert!(!output.status.core_dumped(), "pinfold dumped core too");
+}
+
+#[test]
+fn a_signal_that_cannot_end_pinfold_becomes_a_code() {
+    if !given(is_root(), "root, to be PID 1") {
+        return;
+    }
+    let trial = Trial::new();
+    let inner = run(&trial, "", "signal TERM");
+    let mut outer = std::process::Command::new("unshare");
+    outer.args(["--pid", "--fork"]).arg(inner.get_program()).args(inner.get_args()).envs([trial.env()]);
+    assert_eq!(outer.output().unwrap().status.code(), Some(143));
+    trial.finish();
+}
+
+#[test]
+fn a_timeout_is_124_however_the_program_then_ended() {
+    for isolation in isolations() {
+        for (grace, arguments, how) in [
+            ("60", "sleep 60", "was ended by SIGTERM"),
+            ("60", "trap TERM --exit-on TERM:0", "exited with code 0"),
+            ("60", "trap TERM --exit-on TERM:3", "exited with code 3"),
+            ("0.1", "trap TERM", "was ended by SIGKILL"),
+            ("0", "trap TERM", "was ended by SIGKILL"),
+        ] {
+            let output = result(&format!("--isolation {isolation} -t 300ms -k {grace}"), arguments);
+            assert_eq!(output.status.code(), Some(124), "{arguments}: {output:?}");
+            let said = text(&output.stderr);
+            assert!(
+                said.starts_with("pinfold: ") && said.contains("fixture timed out after 300ms"),
+                "{said}"
+            );
+            assert!(said.contains(how) && said.lines().count() == 1, "{said}");
+        }
+    }
+}
+
+#[test]
+fn the_stop_signal_is_the_one_that_was_asked_for() {
+    let output = result("-t 300ms -k 60 -s USR1", "trap TERM --exit-on USR1:9");
+    assert!(text(&output.stderr).contains("exited with code 9"), "{output:?}");
+}
+
+#[test]
+fn an_idle_timeout_is_124_and_output_puts_it_off() {
+    let output = result("--idle-timeout 200ms", "sleep 60");
+    assert_eq!(output.status.code(), Some(124), "{output:?}");
+    assert!(text(&output.stderr).contains("wrote nothing for 200ms"), "{output:?}");
+    let output = result("--idle-timeout 30s", "both 100");
+    assert_eq!((output.status.code(), output.stderr.len()), (Some(0), output.stdout.len()));
+}
+
+#[test]
+fn whatever_outlives_the_program_is_ended_and_named() {
+    for (isolation, kinds) in
+        [("process-group", &["plain"][..]), ("cgroup", &["plain", "setsid", "daemon", "chain"])]
+    {
+        if !isolations().contains(&isolation) {
+            continue;
+        }
+        for kind in kinds {
+            let output = result(&format!("--isolation {isolation}"), &format!("escape {kind}"));
+            assert_eq!(output.status.code(), Some(0), "{output:?}");
+            let pid = text(&output.stdout).trim().replace("ready ", "");
+            let said = text(&output.stderr);
+            assert!(said.starts_with("pinfold: stopped 1 process that outlived "), "{kind}: {said}");
+            assert!(said.ends_with(&format!(": fixture ({pid})\n")), "{kind}: {said}");
+            assert_eq!(
+                text(&result(&format!("-q --isolation {isolation}"), &format!("escape {kind}")).stderr),
+                ""
+            );
+        }
+    }
+}
+
+#[test]
+fn what_ignores_being_stopped_is_killed() {
+    let output = result("--strays stop:0 -k 100ms", "escape ignore-term");
+    assert!(text(&output.stderr).contains("killed 1 process that outlived"), "{output:?}");
+}
+
+#[test]
+fn strays_are_waited_for_where_that_is_asked_for() {
+    let trial = Trial::new();
+    let mut command = run(&trial, "--strays wait", "escape plain");
+    // The one that stays ends by itself, with its life.
+    let output = command.env("PINFOLD_FIXTURE_LIFE", "0.5").output().unwrap();
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(0), String::new()));
+    trial.finish();
+}
+
+#[test]
+fn a_failure_is_tried_again_until_it_is_none() {
+    let output = result("--retry 2 --retry-pause 1ms", "exit 3");
+    let said = text(&output.stderr);
+    assert_eq!((output.status.code(), said.lines().count()), (Some(3), 2), "{said}");
+    assert!(said.contains("exited with code 3; attempt 2 of 3 in 1ms"), "{said}");
+    assert!(said.contains("attempt 3 of 3 in 2ms"), "{said}");
+    assert_eq!(text(&result("--retry 2 --retry-pause 1ms -q", "exit 3").stderr), "");
+    let output = result("--retry 9 --success-codes 0,3-4", "exit 3");
+    assert_eq!((output.status.code(), text(&output.stderr)), (Some(3), String::new()));
+}
+
+#[test]
+fn verbose_tells_of_the_start_and_the_end() {
+    let output = result("-v", "exit 3");
+    let said = text(&output.stderr);
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines[0].starts_with("pinfold: started ") && lines[0].contains("guarantee: "), "{said}");
+    assert!(lines[1].contains("exited with code 3; it ran for ") && lines.len() == 2, "{said}");
+}
