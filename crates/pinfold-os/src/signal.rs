@@ -34,8 +34,8 @@ signals! {
 // Windows has no signals; the numbers are those of its C runtime and of Linux, so that data made elsewhere reads.
 #[cfg(windows)]
 signals! {
-    HUP = 1, INT = 2, QUIT = 3, ABRT = 6, KILL = 9, USR1 = 10, USR2 = 12, PIPE = 13, TERM = 15, CONT = 18, STOP = 19,
-    XFSZ = 25,
+    HUP = 1, INT = 2, QUIT = 3, ABRT = 6, KILL = 9, USR1 = 10, USR2 = 12, PIPE = 13, ALRM = 14, TERM = 15, CHLD = 17,
+    CONT = 18, STOP = 19, TSTP = 20, TTIN = 21, TTOU = 22, XFSZ = 25, WINCH = 28,
 }
 
 /// The first signal number that no platform of ours has.

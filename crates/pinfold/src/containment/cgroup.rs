@@ -19,7 +19,7 @@ use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How many empty cgroups are kept.
-const POOL: usize = 32;
+const POOL: usize = 16;
 
 /// What a directory of ours is called: this, then PID namespace, pid and start time, with dots between.
 const PREFIX: &str = "pinfold";
