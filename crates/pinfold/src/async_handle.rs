@@ -137,7 +137,7 @@ impl AsyncHandle {
     /// Waits for the end of all of it.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if the descriptors cannot be waited for.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the descriptors cannot be waited for.
     pub async fn wait(&self) -> Result<Outcome> {
         self.0.drive(|running| running.outcome().cloned()).await
     }
@@ -199,7 +199,7 @@ impl AsyncHandle {
     /// Sends a signal to the program.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] if it has ended, [`ErrorKind::PermissionDenied`] if it has become another user.
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if it has ended, [`ErrorKind::PermissionDenied`](crate::ErrorKind::PermissionDenied) if it has become another user.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         self.act("signalled", |running| running.signal(signal))
     }
@@ -250,7 +250,7 @@ impl AsyncHandle {
     /// The lines of standard output, from the first that is retained.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] if it is not captured.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is not captured.
     pub fn stdout_lines(&self) -> Result<AsyncLines> {
         self.lines(Stream::Stdout)
     }
@@ -258,7 +258,7 @@ impl AsyncHandle {
     /// The lines of standard error, from the first that is retained.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] if it is not captured.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is not captured.
     pub fn stderr_lines(&self) -> Result<AsyncLines> {
         self.lines(Stream::Stderr)
     }
@@ -266,7 +266,7 @@ impl AsyncHandle {
     /// The lines of a stream, from the first that is retained.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] if it is not captured.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is not captured.
     pub fn lines(&self, stream: Stream) -> Result<AsyncLines> {
         let cursor = LineCursor::open(&mut self.0.lock(), stream, &self.0.command);
         Ok(AsyncLines::new(self.clone(), cursor.ok_or_else(|| self.not_captured(stream))?))
@@ -275,7 +275,7 @@ impl AsyncHandle {
     /// The bytes of a stream as they come, from the first that is retained.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] if it is not captured.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is not captured.
     pub fn chunks(&self, stream: Stream) -> Result<AsyncChunks> {
         let cursor = ByteCursor::open(&mut self.0.lock(), stream);
         Ok(AsyncChunks::new(self.clone(), cursor.ok_or_else(|| self.not_captured(stream))?))
@@ -290,7 +290,7 @@ impl AsyncHandle {
     /// The program's standard input, for a command that keeps it open.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] if the command does not say [`Command::keep_stdin_open`].
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the command does not say [`Command::keep_stdin_open`].
     pub fn stdin(&self) -> Result<AsyncStdinWriter> {
         self.0.command.must_keep_stdin_open()?;
         Ok(AsyncStdinWriter::new(self.clone()))

@@ -104,7 +104,7 @@ impl Handle {
     /// Waits for the end of all of it.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if the descriptors cannot be waited for.
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the descriptors cannot be waited for.
     pub fn wait(&self) -> Result<Outcome> {
         self.shared().drive_to(|running| running.outcome().cloned())
     }
@@ -186,7 +186,7 @@ impl Handle {
     /// Sends a signal to the program.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] if it has ended, [`ErrorKind::PermissionDenied`] if it has become another user.
+    /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if it has ended, [`ErrorKind::PermissionDenied`](crate::ErrorKind::PermissionDenied) if it has become another user.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         self.act("signalled", |running| running.signal(signal))
     }
@@ -237,7 +237,7 @@ impl Handle {
     /// The lines of standard output, from the first that is retained.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] if it is not captured.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is not captured.
     pub fn stdout_lines(&self) -> Result<Lines> {
         self.lines(Stream::Stdout)
     }
@@ -245,7 +245,7 @@ impl Handle {
     /// The lines of standard error, from the first that is retained.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] if it is not captured.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is not captured.
     pub fn stderr_lines(&self) -> Result<Lines> {
         self.lines(Stream::Stderr)
     }
@@ -253,7 +253,7 @@ impl Handle {
     /// The lines of a stream, from the first that is retained.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] if it is not captured.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is not captured.
     pub fn lines(&self, stream: Stream) -> Result<Lines> {
         let cursor = self.shared().visit(|running| LineCursor::open(running, stream, &self.shared().command));
         Ok(Lines::new(self.clone(), cursor.ok_or_else(|| self.not_captured(stream))?))
@@ -262,7 +262,7 @@ impl Handle {
     /// The bytes of a stream as they come, from the first that is retained.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] if it is not captured.
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if it is not captured.
     pub fn chunks(&self, stream: Stream) -> Result<Chunks> {
         let cursor = self.shared().visit(|running| ByteCursor::open(running, stream));
         Ok(Chunks::new(self.clone(), cursor.ok_or_else(|| self.not_captured(stream))?))
@@ -279,7 +279,7 @@ impl Handle {
     /// The program's standard input, for a command that keeps it open.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] if the command does not say [`Command::keep_stdin_open`].
+    /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the command does not say [`Command::keep_stdin_open`].
     pub fn stdin(&self) -> Result<StdinWriter> {
         self.shared().command.must_keep_stdin_open()?;
         Ok(StdinWriter::new(self.clone()))

@@ -17,7 +17,7 @@ use pinfold_os::signal::SignalSet;
 
 /// What can run commands, with every verb that waits for the end.
 ///
-/// A verb that returns output keeps what the program wrote, whatever becomes of the run: an [`Error`] carries it too.
+/// A verb that returns output keeps what the program wrote, whatever becomes of the run: an [`Error`](crate::Error) carries it too.
 pub trait Runner: Send + Sync {
     /// Starts a command: the one thing that a runner has to do.
     ///
