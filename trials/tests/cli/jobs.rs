@@ -79,7 +79,8 @@ fn a_program_in_the_background_that_reads_waits_for_the_foreground() {
         let (mut terminal, mut child) =
             shell(&trial, &["-m"], &format!("{job} {UNTIL_STOPPED}; echo stopped; fg; echo end $?"));
         terminal.wait_for("stopped\r\n", LONG);
-        say(&mut terminal, "typed\n", "typed\r\ntyped\r\n");
+        say(&mut terminal, "typed\n", "typed\r\n");
+        terminal.wait_for("typed\r\n", LONG);
         say(&mut terminal, "\x04", "end 0\r\n");
         child.wait().unwrap();
         drop((terminal, child, jobs));

@@ -89,6 +89,8 @@ impl<'a> Session<'a> {
     }
 
     fn answer(&mut self, letter: Letter, early: bool) {
+        // A program that has ended by now would be sent what is meant for all that it left.
+        self.running.advance(Instant::now());
         let situation = Situation {
             shares_group: self.job.shares_group(),
             program_ended: self.running.ending().is_some(),
