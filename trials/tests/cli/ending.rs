@@ -35,7 +35,10 @@ fn it_dies_of_the_signal_that_the_program_died_of() {
 
 #[test]
 fn the_core_is_the_programs_alone() {
-    let output = result("-v", "signal SEGV --core");
+    let trial = Trial::new();
+    let directory = tempfile::tempdir().unwrap();
+    let output = run(&trial, "", "signal SEGV --core").current_dir(&directory).output().unwrap();
+    trial.finish();
     assert_eq!(output.status.signal(), Some(libc::SIGSEGV));
     assert!(!output.status.core_dumped(), "pinfold dumped core too");
 }
