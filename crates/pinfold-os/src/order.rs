@@ -71,6 +71,28 @@ pub struct Capabilities {
     pub ambient: u64,
 }
 
+/// Where the environment of a child comes from.
+#[derive(Clone, Debug)]
+pub enum Env<'a> {
+    /// That of this process, as it is at the spawn, without a copy of it. Whoever changes it while another thread spawns
+    /// breaks the contract of `std::env::set_var` and of `setenv(3)`, and the child may get a mixture.
+    Ours,
+    /// Exactly these, each as `NAME=value`.
+    Exactly(Cow<'a, [CString]>),
+}
+
+impl From<Vec<CString>> for Env<'_> {
+    fn from(variables: Vec<CString>) -> Self {
+        Env::Exactly(Cow::Owned(variables))
+    }
+}
+
+impl<'a> From<&'a [CString]> for Env<'a> {
+    fn from(variables: &'a [CString]) -> Self {
+        Env::Exactly(Cow::Borrowed(variables))
+    }
+}
+
 /// All that a child is told.
 #[derive(Clone, Debug)]
 pub struct Order<'a> {
@@ -78,8 +100,8 @@ pub struct Order<'a> {
     pub program: CString,
     /// The arguments, the program's own name first.
     pub argv: Cow<'a, [CString]>,
-    /// The environment as `NAME=value`; the whole of it.
-    pub env: Cow<'a, [CString]>,
+    /// The environment.
+    pub env: Env<'a>,
     /// Descriptors of the child. Every other one is closed on exec; 0, 1 and 2 are inherited where not named.
     pub descriptors: Vec<Mapping<'a>>,
     /// Leave those above 2 that are not named to their own close-on-exec marks instead: what this process was given
@@ -123,11 +145,7 @@ pub struct Order<'a> {
 impl<'a> Order<'a> {
     /// An order that changes nothing: the program with these arguments and this environment, in our directory, with
     /// our descriptors 0, 1 and 2, as our user.
-    pub fn new(
-        program: CString,
-        argv: impl Into<Cow<'a, [CString]>>,
-        env: impl Into<Cow<'a, [CString]>>,
-    ) -> Order<'a> {
+    pub fn new(program: CString, argv: impl Into<Cow<'a, [CString]>>, env: impl Into<Env<'a>>) -> Order<'a> {
         Order {
             program,
             argv: argv.into(),

@@ -67,7 +67,7 @@ pub fn resolve(program: &OsStr, path: Option<&OsStr>, cwd: &Path) -> Result<Path
 }
 
 /// Whether the name is a path already, so that `PATH` has no say in it.
-fn names_a_file(program: &OsStr) -> bool {
+pub(crate) fn names_a_file(program: &OsStr) -> bool {
     program.as_encoded_bytes().iter().any(|byte| std::path::is_separator(char::from(*byte)))
         || Path::new(program).components().count() > 1
 }

@@ -180,7 +180,7 @@ impl Runner for Host {
         if cancelled {
             return Err(command.error(ErrorKind::Cancelled, "was cancelled before it was started"));
         }
-        command.plan()?.launch(Extras {
+        command.plan_in_haste()?.launch(Extras {
             cancel: self.cancel.clone(),
             mask: self.mask,
             pass_descriptors: self.pass_descriptors,

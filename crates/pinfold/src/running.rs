@@ -227,9 +227,35 @@ impl Running {
         if self.exit.is_some() {
             return;
         }
-        // A leader that was waited for can no longer name its group on older kernels; its record can wait.
-        let leave = matches!(self.container, Some(Container::Group)) && !self.process.group_outlives_leader();
-        let exit = if leave { self.process.peek_exit() } else { self.process.try_reap() };
+        let exit = if self.leaves_record() { self.process.peek_exit() } else { self.process.try_reap() };
+        self.take_exit(exit, now);
+    }
+
+    /// A leader that was waited for can no longer name its group on older kernels; its record can wait.
+    fn leaves_record(&self) -> bool {
+        matches!(self.container, Some(Container::Group)) && !self.process.group_outlives_leader()
+    }
+
+    /// For a driver that may block: waits for the end of the program where there is nothing else to wait for, which saves
+    /// asking for the descriptor first. Whether it did.
+    pub(crate) fn await_exit_alone(&mut self) -> bool {
+        let others = self.channels.iter().any(Channel::is_open) || self.feed.waitable().is_some();
+        if self.exit.is_some()
+            || others
+            || self.cancel.is_some()
+            || self.deadline().is_some()
+            || self.leaves_record()
+        {
+            return false;
+        }
+        match self.process.reap() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            exit => self.take_exit(exit.map(Some), Instant::now()),
+        }
+        true
+    }
+
+    fn take_exit(&mut self, exit: io::Result<Option<Exit>>, now: Instant) {
         match exit {
             Ok(Some(exit)) => {
                 self.exit = Some((exit, now));

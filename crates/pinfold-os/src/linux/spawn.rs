@@ -5,7 +5,7 @@ use super::clone::{self, Cloned, Stack, demote};
 use super::sys::call;
 use crate::deny::{Feature, denied};
 use crate::handle::{Pid, Process};
-use crate::order::{Directory, Order, SpawnError, Step};
+use crate::order::{Directory, Env, Order, SpawnError, Step};
 use crate::spawn::Route;
 use std::convert::Infallible;
 use std::ffi::{CString, c_char};
@@ -214,7 +214,8 @@ fn read_report(read: OwnedFd) -> Report {
 /// What the child needs in a form of pointers and null-terminated arrays, owned here.
 struct Layout {
     argv: Vec<*const c_char>,
-    env: Vec<*const c_char>,
+    /// `None` is our own environment.
+    env: Option<Vec<*const c_char>>,
     descriptors: Vec<(i32, i32)>,
     /// Above every target, and above the standard three.
     free_descriptor: i32,
@@ -232,7 +233,10 @@ impl Layout {
         let targets = order.descriptors.iter().map(|map| map.target);
         Layout {
             argv: terminated(&order.argv),
-            env: terminated(&order.env),
+            env: match &order.env {
+                Env::Ours => None,
+                Env::Exactly(variables) => Some(terminated(variables)),
+            },
             descriptors: order.descriptors.iter().map(|map| (map.source.as_raw_fd(), map.target)).collect(),
             free_descriptor: targets.max().map_or(3, |last| last + 1).max(3),
             parent_pid: std::process::id(),
@@ -246,7 +250,7 @@ impl Layout {
             route,
             program: order.program.as_ptr(),
             argv: self.argv.as_ptr(),
-            env: self.env.as_ptr(),
+            env: self.env.as_ref().map_or_else(own_environment, |env| env.as_ptr()),
             descriptors: self.descriptors.as_mut_ptr(),
             descriptor_count: self.descriptors.len(),
             pass_descriptors: order.pass_descriptors,
@@ -283,6 +287,16 @@ impl Layout {
             report: Report::default(),
         }
     }
+}
+
+/// Our environment as the kernel takes it.
+fn own_environment() -> *const *const c_char {
+    unsafe extern "C" {
+        static environ: *const *const c_char;
+    }
+    // SAFETY: libc's own pointer, read once. What it leads to is read by the kernel alone, which answers EFAULT for memory
+    // that somebody has freed meanwhile.
+    unsafe { (&raw const environ).read_volatile() }
 }
 
 fn current_mask() -> u64 {

@@ -238,6 +238,8 @@ pub(crate) struct Leaf {
     used: Mutex<Option<CpuTime>>,
     /// Once a kill was ordered, Linux 6.14 and later also kill what is born in here afterwards: see GOTCHAS.md.
     killed: AtomicBool,
+    /// Whether it was empty when that was last asked.
+    emptied: AtomicBool,
     guarded: bool,
 }
 
@@ -258,7 +260,14 @@ impl Leaf {
     }
 
     fn new(cgroup: Cgroup, before: CpuTime, guarded: bool) -> Leaf {
-        Leaf { guarded, cgroup: Some(cgroup), before, used: Mutex::new(None), killed: AtomicBool::new(false) }
+        Leaf {
+            guarded,
+            cgroup: Some(cgroup),
+            before,
+            used: Mutex::new(None),
+            killed: AtomicBool::new(false),
+            emptied: AtomicBool::new(false),
+        }
     }
 
     /// Whether a guard was at work when it was taken.
@@ -297,7 +306,9 @@ impl Leaf {
 
     pub(crate) fn is_empty(&self) -> bool {
         // A directory that someone removed had nobody in it.
-        !self.cgroup().is_populated().unwrap_or(false)
+        let empty = !self.cgroup().is_populated().unwrap_or(false);
+        self.emptied.store(empty, Ordering::Relaxed);
+        empty
     }
 
     pub(crate) fn cpu_time(&self) -> Option<(Duration, Duration)> {
@@ -314,7 +325,9 @@ impl Drop for Leaf {
         let mut guard = OWNER.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(owner) = guard.as_mut().filter(|owner| owner.pid == std::process::id()) else { return };
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let empty = cgroup.is_populated().is_ok_and(|populated| !populated);
+        // A run ends when its cgroup was seen empty, and nobody but its members makes new ones.
+        let empty =
+            self.emptied.load(Ordering::Relaxed) || cgroup.is_populated().is_ok_and(|populated| !populated);
         let fit = !self.killed.load(Ordering::Relaxed) && !cgroup.has_children();
         if let (true, Some(used), true) = (empty, used, fit && owner.pool.len() < POOL) {
             owner.pool.push(Vacant { cgroup, used });

@@ -29,15 +29,18 @@ pub(crate) fn complete<R: Runner + ?Sized>(
 fn once<R: Runner + ?Sized>(runner: &R, command: &Command) -> Result<Output<Vec<u8>>> {
     let mut attempt = Attempt::new(runner.launch(command)?, command, runner.listener());
     // It waits first: a process that was just made has not done anything yet.
-    wait(&attempt.running, command)?;
+    wait(&mut attempt.running, command)?;
     while attempt.advance() == Progress::Pending {
-        wait(&attempt.running, command)?;
+        wait(&mut attempt.running, command)?;
     }
     attempt.finish()
 }
 
 /// Blocks until the machine can go on.
-fn wait(running: &Running, command: &Command) -> Result<()> {
+fn wait(running: &mut Running, command: &Command) -> Result<()> {
+    if running.outcome().is_some() || running.await_exit_alone() {
+        return Ok(());
+    }
     let interest = running.interest();
     let woken = poll::wait(&interest.waitables, interest.deadline);
     woken.map(drop).map_err(|error| {

@@ -15,7 +15,7 @@ impl fmt::Display for Plan<'_> {
         line("arguments", args.join(" "))?;
         let cwd = command.cwd.as_ref().map_or("that of pinfold".to_owned(), |cwd| cwd.display().to_string());
         line("directory", cwd)?;
-        line("environment", format!("{} variables", self.env.len()))?;
+        line("environment", format!("{} variables", self.environment().len()))?;
         line("container", format!("{} (guarantee: {})", self.mechanism, self.guarantee()))?;
         line("stdin", stdin(&command.stdin))?;
         line("stdout", stdio(&command.stdout, command.tee[0]))?;

@@ -1,10 +1,9 @@
 //! The environment and the user of a run.
 
-use super::Variables;
 use crate::command::Command;
 use crate::error::{ErrorKind, Result};
 use pinfold_os::order::Identity;
-use std::ffi::{CString, OsStr};
+use std::ffi::{CString, OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 /// Who the program becomes.
@@ -43,9 +42,20 @@ pub(super) fn user(command: &Command) -> Result<User> {
     Ok(User::default())
 }
 
+/// The environment of a run.
+pub(super) struct Environment {
+    /// Each variable as `NAME=value`; `None` is ours, unchanged.
+    pub(super) variables: Option<Vec<CString>>,
+    /// The value of `PATH`.
+    pub(super) path: Option<OsString>,
+}
+
 /// Ours as the command changes it. `HOME` is that of a user who is switched to, unless the command has its own word.
-pub(super) fn build(command: &Command, home: Option<&Path>) -> Variables {
+pub(super) fn build(command: &Command, home: Option<&Path>) -> Result<Environment> {
     let env = &command.env;
+    if !env.clear && env.changes.is_empty() && home.is_none() {
+        return Ok(Environment { variables: None, path: std::env::var_os("PATH") });
+    }
     let mut variables: Variables = if env.clear {
         let ours = env.inherit.iter().filter_map(|name| Some((name.clone(), std::env::var_os(name)?)));
         ours.collect()
@@ -67,18 +77,25 @@ pub(super) fn build(command: &Command, home: Option<&Path>) -> Variables {
     for (name, value) in &env.changes {
         set(name, value.as_deref());
     }
-    variables
+    let path = variables.iter().find(|(name, _)| name == "PATH").map(|(_, value)| value.clone());
+    let nul =
+        |name: OsString| super::nul(command, format_args!("the environment variable {}", name.display()));
+    let variables = variables.into_iter().map(|(name, value)| join(&name, &value).ok_or_else(|| nul(name)));
+    Ok(Environment { variables: Some(variables.collect::<Result<_>>()?), path })
 }
 
-/// The same as `NAME=value`.
-pub(super) fn strings(command: &Command, variables: Variables) -> Result<Vec<CString>> {
-    let join = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-        let mut line = Vec::with_capacity(name.len() + value.len() + 2);
-        line.extend_from_slice(name.as_encoded_bytes());
-        line.push(b'=');
-        line.extend_from_slice(value.as_encoded_bytes());
-        let nul = |_| super::nul(command, format_args!("the environment variable {}", name.display()));
-        CString::new(line).map_err(nul)
-    };
-    variables.into_iter().map(join).collect()
+/// Ours, as it is.
+pub(super) fn ours() -> Vec<CString> {
+    std::env::vars_os().filter_map(|(name, value)| join(&name, &value)).collect()
 }
+
+/// `NAME=value`, unless a NUL is in it.
+fn join(name: &OsStr, value: &OsStr) -> Option<CString> {
+    let mut line = Vec::with_capacity(name.len() + value.len() + 2);
+    line.extend_from_slice(name.as_encoded_bytes());
+    line.push(b'=');
+    line.extend_from_slice(value.as_encoded_bytes());
+    CString::new(line).ok()
+}
+
+type Variables = Vec<(OsString, OsString)>;

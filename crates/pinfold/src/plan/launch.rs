@@ -12,7 +12,7 @@ use crate::settings::{Stdin, Stdio, Stream};
 use crate::text::LineCounter;
 use pinfold_os::descriptor::{Owned, borrow};
 use pinfold_os::handle::Pid;
-use pinfold_os::order::{Directory, Grouping, Mapping, Order, SpawnError, Step};
+use pinfold_os::order::{Directory, Env, Grouping, Mapping, Order, SpawnError, Step};
 use pinfold_os::pipe;
 use pinfold_os::signal::SignalSet;
 use pinfold_os::sink::Sink;
@@ -197,7 +197,8 @@ impl Plan<'_> {
 
     fn order<'o>(&'o self, ends: &'o Ends) -> Order<'o> {
         let process = &self.command.process;
-        let mut order = Order::new(self.program_string(), &self.argv, &self.env);
+        let env = self.env.as_deref().map_or(Env::Ours, Env::from);
+        let mut order = Order::new(self.program_string(), &self.argv, env);
         order.descriptors = ends.mappings();
         order.directory = self.directory.clone().map(Directory::Path);
         order.umask = process.umask;
@@ -220,6 +221,12 @@ impl Plan<'_> {
     /// What a failed spawn means to whoever wrote the command.
     fn explain(&self, error: SpawnError) -> Error {
         let command = self.command;
+        if error.step == Step::Exec
+            && !self.looked_at
+            && let Err(refusal) = super::find(command, None)
+        {
+            return refusal;
+        }
         let errno = error.source.raw_os_error().unwrap_or(0);
         let kind = kind_of(&error.source);
         let explained = match error.step {
