@@ -248,7 +248,8 @@ impl Capture {
         if self.bytes.capacity() - self.bytes.len() < self.room / 4 {
             // Doubling asks for much that is not needed yet, so a refusal of it is no reason to give up.
             let more = self.bytes.try_reserve(self.room);
-            more.or_else(|_| self.bytes.try_reserve_exact(FIRST_READ))?;
+            more.or_else(|_| self.bytes.try_reserve_exact(self.room))
+                .or_else(|_| self.bytes.try_reserve_exact(FIRST_READ))?;
         }
         let end = self.bytes.len() + self.room;
         if self.bytes.capacity() >= LARGE && self.populated < end.min(self.bytes.capacity()) {

@@ -127,7 +127,7 @@ fn without_memory_the_run_ends_in_an_error_and_what_came_is_kept() {
     let mut part = Part::new(|case| {
         let status = Status::of("self").unwrap();
         let size: u64 = status.field("VmSize").unwrap().trim_end_matches(" kB").parse().unwrap();
-        let limit = lower(Kernels::As, (size << 10) + (192 << 20));
+        let limit = lower(Kernels::As, (size << 10) + (96 << 20));
         let command = fixture("flood 1G").timeout(LONG);
         let error = match case {
             "output" => command.output_bytes().unwrap_err(),
@@ -136,7 +136,7 @@ fn without_memory_the_run_ends_in_an_error_and_what_came_is_kept() {
         assert_eq!(error.kind(), ErrorKind::ResourceLimit, "{error}");
         assert!(error.to_string().contains("memory"), "{error}");
         let output = error.into_output().unwrap();
-        assert!(output.stdout.len() >= 32 << 20, "{}", output.stdout.len());
+        assert!(output.stdout.len() >= 16 << 20, "{}", output.stdout.len());
         assert!(output.stdout.iter().all(|byte| matches!(byte, b'x' | b'\n')));
         drop(output);
         assert_eq!(fixture("out hello").run().unwrap(), "hello", "and the next one runs");
