@@ -282,7 +282,7 @@ mod tests {
     #[test]
     fn steps_are_chosen_by_name_and_by_speed() {
         assert_eq!(names(&[]).len(), STEPS.len());
-        assert_eq!(names(&["--fast"]), ["fmt", "clippy", "tidy", "tests"]);
+        assert_eq!(names(&["--fast"]), ["fmt", "clippy", "tidy", "build", "tests"]);
         assert_eq!(names(&["static", "fmt"]), ["fmt", "static"]);
         assert!(chosen(&["--slow"]).is_err_and(|wrong| wrong.contains("no step `--slow`")));
     }
