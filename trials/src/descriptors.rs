@@ -52,15 +52,6 @@ pub enum Change {
 }
 
 impl Change {
-    /// What is open now because of it.
-    #[must_use]
-    pub fn opened(&self) -> Option<&Descriptor> {
-        match self {
-            Self::Opened(now) | Self::Replaced(_, now) => Some(now),
-            Self::Closed(_) => None,
-        }
-    }
-
     /// All the differences between `before` and `now`, both sorted by number.
     #[must_use]
     pub fn between(before: &[Descriptor], now: &[Descriptor]) -> Vec<Self> {

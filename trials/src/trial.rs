@@ -87,7 +87,7 @@ impl Trial {
         command
     }
 
-    /// Lets descriptors stay open for which `allowed` says so, as those of a runtime that is made once for ever.
+    /// Lets descriptors come and go for which `allowed` says so, as those of a runtime that is made once for ever.
     pub fn allow_fds(&mut self, allowed: impl Fn(&Descriptor) -> bool + 'static) {
         self.allowed.push(Box::new(allowed));
     }
@@ -182,10 +182,11 @@ impl Trial {
         strays.extend(
             strays::unreaped().into_iter().filter(|dead| new(dead) && !self.expected.contains(&dead.pid)),
         );
-        let mut changes = Change::between(&self.descriptors, &open_now());
-        let allowed = |opened: &Descriptor| self.allowed.iter().any(|allowed| allowed(opened));
-        changes.retain(|change| !change.opened().is_some_and(allowed));
-        Left { strays, changes }
+        let allowed = |open: &Descriptor| self.allowed.iter().any(|allowed| allowed(open));
+        let watched = |all: &[Descriptor]| -> Vec<Descriptor> {
+            all.iter().filter(|open| !allowed(open)).cloned().collect()
+        };
+        Left { strays, changes: Change::between(&watched(&self.descriptors), &watched(&open_now())) }
     }
 }
 
