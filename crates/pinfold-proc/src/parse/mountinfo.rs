@@ -4,7 +4,7 @@
 
 use std::borrow::Cow;
 
-use super::{Fields, ParseError, Problem, lines, radix, split_once, unsigned};
+use super::{Fields, ParseError, Problem, find, lines, radix, split_once, unsigned};
 
 const FILE: &str = "mountinfo";
 
@@ -134,7 +134,7 @@ fn without_slash(path: &[u8]) -> &[u8] {
 
 /// Undoes `\040` and its like, by which the kernel writes blanks, line ends and backslashes.
 fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
-    let Some(first) = memchr::memchr(b'\\', text) else {
+    let Some(first) = find(b'\\', text) else {
         return Cow::Borrowed(text);
     };
     let mut plain = text[..first].to_vec();

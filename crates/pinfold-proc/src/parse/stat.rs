@@ -3,7 +3,7 @@
 //! See [proc_pid_stat(5)](https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html). The addresses, the signal masks
 //! of 32 bits and the other fields that are obsolete are left out; [`status`](super::status) has better ones.
 
-use super::{Fields, ParseError, Problem, pid, relative, signed, unsigned};
+use super::{Fields, ParseError, Problem, find, pid, relative, signed, unsigned};
 
 const FILE: &str = "stat";
 /// `PF_KTHREAD` of the kernel's `include/linux/sched.h`.
@@ -135,7 +135,7 @@ impl<'a> Stat<'a> {
     /// The first field that is missing or malformed.
     pub fn parse(bytes: &'a [u8]) -> Result<Self, ParseError> {
         // A name may hold parentheses; what follows it may not, so the last one ends it.
-        let name = memchr::memchr(b'(', bytes).zip(memchr::memrchr(b')', bytes));
+        let name = find(b'(', bytes).zip(bytes.iter().rposition(|byte| *byte == b')'));
         let Some((open, close)) = name.filter(|(open, close)| open < close) else {
             return Err(ParseError { file: FILE, field: "comm", problem: Problem::Missing });
         };

@@ -324,7 +324,7 @@ impl<'a> Table<'a> {
 }
 
 fn unescape(text: &[u8]) -> Cow<'_, [u8]> {
-    if memchr::memchr(b'\\', text).is_none() {
+    if !text.contains(&b'\\') {
         return Cow::Borrowed(text);
     }
     let mut plain = Vec::with_capacity(text.len());
