@@ -29,6 +29,7 @@ pub(crate) struct Refusal {
 
 /// Why one kind of container cannot be had.
 #[derive(Debug)]
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only what Linux has can run out"))]
 pub(crate) enum Lack {
     /// For this reason, as long as this process lives.
     Lasting(String),
@@ -42,6 +43,7 @@ impl Lack {
     }
 
     /// What an error in doing something means.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only what Linux has can run out"))]
     pub(crate) fn of(what: &str, error: io::Error) -> Lack {
         if pinfold_os::wait::is_exhaustion(&error) {
             Lack::Passing(error)
