@@ -37,7 +37,7 @@ fn shell(script: &str) -> Order<'static> {
 
 fn wait_until_empty(cgroup: &Cgroup) {
     while cgroup.is_populated().unwrap() {
-        wait(&[cgroup.waitable()], None).unwrap();
+        wait(&[cgroup.waitable().unwrap()], None).unwrap();
     }
 }
 
@@ -47,7 +47,7 @@ fn every_route_puts_the_child_inside_and_a_kill_ends_all_of_it() {
     let first = Route::ALL.iter().position(|route| *route == chosen()).unwrap();
     for route in &Route::ALL[first..] {
         let mut order = shell("sleep 60 & setsid sleep 60 & wait");
-        order.cgroup = Some(cgroup.directory());
+        order.cgroup = Some(cgroup.directory().unwrap());
         let mut child = spawn_by(*route, &order).unwrap();
         assert!(cgroup.processes().unwrap().contains(&child.pid()), "{route:?}");
         assert!(cgroup.is_populated().unwrap());
@@ -65,7 +65,7 @@ fn a_cgroup_that_was_killed_still_takes_births() {
     cgroup.kill().unwrap();
     for code in [3, 4] {
         let mut order = shell(&format!("exit {code}"));
-        order.cgroup = Some(cgroup.directory());
+        order.cgroup = Some(cgroup.directory().unwrap());
         assert_eq!(spawn(&order).unwrap().reap().unwrap().status, ExitStatus::Code(code));
     }
     cgroup.remove().unwrap();
@@ -78,7 +78,7 @@ fn a_signal_reaches_every_member_and_nobody_else() {
     let mut inside: Vec<_> = (0..5)
         .map(|_| {
             let mut order = shell("exec sleep 60");
-            order.cgroup = Some(cgroup.directory());
+            order.cgroup = Some(cgroup.directory().unwrap());
             spawn(&order).unwrap()
         })
         .collect();

@@ -9,20 +9,19 @@ use crate::handle::{Pid, Process};
 use crate::poll::{Direction, Waitable};
 use crate::signal::Signal;
 use rustix::fs::{AtFlags, Mode, OFlags};
-use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
 
-/// An open cgroup directory.
+/// A cgroup directory, and those of its files that were needed so far: opening one costs more than reading it, so each
+/// stays open until [`Cgroup::close_files`].
 #[derive(Debug)]
 pub struct Cgroup {
     path: PathBuf,
-    directory: OwnedFd,
-    events: OwnedFd,
-    /// Opened when it is first read: most of its readers read it again, and opening costs more than reading.
+    directory: OnceLock<OwnedFd>,
+    events: OnceLock<OwnedFd>,
     cpu: OnceLock<OwnedFd>,
 }
 
@@ -36,15 +35,16 @@ pub struct CpuTime {
 }
 
 impl Cgroup {
-    /// Opens a directory of a cgroup v2 hierarchy that is not its root.
+    /// Opens a directory of a cgroup v2 hierarchy that is not its root. Whether it is one shows with the first question
+    /// to it.
     ///
     /// # Errors
-    /// `ENOENT` if it is not there or is no such directory.
+    /// `ENOENT` if it is not there.
     pub fn open(path: &Path) -> io::Result<Cgroup> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let directory = rustix::fs::open(path, flags, Mode::empty())?;
-        let events = open_in(&directory, "cgroup.events", OFlags::RDONLY)?;
-        Ok(Cgroup { path: path.to_owned(), directory, events, cpu: OnceLock::new() })
+        let closed = OnceLock::new;
+        let cgroup = Cgroup { path: path.to_owned(), directory: closed(), events: closed(), cpu: closed() };
+        cgroup.directory()?;
+        Ok(cgroup)
     }
 
     /// Makes a directory and opens it.
@@ -64,8 +64,26 @@ impl Cgroup {
     }
 
     /// The directory, for [`crate::order::Order::cgroup`].
-    pub fn directory(&self) -> Borrowed<'_> {
-        self.directory.as_fd()
+    ///
+    /// # Errors
+    /// `EMFILE`, if it had been closed.
+    pub fn directory(&self) -> io::Result<Borrowed<'_>> {
+        opened(&self.directory, || {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            Ok(rustix::fs::open(&self.path, flags, Mode::empty())?)
+        })
+    }
+
+    /// Closes what is open of it until it is needed again: a thousand cgroups need not be thousands of descriptors, all of
+    /// which every new process is given and has to close.
+    pub fn close_files(&mut self) {
+        self.directory.take();
+        self.events.take();
+        self.cpu.take();
+    }
+
+    fn events(&self) -> io::Result<Borrowed<'_>> {
+        opened(&self.events, || self.open_file("cgroup.events", OFlags::RDONLY))
     }
 
     /// Whether a process lives in it or below it. Zombies do not count.
@@ -74,13 +92,16 @@ impl Cgroup {
     /// `ENODEV` once it was removed.
     pub fn is_populated(&self) -> io::Result<bool> {
         let mut buffer = [0u8; 128];
-        let length = rustix::io::pread(&self.events, &mut buffer, 0)?;
+        let length = rustix::io::pread(self.events()?, &mut buffer, 0)?;
         Ok(buffer[..length].starts_with(b"populated 1") || find(&buffer[..length], b"\npopulated 1"))
     }
 
     /// Ready when [`Cgroup::is_populated`] may have changed since it was last asked.
-    pub fn waitable(&self) -> Waitable<'_> {
-        Waitable { descriptor: self.events.as_fd(), direction: Direction::Change }
+    ///
+    /// # Errors
+    /// `EMFILE`, if it was not asked before.
+    pub fn waitable(&self) -> io::Result<Waitable<'_>> {
+        Ok(Waitable { descriptor: self.events()?, direction: Direction::Change })
     }
 
     /// Ends every process in it and below it, those that are being made at this moment too. Returns before they are
@@ -162,15 +183,9 @@ impl Cgroup {
     /// # Errors
     /// `ENOENT` before Linux 4.15.
     pub fn cpu_time(&self) -> io::Result<CpuTime> {
-        let file = match self.cpu.get() {
-            Some(file) => file,
-            None => {
-                let file = open_in(&self.directory, "cpu.stat", OFlags::RDONLY)?;
-                self.cpu.get_or_init(|| file)
-            }
-        };
         // The two are among the first lines.
         let mut buffer = [0u8; 512];
+        let file = opened(&self.cpu, || self.open_file("cpu.stat", OFlags::RDONLY))?;
         let length = rustix::io::pread(file, &mut buffer, 0)?;
         let text = std::str::from_utf8(&buffer[..length]).unwrap_or_default();
         let microseconds = |name: &str| {
@@ -190,16 +205,24 @@ impl Cgroup {
 
     /// Whether there are cgroups below it.
     pub fn has_children(&self) -> bool {
-        has_children(self.directory.as_fd()).unwrap_or(true)
+        self.directory().and_then(has_children).unwrap_or(true)
     }
 
     fn visit(&self, each: &mut dyn FnMut(Borrowed<'_>) -> io::Result<()>) -> io::Result<()> {
-        each(self.directory.as_fd())?;
-        visit_below(self.directory.as_fd(), each)
+        each(self.directory()?)?;
+        visit_below(self.directory()?, each)
+    }
+
+    /// With no more than the one descriptor, since a kill must not fail for want of a second.
+    fn open_file(&self, file: &str, flags: OFlags) -> io::Result<OwnedFd> {
+        match self.directory.get() {
+            Some(directory) => open_in(directory, file, flags),
+            None => open_in(rustix::fs::CWD, self.path.join(file), flags),
+        }
     }
 
     fn write(&self, file: &str, bytes: &[u8]) -> io::Result<()> {
-        let file = open_in(&self.directory, file, OFlags::WRONLY)?;
+        let file = self.open_file(file, OFlags::WRONLY)?;
         rustix::io::write(&file, bytes)?;
         Ok(())
     }
@@ -254,8 +277,20 @@ fn visit_below(
     Ok(())
 }
 
-fn open_in(directory: impl AsFd, file: &str, flags: OFlags) -> io::Result<OwnedFd> {
-    Ok(rustix::fs::openat(directory, OsStr::new(file), flags | OFlags::CLOEXEC, Mode::empty())?)
+/// What is open in this cell, opened now if nothing is.
+fn opened(cell: &OnceLock<OwnedFd>, open: impl FnOnce() -> io::Result<OwnedFd>) -> io::Result<Borrowed<'_>> {
+    let file = match cell.get() {
+        Some(file) => file,
+        None => {
+            let file = open()?;
+            cell.get_or_init(|| file)
+        }
+    };
+    Ok(file.as_fd())
+}
+
+fn open_in(directory: impl AsFd, file: impl AsRef<Path>, flags: OFlags) -> io::Result<OwnedFd> {
+    Ok(rustix::fs::openat(directory, file.as_ref(), flags | OFlags::CLOEXEC, Mode::empty())?)
 }
 
 fn read_in(directory: Borrowed<'_>, file: &str) -> io::Result<Vec<u8>> {

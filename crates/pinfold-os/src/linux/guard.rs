@@ -108,7 +108,7 @@ fn start_from(image: &Image, directory: &Cgroup) -> io::Result<Guard> {
     let argv = vec![c"pinfold-guard".to_owned(), CString::new(name.as_bytes())?];
     let mut order = Order::new(image.path.clone(), argv, Vec::new());
     let places =
-        [borrow(&null), borrow(&null), borrow(&null), own.as_fd(), directory.directory(), above.as_fd()];
+        [borrow(&null), borrow(&null), borrow(&null), own.as_fd(), directory.directory()?, above.as_fd()];
     order.descriptors =
         places.into_iter().zip(0..).map(|(source, target)| Mapping { source, target }).collect();
     order.directory = Some(Directory::Path(c"/".to_owned()));

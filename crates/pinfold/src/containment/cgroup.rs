@@ -5,6 +5,7 @@
 //! costs more than the spawn itself.
 
 use super::Lack;
+use super::pool::{self, Pool, StaysOpen};
 use pinfold_os::descriptor::Borrowed;
 use pinfold_os::handle::Pid;
 use pinfold_os::linux::cgroup::{self, Cgroup, CpuTime};
@@ -18,9 +19,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How many empty cgroups are kept.
-const POOL: usize = 16;
-
 /// What a directory of ours is called: this, then PID namespace, pid and start time, with dots between.
 const PREFIX: &str = "pinfold";
 
@@ -31,16 +29,10 @@ struct Owner {
     pid: u32,
     /// The reason why there is none.
     directory: Result<PathBuf, String>,
-    pool: Vec<Vacant>,
+    pool: Pool,
     made: u64,
     /// Started with the first run; the reason why there is none.
     guard: Option<Result<Guard, String>>,
-}
-
-#[derive(Debug)]
-struct Vacant {
-    cgroup: Cgroup,
-    used: CpuTime,
 }
 
 static OWNER: Mutex<Option<Owner>> = Mutex::new(None);
@@ -59,7 +51,7 @@ fn owner() -> io::Result<MutexGuard<'static, Option<Owner>>> {
             static ONCE: Once = Once::new();
             ONCE.call_once(|| pinfold_os::exit::at_exit(leave));
         }
-        *guard = Some(Owner { pid, directory, pool: Vec::new(), made: 0, guard: None });
+        *guard = Some(Owner { pid, directory, pool: Pool::default(), made: 0, guard: None });
     }
     Ok(guard)
 }
@@ -196,7 +188,8 @@ fn is_left_over(name: &str, namespace: u64) -> bool {
 
 fn wait_until_empty(cgroup: &Cgroup, deadline: Instant) {
     while cgroup.is_populated().unwrap_or(false) {
-        match pinfold_os::poll::wait(&[cgroup.waitable()], Some(deadline)) {
+        let Ok(waitable) = cgroup.waitable() else { return };
+        match pinfold_os::poll::wait(&[waitable], Some(deadline)) {
             Ok(pinfold_os::poll::Woken::Deadline) | Err(_) => return,
             Ok(_) => {}
         }
@@ -207,7 +200,7 @@ fn wait_until_empty(cgroup: &Cgroup, deadline: Instant) {
 fn leave() {
     let Ok(mut guard) = OWNER.try_lock() else { return };
     let Some(owner) = guard.as_mut().filter(|owner| owner.pid == std::process::id()) else { return };
-    owner.pool.clear();
+    owner.pool = Pool::default();
     let Ok(directory) = &owner.directory else { return };
     if let Ok(cgroup) = Cgroup::open(directory) {
         if cgroup.is_populated().unwrap_or(false) && cgroup.kill().is_ok() {
@@ -221,11 +214,16 @@ fn leave() {
 pub(crate) fn release() {
     let mut guard = OWNER.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(owner) = guard.as_mut().filter(|owner| owner.pid == std::process::id()) else { return };
-    owner.pool.clear();
+    owner.pool = Pool::default();
     if owner.directory.as_ref().is_ok_and(|directory| cgroup::remove(directory).is_ok()) {
         // Should the execution fail, the next run makes it anew.
         *guard = None;
     }
+}
+
+fn is_removed(error: &io::Error) -> bool {
+    const ENODEV: i32 = 19;
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(ENODEV)
 }
 
 /// The cgroup of one run.
@@ -240,6 +238,8 @@ pub(crate) struct Leaf {
     killed: AtomicBool,
     /// Whether it was empty when that was last asked.
     emptied: AtomicBool,
+    /// Held where its files may stay open while it is in use.
+    open: Option<StaysOpen>,
     guarded: bool,
 }
 
@@ -250,8 +250,8 @@ impl Leaf {
         let owner = guard.as_mut().ok_or(io::ErrorKind::NotFound)?;
         let directory = owner.directory.clone().map_err(io::Error::other)?;
         let guarded = owner.is_guarded()?;
-        if let Some(vacant) = owner.pool.pop() {
-            return Ok(Leaf::new(vacant.cgroup, vacant.used, guarded));
+        if let Some((cgroup, used)) = owner.pool.take() {
+            return Ok(Leaf::new(cgroup, used, guarded));
         }
         owner.made += 1;
         let path = directory.join(owner.made.to_string());
@@ -262,6 +262,7 @@ impl Leaf {
     fn new(cgroup: Cgroup, before: CpuTime, guarded: bool) -> Leaf {
         Leaf {
             guarded,
+            open: pool::stay_open(),
             cgroup: Some(cgroup),
             before,
             used: Mutex::new(None),
@@ -279,12 +280,19 @@ impl Leaf {
         self.cgroup.as_ref().expect("a leaf has its cgroup until it is dropped")
     }
 
-    pub(crate) fn directory(&self) -> Borrowed<'_> {
+    pub(crate) fn directory(&self) -> io::Result<Borrowed<'_>> {
         self.cgroup().directory()
     }
 
-    pub(crate) fn waitable(&self) -> Waitable<'_> {
-        self.cgroup().waitable()
+    /// Once the process is born: closes what is not needed before its end, where there are many.
+    pub(crate) fn settle(&mut self) {
+        if let (None, Some(cgroup)) = (&self.open, &mut self.cgroup) {
+            cgroup.close_files();
+        }
+    }
+
+    pub(crate) fn waitable(&self) -> Option<Waitable<'_>> {
+        self.cgroup().waitable().ok()
     }
 
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
@@ -305,8 +313,11 @@ impl Leaf {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        // A directory that someone removed had nobody in it.
-        let empty = !self.cgroup().is_populated().unwrap_or(false);
+        let empty = match self.cgroup().is_populated() {
+            Ok(populated) => !populated,
+            // A directory that someone removed had nobody in it.
+            Err(error) => is_removed(&error),
+        };
         self.emptied.store(empty, Ordering::Relaxed);
         empty
     }
@@ -329,8 +340,8 @@ impl Drop for Leaf {
         let empty =
             self.emptied.load(Ordering::Relaxed) || cgroup.is_populated().is_ok_and(|populated| !populated);
         let fit = !self.killed.load(Ordering::Relaxed) && !cgroup.has_children();
-        if let (true, Some(used), true) = (empty, used, fit && owner.pool.len() < POOL) {
-            owner.pool.push(Vacant { cgroup, used });
+        if let (true, Some(used), true) = (empty, used, fit && owner.pool.has_room()) {
+            owner.pool.put(cgroup, used);
             return;
         }
         drop(guard);

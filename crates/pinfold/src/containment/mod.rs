@@ -5,6 +5,8 @@
 
 #[cfg(target_os = "linux")]
 mod cgroup;
+#[cfg(target_os = "linux")]
+mod pool;
 mod strays;
 
 pub(crate) use strays::{describe, holders, live_usage};
@@ -168,14 +170,23 @@ impl Container {
     }
 
     /// Writes into an order that the process is to be born in here.
-    pub(crate) fn admit<'a>(&'a self, order: &mut Order<'a>, foreground: bool) {
+    pub(crate) fn admit<'a>(&'a self, order: &mut Order<'a>, foreground: bool) -> io::Result<()> {
         match self {
             #[cfg(target_os = "linux")]
-            Container::Cgroup(leaf) => order.cgroup = Some(leaf.directory()),
+            Container::Cgroup(leaf) => order.cgroup = Some(leaf.directory()?),
             Container::Group if order.grouping == Grouping::Inherit => {
                 order.grouping = if foreground { Grouping::OwnForeground(0) } else { Grouping::Own };
             }
             Container::Group => {}
+        }
+        Ok(())
+    }
+
+    /// Keeps no more open than a live process needs, once it is born.
+    pub(crate) fn settle(&mut self) {
+        #[cfg(target_os = "linux")]
+        if let Container::Cgroup(leaf) = self {
+            leaf.settle();
         }
     }
 
@@ -214,7 +225,7 @@ impl Container {
     pub(crate) fn waitable(&self) -> Option<Waitable<'_>> {
         match self {
             #[cfg(target_os = "linux")]
-            Container::Cgroup(leaf) => Some(leaf.waitable()),
+            Container::Cgroup(leaf) => leaf.waitable(),
             Container::Group => None,
         }
     }

@@ -9,7 +9,7 @@ use crate::running::{Progress, Running};
 use pinfold_os::handle::Pid;
 use pinfold_os::poll::{self, Event, Set};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 
 /// The machine and what it takes to share it.
@@ -29,7 +29,8 @@ pub(super) struct Shared {
     visitors: AtomicUsize,
     /// The leader is in the kernel, or on its way there.
     blocked: AtomicBool,
-    wake: Option<Event>,
+    /// Made when somebody blocks for the first time: a thousand runs that nobody waits for yet need none.
+    wake: OnceLock<Event>,
     /// The event was raised and not cleared yet.
     raised: AtomicBool,
     tended: AtomicBool,
@@ -59,8 +60,7 @@ impl Shared {
             moved: Condvar::new(),
             visitors: AtomicUsize::new(0),
             blocked: AtomicBool::new(false),
-            // Where no descriptor is left for it, a visitor waits until the leader wakes by itself.
-            wake: Event::new().ok(),
+            wake: OnceLock::new(),
             raised: AtomicBool::new(false),
             tended: AtomicBool::new(false),
         }
@@ -69,7 +69,7 @@ impl Shared {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.visitors.fetch_add(1, Ordering::SeqCst);
         if self.blocked.load(Ordering::SeqCst)
-            && let Some(wake) = &self.wake
+            && let Some(wake) = self.wake.get()
         {
             wake.raise();
             // In this order, so that whoever sees the mark clears what is up already.
@@ -221,18 +221,24 @@ impl Shared {
 
     /// Blocks in the kernel, with the lock held, until there is something to do or somebody wants in.
     fn block(&self, state: &mut State, deadline: Option<Instant>) -> std::io::Result<()> {
+        // Where no descriptor is left for it, a visitor waits until the leader wakes by itself.
+        if self.wake.get().is_none()
+            && let Ok(wake) = Event::new()
+        {
+            let _ = self.wake.set(wake);
+        }
         self.blocked.store(true, Ordering::SeqCst);
         let woken = if self.visitors.load(Ordering::SeqCst) > 0 {
             Ok(())
         } else {
             let mut interest = state.running.interest();
-            interest.waitables.extend(self.wake.as_ref().map(Event::waitable));
+            interest.waitables.extend(self.wake.get().map(Event::waitable));
             let until = [interest.deadline, deadline, state.until].into_iter().flatten().min();
             poll::wait(&interest.waitables, until).map(drop)
         };
         self.blocked.store(false, Ordering::SeqCst);
         if self.raised.swap(false, Ordering::SeqCst)
-            && let Some(wake) = &self.wake
+            && let Some(wake) = self.wake.get()
         {
             wake.clear();
         }

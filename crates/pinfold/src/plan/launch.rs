@@ -61,8 +61,8 @@ impl Plan<'_> {
         let mut ends = Ends::default();
         let feed = self.open_stdin(&mut ends)?;
         let channels = self.open_outputs(&mut ends, true)?;
-        let container = Container::make(self.mechanism)
-            .map_err(|error| ran_out(command, &format!("make its {}", self.mechanism), error))?;
+        let no_container = |error| ran_out(command, &format!("make its {}", self.mechanism), error);
+        let mut container = Container::make(self.mechanism).map_err(no_container)?;
         let required = self.required;
         if required.is_some_and(|required| container.guarantee() < required) {
             let what = format!("guarantees {} and no more: no guard could be started", container.guarantee());
@@ -74,10 +74,11 @@ impl Plan<'_> {
             let mut order = self.order(&ends);
             order.mask = extras.mask;
             order.pass_descriptors = extras.pass_descriptors;
-            container.admit(&mut order, command.process.foreground);
+            container.admit(&mut order, command.process.foreground).map_err(no_container)?;
             spawn::spawn(&order).map_err(|error| self.explain(error))?
         };
         drop(ends);
+        container.settle();
         Ok(Running::new(Parts {
             rules: Rules {
                 timeout: command.timeout,
