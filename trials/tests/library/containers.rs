@@ -122,7 +122,7 @@ fn many_runs_at_once_leave_a_bounded_number_of_cgroups_behind() {
     }
     let open = || Descriptor::all().unwrap().len();
     let before = open();
-    for _ in 0..2 {
+    for _ in 0..3 {
         let handles: Vec<_> =
             (0..100).map(|_| fixture("cat").of(&trial).keep_stdin_open().start().unwrap()).collect();
         for handle in &handles {
@@ -135,7 +135,8 @@ fn many_runs_at_once_leave_a_bounded_number_of_cgroups_behind() {
     let directories = directories_of(std::process::id());
     let own = cgroup2_dir().unwrap().join(&directories[0]);
     let kept = fs::read_dir(own).unwrap().flatten().filter(|entry| entry.path().is_dir()).count();
-    assert!(kept <= 32, "{kept} directories");
+    // Each round used those of the one before.
+    assert!(kept <= 100, "{kept} directories");
 }
 
 #[test]
