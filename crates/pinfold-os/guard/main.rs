@@ -159,6 +159,8 @@ extern "C" fn start(stack: *const usize) -> ! {
     };
     // PR_SET_NAME: executed through a descriptor, it would be called by that's number.
     call(number::PRCTL, [15, c"pinfold-guard".as_ptr() as usize, 0, 0, 0]);
+    // It is small and has work to do just when memory runs out. Only root may ask for that, and not every root.
+    write(ABOVE, c"/proc/self/oom_score_adj", b"-900");
     while poll(OWNER, 1, None) < 0 {}
     end_all();
     for _ in 0..TRIES {

@@ -23,6 +23,8 @@ pub(crate) enum Answer {
     LookForStop,
     /// Pass it on to the program.
     Program,
+    /// Pass it on to the program, unless that has it already.
+    MissedByProgram,
     /// Pass it on to every process of the run.
     Everyone,
     /// Let the program go on, as we do.
@@ -78,7 +80,7 @@ pub(crate) fn answer(letter: Letter, situation: Situation, is_inside: impl FnOnc
         (Signal::TTIN | Signal::TTOU, Sender::Kernel) => Answer::Nothing,
         (signal, Sender::Kernel) if KEYS.contains(&signal) => match situation {
             Situation { shares_group: false, .. } => Answer::Everyone,
-            Situation { early: true, .. } => Answer::Program,
+            Situation { early: true, .. } => Answer::MissedByProgram,
             _ => Answer::Nothing,
         },
         (_, Sender::Kernel) => Answer::Program,
@@ -93,7 +95,7 @@ pub(crate) fn answer(letter: Letter, situation: Situation, is_inside: impl FnOnc
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Answer::{Everyone, GoOn, LookForStop, Nothing, Program, Stop};
+    use Answer::{Everyone, GoOn, LookForStop, MissedByProgram as Missed, Nothing, Program, Stop};
 
     const SHARED: Situation = Situation { shares_group: true, program_ended: false, early: false };
     const APART: Situation = Situation { shares_group: false, ..SHARED };
@@ -109,10 +111,10 @@ mod tests {
     fn each_signal_has_one_answer_in_each_situation() {
         let stranger = Sender::Process(None);
         for (signal, sender, expected) in [
-            (Signal::INT, Sender::Kernel, [Nothing, Everyone, Program, Stop]),
-            (Signal::QUIT, Sender::Kernel, [Nothing, Everyone, Program, Stop]),
-            (Signal::TSTP, Sender::Kernel, [Nothing, Everyone, Program, Nothing]),
-            (Signal::WINCH, Sender::Kernel, [Nothing, Everyone, Program, Nothing]),
+            (Signal::INT, Sender::Kernel, [Nothing, Everyone, Missed, Stop]),
+            (Signal::QUIT, Sender::Kernel, [Nothing, Everyone, Missed, Stop]),
+            (Signal::TSTP, Sender::Kernel, [Nothing, Everyone, Missed, Nothing]),
+            (Signal::WINCH, Sender::Kernel, [Nothing, Everyone, Missed, Nothing]),
             (Signal::TTIN, Sender::Kernel, [Nothing; 4]),
             (Signal::TTOU, Sender::Kernel, [Nothing; 4]),
             (Signal::ALRM, Sender::Kernel, [Program, Program, Program, Nothing]),

@@ -7,6 +7,7 @@ use pinfold::{Command, Host, Interest, Mechanism, Outcome, Progress, Runner, Run
 use pinfold_os::inbox::{Inbox, Letter, Sender};
 use pinfold_os::poll::{self, Woken};
 use pinfold_os::terminal;
+use pinfold_proc::Proc;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -63,7 +64,7 @@ impl<'a> Session<'a> {
 
     /// Goes on until all of it has ended; `early` came before the start.
     pub(crate) fn finish(mut self, early: Vec<Letter>) -> io::Result<Finished> {
-        // What came while the program was being made may have been too early for it: better twice than not at all.
+        // What came while the program was being made may have been too early for it.
         for letter in early {
             self.answer(letter, true);
         }
@@ -106,6 +107,8 @@ impl<'a> Session<'a> {
             Answer::GoOn => self.job.go_on(running),
             // What cannot be told, since it has ended, need not be.
             Answer::Program => drop(running.signal(letter.signal)),
+            Answer::MissedByProgram if catches(running, letter.signal) => {}
+            Answer::MissedByProgram => drop(running.signal(letter.signal)),
             Answer::Everyone => drop(running.signal_all(letter.signal)),
             Answer::Stop => self.stop(Instant::now()),
         }
@@ -123,6 +126,13 @@ impl<'a> Session<'a> {
             Some(_) => {}
         }
     }
+}
+
+/// Whether the program has a handler for it. One that has none and lives has not got it, or does not mind it.
+fn catches(running: &Running, signal: Signal) -> bool {
+    let mut proc = Proc::new("/proc");
+    let signals = proc.status(running.pid().get()).ok().and_then(|status| status.signals);
+    signals.is_some_and(|signals| signals.caught.contains(signal.number() as u32))
 }
 
 /// The pause between two attempts; a signal that would have ended a program ends it, and is given back.

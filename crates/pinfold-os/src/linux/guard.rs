@@ -3,7 +3,7 @@
 use super::cgroup::Cgroup;
 use crate::descriptor::borrow;
 use crate::handle::Process;
-use crate::order::{Directory, Grouping, Mapping, Order, SpawnError};
+use crate::order::{Directory, Grouping, Mapping, Order};
 use rustix::fs::{MemfdFlags, Mode, OFlags};
 use rustix::process::PidfdFlags;
 use std::ffi::CString;
@@ -114,14 +114,6 @@ fn start_from(image: &Image, directory: &Cgroup) -> io::Result<Guard> {
     order.directory = Some(Directory::Path(c"/".to_owned()));
     order.grouping = Grouping::Session;
     order.detach = true;
-    // It is small and has work to do just when memory runs out. Only root may ask for that.
-    order.oom_score_adj = rustix::process::geteuid().is_root().then_some(-900);
-    let spawned = crate::spawn::spawn(&order).or_else(|error| match error {
-        SpawnError { step: crate::order::Step::OomScore, .. } => {
-            order.oom_score_adj = None;
-            crate::spawn::spawn(&order)
-        }
-        error => Err(error),
-    });
+    let spawned = crate::spawn::spawn(&order);
     Ok(Guard { process: spawned.map_err(|error| error.source)? })
 }

@@ -13,7 +13,9 @@ use pinfold_os::linux::guard::Guard;
 use pinfold_os::poll::Waitable;
 use pinfold_os::signal::Signal;
 use pinfold_proc::{Proc, ReadError, Target};
+use std::ffi::OsStr;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
@@ -33,6 +35,8 @@ struct Owner {
     made: u64,
     /// Started with the first run; the reason why there is none.
     guard: Option<Result<Guard, String>>,
+    /// What dead owners left was looked for.
+    swept: bool,
 }
 
 static OWNER: Mutex<Option<Owner>> = Mutex::new(None);
@@ -51,7 +55,7 @@ fn owner() -> io::Result<MutexGuard<'static, Option<Owner>>> {
             static ONCE: Once = Once::new();
             ONCE.call_once(|| pinfold_os::exit::at_exit(leave));
         }
-        *guard = Some(Owner { pid, directory, pool: Pool::default(), made: 0, guard: None });
+        *guard = Some(Owner { pid, directory, pool: Pool::default(), made: 0, guard: None, swept: false });
     }
     Ok(guard)
 }
@@ -95,9 +99,9 @@ fn settle() -> Result<PathBuf, Lack> {
     if denied(Feature::Cgroup) {
         return Err(Lack::lasting("hidden by PINFOLD_DENY"));
     }
-    let base = own_cgroup()?;
-    sweep(&base);
-    let directory = base.join(own_name()?);
+    let mut proc = Proc::host().map_err(unreadable)?;
+    let base = own_cgroup(&mut proc)?;
+    let directory = base.join(own_name(&mut proc)?);
     match std::fs::create_dir(&directory) {
         Ok(()) => {}
         // Ours by its name, so it was left by a process image of this very process before it executed us.
@@ -116,16 +120,18 @@ fn settle() -> Result<PathBuf, Lack> {
 }
 
 /// The cgroup v2 directory that this process is in.
-fn own_cgroup() -> Result<PathBuf, Lack> {
+fn own_cgroup(proc: &mut Proc) -> Result<PathBuf, Lack> {
     use std::os::unix::ffi::OsStringExt;
     let malformed =
         |error: pinfold_proc::parse::ParseError| Lack::lasting(format!("/proc cannot be read: {error}"));
-    let mut proc = Proc::host().map_err(unreadable)?;
     let own = {
         let cgroups = proc.cgroup(Target::Own).map_err(unreadable)?;
         let own = cgroups.v2().map_err(malformed)?;
         own.ok_or_else(|| Lack::lasting("the kernel has no cgroup v2"))?.path.to_vec()
     };
+    if let Some(place) = usual_place(&own) {
+        return Ok(place);
+    }
     let mounts = proc.mountinfo(Target::Own).map_err(unreadable)?;
     let mount = mounts.cgroup2().map_err(malformed)?;
     let mount = mount.ok_or_else(|| Lack::lasting("no cgroup v2 hierarchy is mounted"))?;
@@ -136,8 +142,21 @@ fn own_cgroup() -> Result<PathBuf, Lack> {
     Ok(std::ffi::OsString::from_vec(place).into())
 }
 
-fn own_name() -> Result<String, Lack> {
-    let mut proc = Proc::host().map_err(unreadable)?;
+/// Our cgroup where hosts usually have the hierarchy, if that is certain: reading the table of mounts, which the kernel
+/// writes anew for each reader, costs as much as all the rest.
+fn usual_place(own: &[u8]) -> Option<PathBuf> {
+    /// The namespace that a host begins with (`PROC_CGROUP_INIT_INO`): paths told in it begin at the hierarchy's root.
+    const FIRST: &str = "cgroup:[4026531835]";
+    if std::fs::read_link("/proc/self/ns/cgroup").ok()?.to_str() != Some(FIRST) {
+        return None;
+    }
+    let place = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].into_iter().map(Path::new);
+    let root = place.into_iter().find(|place| cgroup::is_hierarchy(place))?;
+    let own = own.strip_prefix(b"/")?;
+    Some(if own.is_empty() { root.to_owned() } else { root.join(OsStr::from_bytes(own)) })
+}
+
+fn own_name(proc: &mut Proc) -> Result<String, Lack> {
     let stat = proc.stat(Target::Own).map_err(unreadable)?;
     let namespace = pid_namespace().ok_or_else(|| Lack::lasting("/proc does not say where we are"))?;
     Ok(format!("{PREFIX}.{namespace}.{}.{}", stat.pid, stat.starttime))
@@ -200,8 +219,12 @@ fn wait_until_empty(cgroup: &Cgroup, deadline: Instant) {
 fn leave() {
     let Ok(mut guard) = OWNER.try_lock() else { return };
     let Some(owner) = guard.as_mut().filter(|owner| owner.pid == std::process::id()) else { return };
-    owner.pool = Pool::default();
+    std::mem::take(&mut owner.pool).remove();
     let Ok(directory) = &owner.directory else { return };
+    // Nothing is in it, as a rule.
+    if std::fs::remove_dir(directory).is_ok() {
+        return;
+    }
     if let Ok(cgroup) = Cgroup::open(directory) {
         if cgroup.is_populated().unwrap_or(false) && cgroup.kill().is_ok() {
             wait_until_empty(&cgroup, Instant::now() + Duration::from_secs(1));
@@ -244,12 +267,12 @@ pub(crate) struct Leaf {
 }
 
 impl Leaf {
-    /// One from the pool, or a new one.
-    pub(crate) fn take() -> io::Result<Leaf> {
+    /// One from the pool, or a new one. With `guarded` the guard is at work before it is there.
+    pub(crate) fn take(guarded: bool) -> io::Result<Leaf> {
         let mut guard = owner()?;
         let owner = guard.as_mut().ok_or(io::ErrorKind::NotFound)?;
         let directory = owner.directory.clone().map_err(io::Error::other)?;
-        let guarded = owner.is_guarded()?;
+        let guarded = guarded && owner.is_guarded()?;
         if let Some((cgroup, used)) = owner.pool.take() {
             return Ok(Leaf::new(cgroup, used, guarded));
         }
@@ -271,7 +294,21 @@ impl Leaf {
         }
     }
 
-    /// Whether a guard was at work when it was taken.
+    /// What is done once for each owner, beside the first program rather than before it: has the guard started, and
+    /// clears what dead owners left.
+    pub(crate) fn attend(&mut self) -> io::Result<()> {
+        let mut guard = owner()?;
+        let owner = guard.as_mut().ok_or(io::ErrorKind::NotFound)?;
+        self.guarded = owner.is_guarded()?;
+        let base = owner.directory.as_ref().ok().and_then(|directory| directory.parent());
+        if let Some(base) = base.map(Path::to_owned).filter(|_| !std::mem::replace(&mut owner.swept, true)) {
+            drop(guard);
+            sweep(&base);
+        }
+        Ok(())
+    }
+
+    /// Whether a guard was at work when it was last attended to.
     pub(crate) fn is_guarded(&self) -> bool {
         self.guarded
     }
@@ -362,7 +399,7 @@ mod tests {
     #[test]
     fn only_what_a_dead_process_of_our_namespace_made_is_left_over() {
         let namespace = pid_namespace().unwrap();
-        let own = own_name().unwrap();
+        let own = own_name(&mut Proc::host().unwrap()).unwrap();
         assert!(!is_left_over(&own, namespace), "we live");
         let start = Proc::host().unwrap().stat(Target::Own).unwrap().starttime;
         let other_start = own.replace(&start.to_string(), &(start + 1).to_string());

@@ -141,12 +141,27 @@ pub(crate) enum Container {
 }
 
 impl Container {
-    pub(crate) fn make(mechanism: Mechanism) -> io::Result<Container> {
+    /// An empty one; where a guard is required, it is at work by then.
+    pub(crate) fn make(mechanism: Mechanism, required: Option<Guarantee>) -> io::Result<Container> {
         match mechanism {
             #[cfg(target_os = "linux")]
-            Mechanism::CgroupV2 => Ok(Container::Cgroup(cgroup::Leaf::take()?)),
+            Mechanism::CgroupV2 => {
+                Ok(Container::Cgroup(cgroup::Leaf::take(required >= Some(Guarantee::Guarded))?))
+            }
             Mechanism::ProcessGroup => Ok(Container::Group),
             _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// After a program was started in here: what does not have to come before it, so that it has not to wait for it.
+    pub(crate) fn attend(&mut self) -> io::Result<()> {
+        match self {
+            #[cfg(target_os = "linux")]
+            Container::Cgroup(leaf) => {
+                leaf.settle();
+                leaf.attend()
+            }
+            Container::Group => Ok(()),
         }
     }
 
@@ -180,14 +195,6 @@ impl Container {
             Container::Group => {}
         }
         Ok(())
-    }
-
-    /// Keeps no more open than a live process needs, once it is born.
-    pub(crate) fn settle(&mut self) {
-        #[cfg(target_os = "linux")]
-        if let Container::Cgroup(leaf) = self {
-            leaf.settle();
-        }
     }
 
     /// Sends a signal to all that is in here.

@@ -33,6 +33,16 @@ impl Pool {
         None
     }
 
+    /// Removes all of them, as far as nobody is in them.
+    pub(super) fn remove(self) {
+        for (cgroup, _) in self.open {
+            let _ = cgroup.remove();
+        }
+        for (path, _) in self.closed {
+            let _ = pinfold_os::linux::cgroup::remove(&path);
+        }
+    }
+
     pub(super) fn has_room(&self) -> bool {
         self.open.len() + self.closed.len() < KEPT
     }

@@ -61,9 +61,9 @@ impl Plan<'_> {
         let mut ends = Ends::default();
         let feed = self.open_stdin(&mut ends)?;
         let channels = self.open_outputs(&mut ends, true)?;
-        let no_container = |error| ran_out(command, &format!("make its {}", self.mechanism), error);
-        let mut container = Container::make(self.mechanism).map_err(no_container)?;
         let required = self.required;
+        let no_container = |error| ran_out(command, &format!("make its {}", self.mechanism), error);
+        let mut container = Container::make(self.mechanism, required).map_err(no_container)?;
         if required.is_some_and(|required| container.guarantee() < required) {
             let what = format!("guarantees {} and no more: no guard could be started", container.guarantee());
             return Err(command.error(ErrorKind::Unsupported, what).hint("require less, or nothing"));
@@ -78,8 +78,8 @@ impl Plan<'_> {
             spawn::spawn(&order).map_err(|error| self.explain(error))?
         };
         drop(ends);
-        container.settle();
-        Ok(Running::new(Parts {
+        let attended = container.attend();
+        let running = Running::new(Parts {
             rules: Rules {
                 timeout: command.timeout,
                 idle_timeout: command.idle_timeout,
@@ -93,7 +93,9 @@ impl Plan<'_> {
             cancel: extras.cancel,
             started,
             maker_memory,
-        }))
+        });
+        // Nothing is taken less because something ran out: what was started ends here.
+        attended.map(|()| running).map_err(|error| ran_out(command, "start its guard", error))
     }
 
     /// Starts it outside of any container, as nobody's child.
