@@ -135,7 +135,7 @@ fn many_runs_at_once_leave_a_bounded_number_of_cgroups_behind() {
     let directories = directories_of(std::process::id());
     let own = cgroup2_dir().unwrap().join(&directories[0]);
     let kept = fs::read_dir(own).unwrap().flatten().filter(|entry| entry.path().is_dir()).count();
-    assert!(kept <= 32, "{kept} directories");
+    assert!(kept <= 100, "{kept} directories, and no more than 100 were ever in use at once");
 }
 
 #[test]
