@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn main() {
-    println!("cargo::rerun-if-changed=guard/main.rs");
+    println!("cargo::rerun-if-changed=guard");
     println!("cargo::rustc-check-cfg=cfg(guard)");
     let variable = |name: &str| std::env::var(name).unwrap_or_default();
     let supported = variable("CARGO_CFG_TARGET_OS") == "linux"

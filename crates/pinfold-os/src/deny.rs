@@ -21,12 +21,16 @@ pub enum Feature {
     Cgroup,
     /// `cgroup.kill`, Linux 5.14.
     CgroupKill,
-    /// Starting a guard.
+    /// Starting a guard, or a keeper.
     Guard,
+    /// Keeping as a subreaper.
+    Subreaper,
+    /// PID namespaces.
+    PidNamespace,
 }
 
 impl Feature {
-    const ALL: [(Feature, &'static str); 8] = [
+    const ALL: [(Feature, &'static str); 10] = [
         (Feature::Clone3, "clone3"),
         (Feature::Vfork, "vfork"),
         (Feature::Pidfd, "pidfd"),
@@ -35,6 +39,8 @@ impl Feature {
         (Feature::Cgroup, "cgroup"),
         (Feature::CgroupKill, "cgroup_kill"),
         (Feature::Guard, "guard"),
+        (Feature::Subreaper, "subreaper"),
+        (Feature::PidNamespace, "pid_namespace"),
     ];
 }
 

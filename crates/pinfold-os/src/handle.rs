@@ -37,7 +37,7 @@ impl std::fmt::Display for Pid {
     }
 }
 
-/// A process: a child of ours, or one that was opened by its pid.
+/// A process: a child of ours or of a keeper of ours, or one that was opened by its pid.
 ///
 /// Dropping it leaves the process alone; a child that is dropped before [`Process::try_reap`] gave its end stays a
 /// zombie until this process ends.
@@ -59,6 +59,12 @@ impl Process {
     #[cfg(target_os = "linux")]
     pub(crate) fn child(pid: Pid, pidfd: Option<std::os::fd::OwnedFd>) -> io::Result<Process> {
         Ok(Process { pid, imp: imp::Handle::child(pid, pidfd)? })
+    }
+
+    /// The child of a keeper, which reports its end through this socket.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn kept(pid: Pid, pidfd: std::os::fd::OwnedFd, reports: std::os::fd::OwnedFd) -> Process {
+        Process { pid, imp: imp::Handle::kept(pidfd, reports) }
     }
 
     /// Its pid. Good for showing; signals go through the handle.

@@ -236,6 +236,12 @@ steps! {
     ParentDeath = "tie its life to its parent",
     /// Setting the signal mask.
     Mask = "set its signal mask",
+    /// Standing between us and the program (`PR_SET_CHILD_SUBREAPER`, and executing the guard's program).
+    Keeper = "start its keeper",
+    /// Writing the maps of its user namespace.
+    UserNamespace = "map its user in a user namespace",
+    /// Mounting a `/proc` of its PID namespace.
+    Proc = "mount its own /proc",
     /// `execve(2)`.
     Exec = "execute",
 }

@@ -43,7 +43,7 @@ pub(super) struct Cloned {
     pub(super) pidfd: i32,
 }
 
-/// Makes a process by `route` which runs `entry(arg)` on `stack`.
+/// Makes a process by `route` which runs `entry(arg)` on `stack`, in new namespaces of the kinds given (`CLONE_NEW*`).
 ///
 /// # Safety
 /// `entry` and all it does with `arg` must be fit for a child of this route: while memory is shared, no libc call,
@@ -53,6 +53,7 @@ pub(super) unsafe fn clone<const SIZE: usize>(
     route: Route,
     stack: &mut MaybeUninit<Stack<SIZE>>,
     cgroup: Option<i32>,
+    namespaces: u64,
     entry: Entry,
     arg: *mut c_void,
 ) -> Result<Cloned, i32> {
@@ -64,6 +65,7 @@ pub(super) unsafe fn clone<const SIZE: usize>(
             flags: (libc::CLONE_VM | libc::CLONE_VFORK) as u64
                 | pidfd_flag
                 | CLONE_CLEAR_SIGHAND
+                | namespaces
                 | if cgroup.is_some() { CLONE_INTO_CGROUP } else { 0 },
             pidfd: &raw mut pidfd as u64,
             child_tid: 0,
@@ -81,7 +83,7 @@ pub(super) unsafe fn clone<const SIZE: usize>(
         answer(unsafe { enter(libc::SYS_clone3, args, entry, arg) })?
     } else {
         let share = if route == Route::Clone { libc::CLONE_VM | libc::CLONE_VFORK } else { 0 };
-        let flags = (share | libc::SIGCHLD) as usize | pidfd_flag as usize;
+        let flags = (share | libc::SIGCHLD) as usize | (pidfd_flag | namespaces) as usize;
         let top = bottom + SIZE;
         // CLONE_PIDFD stores where CLONE_PARENT_SETTID would: the third argument on both architectures.
         let args = [flags, top, &raw mut pidfd as usize, 0, 0];
@@ -206,7 +208,7 @@ fn memory_is_shared() -> bool {
     let mut stack = MaybeUninit::<Stack<4096>>::uninit();
     let _blocked = super::spawn::BlockedSignals::new();
     // SAFETY: `mark` makes one store and one system call; signals are blocked.
-    let Ok(child) = (unsafe { clone(Route::Clone, &mut stack, None, mark, (&raw mut flag).cast()) }) else {
+    let Ok(child) = (unsafe { clone(Route::Clone, &mut stack, None, 0, mark, (&raw mut flag).cast()) }) else {
         return false;
     };
     super::spawn::discard(child);

@@ -4,8 +4,11 @@ pub mod cgroup;
 mod child;
 mod clone;
 pub mod guard;
+mod image;
 pub(crate) mod inbox;
+pub mod keeper;
 pub(crate) mod reap;
+mod reports;
 pub(crate) mod spawn;
 pub(crate) mod sys;
 

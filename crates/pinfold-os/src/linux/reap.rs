@@ -1,5 +1,6 @@
 //! Process handles on Linux: a pidfd, or what stands in for one.
 
+use super::reports::{Reports, Told};
 use super::sys::call;
 use crate::deny::{Feature, denied};
 use crate::handle::Pid;
@@ -15,6 +16,8 @@ pub(crate) struct Handle {
     name: Name,
     /// Our child, not waited for yet: its pid cannot be given away.
     unreaped_child: bool,
+    /// Where the keeper that it is a child of tells of it.
+    reports: Option<Reports>,
 }
 
 #[derive(Debug)]
@@ -34,9 +37,9 @@ fn errno(number: i32) -> io::Error {
 impl Handle {
     pub(crate) fn open(pid: Pid) -> io::Result<Handle> {
         match open_pidfd(pid) {
-            Ok(fd) => Ok(Handle { name: Name::Pidfd(fd), unreaped_child: false }),
+            Ok(fd) => Ok(Handle { name: Name::Pidfd(fd), unreaped_child: false, reports: None }),
             Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => {
-                Ok(Handle { name: watch(pid, false)?, unreaped_child: false })
+                Ok(Handle { name: watch(pid, false)?, unreaped_child: false, reports: None })
             }
             Err(error) => Err(error),
         }
@@ -48,10 +51,17 @@ impl Handle {
             Err(error) if error.raw_os_error() == Some(libc::ENOSYS) => watch(pid, true)?,
             Err(error) => return Err(error),
         };
-        Ok(Handle { name, unreaped_child: true })
+        Ok(Handle { name, unreaped_child: true, reports: None })
+    }
+
+    pub(crate) fn kept(pidfd: OwnedFd, reports: OwnedFd) -> Handle {
+        Handle { name: Name::Pidfd(pidfd), unreaped_child: false, reports: Some(Reports::new(reports)) }
     }
 
     pub(crate) fn waitable(&self) -> BorrowedFd<'_> {
+        if let Some(reports) = self.reports.as_ref().and_then(Reports::waitable) {
+            return reports;
+        }
         match &self.name {
             Name::Pidfd(fd) => fd.as_fd(),
             Name::Watched { ended, .. } => ended.as_fd(),
@@ -102,12 +112,18 @@ impl Handle {
     }
 
     pub(crate) fn peek(&self, pid: Pid) -> io::Result<Option<Exit>> {
+        if let Some(reports) = &self.reports {
+            return Ok(self.reported(reports, false));
+        }
         let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
         let seen = wait(&self.name, pid, flags).map_err(errno)?;
         Ok(seen.map(|(info, usage)| Exit { status: status(info.code, info.status), usage }))
     }
 
     pub(crate) fn reap(&mut self, pid: Pid, block: bool) -> io::Result<Option<Exit>> {
+        if let Some(reports) = &self.reports {
+            return Ok(self.reported(reports, block));
+        }
         if !self.unreaped_child {
             return Err(errno(libc::ECHILD));
         }
@@ -126,7 +142,29 @@ impl Handle {
         }
     }
 
+    /// How a program ended, as its keeper told.
+    fn reported(&self, reports: &Reports, block: bool) -> Option<Exit> {
+        match reports.exit(block) {
+            Told::Exit(exit) => Some(exit),
+            Told::Nothing => None,
+            // The keeper was killed. Nobody else may stay to run what it kept.
+            Told::Lost => {
+                let Name::Pidfd(fd) = &self.name else { return None };
+                // SAFETY: a descriptor of ours and numbers.
+                let _ = unsafe { call!(libc::SYS_pidfd_send_signal, fd.as_raw_fd(), libc::SIGKILL, 0, 0) };
+                let mut ended = [rustix::event::PollFd::new(fd, rustix::event::PollFlags::IN)];
+                let patience = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
+                let limit = (!block).then_some(&patience);
+                let has_ended = rustix::event::poll(&mut ended, limit) == Ok(1);
+                has_ended.then(|| Exit { status: self.kept_status(), usage: Usage::default() })
+            }
+        }
+    }
+
     pub(crate) fn take_stop(&self, pid: Pid) -> io::Result<Option<Signal>> {
+        if let Some(reports) = &self.reports {
+            return Ok(reports.take_stop());
+        }
         if !self.unreaped_child {
             return Ok(None);
         }
@@ -230,7 +268,7 @@ fn wait(name: &Name, pid: Pid, flags: i32) -> Result<Option<(WaitInfo, Usage)>, 
     Ok(Some((info, usage)))
 }
 
-fn status(code: i32, status: i32) -> ExitStatus {
+pub(super) fn status(code: i32, status: i32) -> ExitStatus {
     match Signal::from_number(status) {
         Some(signal) if code == libc::CLD_KILLED || code == libc::CLD_DUMPED => {
             ExitStatus::Signal { signal, core_dumped: code == libc::CLD_DUMPED }

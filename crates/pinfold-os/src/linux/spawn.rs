@@ -1,6 +1,6 @@
 //! Carrying out an order on Linux: laying out the script, cloning, reading the report.
 
-use super::child::{self, Report, Script};
+use super::child::{self, Keep, PID_DIGITS, Report, Script};
 use super::clone::{self, Cloned, Stack, demote};
 use super::sys::call;
 use crate::deny::{Feature, denied};
@@ -8,10 +8,10 @@ use crate::handle::{Pid, Process};
 use crate::order::{Directory, Env, Order, SpawnError, Step};
 use crate::spawn::Route;
 use std::convert::Infallible;
-use std::ffi::{CString, c_char};
+use std::ffi::{CStr, CString, c_char};
 use std::io::Read;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -23,13 +23,33 @@ const STACK: usize = 16 * 1024;
 const STACK_FOR_TWO: usize = 48 * 1024;
 
 pub(crate) fn spawn(order: &Order<'_>, forced: Option<Route>) -> Result<Process, SpawnError> {
+    let (cloned, report) = make(order, forced, None)?;
+    adopt(cloned, report, order.detach)
+}
+
+/// Makes a keeper and the program below it: the keeper, and the program's pid as the keeper sees it.
+pub(super) fn spawn_kept(
+    order: &Order<'_>,
+    forced: Option<Route>,
+    keep: &mut KeepLayout<'_>,
+) -> Result<(Process, i32), SpawnError> {
+    let (cloned, report) = make(order, forced, Some(keep))?;
+    Ok((adopt(cloned, Report::default(), false)?, report.detached))
+}
+
+fn make(
+    order: &Order<'_>,
+    forced: Option<Route>,
+    mut keep: Option<&mut KeepLayout<'_>>,
+) -> Result<(Cloned, Report), SpawnError> {
     let mut route = forced.unwrap_or_else(chosen);
     loop {
         let mut layout = Layout::new(order);
-        let outcome = if order.detach {
-            start::<STACK_FOR_TWO>(order, &mut layout, route)
+        let keep = keep.as_deref_mut().map(KeepLayout::script);
+        let outcome = if order.detach || keep.is_some() {
+            start::<STACK_FOR_TWO>(order, &mut layout, route, keep)
         } else {
-            start::<STACK>(order, &mut layout, route)
+            start::<STACK>(order, &mut layout, route, None)
         };
         match outcome {
             // Older than 5.7, or a filter that looked at the flags.
@@ -53,14 +73,17 @@ fn start<const SIZE: usize>(
     order: &Order<'_>,
     layout: &mut Layout,
     route: Route,
-) -> Result<Process, SpawnError> {
+    keep: Option<Keep>,
+) -> Result<(Cloned, Report), SpawnError> {
     // A child with its own memory reports through a pipe, which must not lie where a descriptor is to be placed.
     let pipe = if route == Route::Fork { Some(report_pipe(layout.free_descriptor)?) } else { None };
     let mut script = layout.script(order, route, pipe.as_ref().map_or(-1, |(_, write)| write.as_raw_fd()));
+    script.keep = keep;
     let script: *mut Script = &raw mut script;
     let mut stack = MaybeUninit::<Stack<SIZE>>::uninit();
     let born_in = route == Route::Clone3 && !BIRTHS_ARE_KILLED.load(Ordering::Relaxed);
-    let cgroup = order.cgroup.filter(|_| born_in && !order.detach).map(|fd| fd.as_raw_fd());
+    let cgroup = order.cgroup.filter(|_| born_in && !order.detach && keep.is_none()).map(|fd| fd.as_raw_fd());
+    let namespaces = keep.map_or(0, |keep| keep.namespaces);
     let blocked = BlockedSignals::new();
     // SAFETY: `child::main` keeps to raw system calls; signals are blocked; script, stack and what the script points
     // to live in this frame and in `layout`, which outlive a child that shares our memory.
@@ -68,7 +91,7 @@ fn start<const SIZE: usize>(
         if order.mask.is_none() {
             (*script).mask = blocked.before;
         }
-        clone::clone(route, &mut stack, cgroup, child::main, script.cast())
+        clone::clone(route, &mut stack, cgroup, namespaces, child::main, script.cast())
     };
     drop(blocked);
     let cloned = cloned.map_err(|errno| SpawnError::new(Step::Clone, errno))?;
@@ -82,14 +105,14 @@ fn start<const SIZE: usize>(
     if cgroup.is_some() && report.began == 0 {
         discard(cloned);
         BIRTHS_ARE_KILLED.store(true, Ordering::Relaxed);
-        return start::<SIZE>(order, layout, route);
+        return start::<SIZE>(order, layout, route, keep);
     }
     if report.step != 0 {
         discard(cloned);
         let step = Step::ALL.get(report.step as usize - 1).copied().unwrap_or(Step::Exec);
         return Err(SpawnError::new(step, report.errno));
     }
-    adopt(cloned, report, order.detach)
+    Ok((cloned, report))
 }
 
 /// Makes a handle of what was cloned; a process that cannot be named is not left running.
@@ -163,7 +186,7 @@ fn try_out(order: &Order<'_>, layout: &mut Layout) -> Result<(), SpawnError> {
     script.mask = blocked.before & !(1 << (libc::SIGTRAP - 1));
     // SAFETY: as in `start`.
     let cloned =
-        unsafe { clone::clone(Route::Fork, &mut stack, None, child::main, (&raw mut script).cast()) }
+        unsafe { clone::clone(Route::Fork, &mut stack, None, 0, child::main, (&raw mut script).cast()) }
             .map_err(|errno| SpawnError::new(Step::Clone, errno))?;
     drop(blocked);
     drop(write);
@@ -282,9 +305,53 @@ impl Layout {
             enters_cgroup: route != Route::Clone3 || BIRTHS_ARE_KILLED.load(Ordering::Relaxed),
             close_range: !denied(Feature::CloseRange),
             detach: order.detach,
+            keep: None,
             trial: false,
             report_pipe,
             report: Report::default(),
+        }
+    }
+}
+
+/// What a keeper needs, owned here as [`Layout`] owns what its program needs.
+pub(super) struct KeepLayout<'a> {
+    /// The guard's program, the keeper's end of the socket, a handle of ours, and `/dev/null`.
+    pub(super) descriptors: [BorrowedFd<'a>; 4],
+    /// Its name, and the trade that it is to follow.
+    pub(super) words: [&'a CStr; 2],
+    pub(super) namespaces: u64,
+    /// `uid_map` and `gid_map`.
+    pub(super) user_maps: Option<[CString; 2]>,
+    pid: [u8; PID_DIGITS + 1],
+    argv: [*const c_char; 4],
+}
+
+impl<'a> KeepLayout<'a> {
+    pub(super) fn new(descriptors: [BorrowedFd<'a>; 4], words: [&'a CStr; 2]) -> KeepLayout<'a> {
+        KeepLayout {
+            descriptors,
+            words,
+            namespaces: 0,
+            user_maps: None,
+            pid: [0; PID_DIGITS + 1],
+            argv: [ptr::null(); 4],
+        }
+    }
+
+    fn script(&mut self) -> Keep {
+        let [image, control, owner, null] = self.descriptors.map(|descriptor| descriptor.as_raw_fd());
+        let pid = self.pid.as_mut_ptr();
+        self.argv = [self.words[0].as_ptr(), self.words[1].as_ptr(), pid.cast_const().cast(), ptr::null()];
+        let maps = self.user_maps.as_ref();
+        Keep {
+            image,
+            control,
+            owner,
+            null,
+            argv: self.argv.as_ptr(),
+            pid,
+            namespaces: self.namespaces,
+            user_maps: maps.map_or([ptr::null(); 2], |[users, groups]| [users.as_ptr(), groups.as_ptr()]),
         }
     }
 }
