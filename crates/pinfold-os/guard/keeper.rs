@@ -29,19 +29,24 @@ pub fn keep(program: usize, is_init: bool) -> ! {
     let children = open(ANYWHERE, c"/proc/thread-self/children", 0);
     let Some(deaths) = deaths() else { exit(71) };
     let wait = |file: u32| Wait { file, events: INPUT, came: 0 };
+    // The owner has learnt the program's pid, which a program that was waited for has no more.
+    let mut greeted = false;
     loop {
-        if !reap(program) {
+        if greeted && !reap(program) {
             exit(0);
         }
-        let mut waits = [wait(deaths), wait(OWNER), wait(CONTROL)];
-        if poll(&mut waits, None) < 0 {
+        let mut waits = [wait(OWNER), wait(CONTROL), wait(deaths)];
+        if poll(&mut waits[..if greeted { 3 } else { 2 }], None) < 0 {
             continue;
         }
-        if waits[0].came != 0 {
+        if waits[2].came != 0 {
             take(deaths);
         }
-        // Nothing is ever sent to us: what can be read is the end.
-        if waits[1].came != 0 || waits[2].came != 0 {
+        let hung_up = waits[1].came != 0 && {
+            greeted = true;
+            read(CONTROL as usize, &mut [0u8; 8]) <= 0
+        };
+        if hung_up || waits[0].came != 0 {
             if is_init {
                 exit(0);
             }

@@ -188,7 +188,8 @@ unsafe fn take_post(keep: &Keep) -> Done {
         }
         let [users, groups] = keep.user_maps;
         if !users.is_null() {
-            write_string(c"/proc/self/setgroups".as_ptr(), c"deny".as_ptr()).map_err(at(Step::UserNamespace))?;
+            write_string(c"/proc/self/setgroups".as_ptr(), c"deny".as_ptr())
+                .map_err(at(Step::UserNamespace))?;
             write_string(c"/proc/self/gid_map".as_ptr(), groups).map_err(at(Step::UserNamespace))?;
             write_string(c"/proc/self/uid_map".as_ptr(), users).map_err(at(Step::UserNamespace))?;
         }

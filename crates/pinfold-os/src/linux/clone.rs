@@ -208,7 +208,8 @@ fn memory_is_shared() -> bool {
     let mut stack = MaybeUninit::<Stack<4096>>::uninit();
     let _blocked = super::spawn::BlockedSignals::new();
     // SAFETY: `mark` makes one store and one system call; signals are blocked.
-    let Ok(child) = (unsafe { clone(Route::Clone, &mut stack, None, 0, mark, (&raw mut flag).cast()) }) else {
+    let Ok(child) = (unsafe { clone(Route::Clone, &mut stack, None, 0, mark, (&raw mut flag).cast()) })
+    else {
         return false;
     };
     super::spawn::discard(child);

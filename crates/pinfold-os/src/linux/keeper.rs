@@ -9,11 +9,12 @@ use super::spawn::{KeepLayout, spawn_kept};
 use crate::deny::{Feature, denied};
 use crate::descriptor::Borrowed;
 use crate::handle::{Pid, Process};
-use crate::poll::{Direction, Waitable};
 use crate::order::{Order, SpawnError, Step};
+use crate::poll::{Direction, Waitable};
 use crate::spawn::Route;
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, Shutdown, SocketFlags, SocketType,
+    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, Shutdown, SocketFlags,
+    SocketType,
 };
 use rustix::process::PidfdFlags;
 use std::ffi::CString;
@@ -69,8 +70,8 @@ fn try_out(keeping: Keeping) -> Result<(), String> {
     Image::with(|image| {
         let order = Order::new(image.path()?, vec![c"pinfold-guard".to_owned()], Vec::new());
         let started = start(None, image, &order, keeping);
-        let (mut process, _keeper) = started
-            .map_err(|error| io::Error::new(error.source.kind(), format!("failed to {error}")))?;
+        let (mut process, _keeper) =
+            started.map_err(|error| io::Error::new(error.source.kind(), format!("failed to {error}")))?;
         process.reap().map(drop)
     })
     .map_err(|error| error.to_string())
@@ -109,8 +110,8 @@ fn start(
     keeping: Keeping,
 ) -> Result<(Process, Keeper), SpawnError> {
     let (flags, kind) = (SocketFlags::CLOEXEC, SocketType::SEQPACKET);
-    let (control, theirs) =
-        rustix::net::socketpair(AddressFamily::UNIX, kind, flags, None).map_err(|error| failed(error.into()))?;
+    let (control, theirs) = rustix::net::socketpair(AddressFamily::UNIX, kind, flags, None)
+        .map_err(|error| failed(error.into()))?;
     let own = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
         .map_err(|error| failed(error.into()))?;
     let null = File::options().read(true).write(true).open("/dev/null").map_err(failed)?;
@@ -145,6 +146,7 @@ fn start(
         Keeping::PidNamespace => pid_of(&received).map_err(failed)?,
     };
     let pid = Pid::new(pid).ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
+    rustix::net::send(&keeper.control, b"!", SendFlags::NOSIGNAL).map_err(|error| failed(error.into()))?;
     let reports = keeper.control.try_clone().map_err(failed)?;
     Ok((Process::kept(pid, received, reports), keeper))
 }

@@ -108,6 +108,11 @@ fn start<const SIZE: usize>(
         return start::<SIZE>(order, layout, route, keep);
     }
     if report.step != 0 {
+        if let (Some(_), Some(pid)) = (keep, Pid::new(cloned.pid.into())) {
+            // The keeper of what failed may have become one, and waits for us.
+            // SAFETY: a child of ours that was not waited for, so that its pid is still its own.
+            let _ = unsafe { call!(libc::SYS_kill, pid.get(), libc::SIGKILL) };
+        }
         discard(cloned);
         let step = Step::ALL.get(report.step as usize - 1).copied().unwrap_or(Step::Exec);
         return Err(SpawnError::new(step, report.errno));
