@@ -32,7 +32,7 @@ pub fn keep(program: usize, is_init: bool) -> ! {
     // The owner has learnt the program's pid, which a program that was waited for has no more.
     let mut greeted = false;
     loop {
-        if greeted && !reap(program) {
+        if greeted && reap(program) == Left::None {
             exit(0);
         }
         let mut waits = [wait(OWNER), wait(CONTROL), wait(deaths)];
@@ -48,6 +48,7 @@ pub fn keep(program: usize, is_init: bool) -> ! {
         };
         if hung_up || waits[0].came != 0 {
             if is_init {
+                end_program(program, deaths);
                 exit(0);
             }
             end_all(program, deaths, children);
@@ -69,8 +70,18 @@ fn take(deaths: u32) {
     while read(deaths as usize, &mut letters) > 0 {}
 }
 
-/// Takes the records of children that have ended, and tells the owner of the program: whether children are left.
-fn reap(program: usize) -> bool {
+/// Which children are left.
+#[derive(PartialEq)]
+enum Left {
+    /// The program may be among them.
+    Some,
+    /// Others than the program, if any, since it has just ended.
+    NotTheProgram,
+    None,
+}
+
+/// Takes the records of children that have ended, and tells the owner of the program: which are left.
+fn reap(program: usize) -> Left {
     const NO_HANG: usize = 1;
     const STOPS: usize = 2;
     const ENDS: usize = 4;
@@ -79,6 +90,7 @@ fn reap(program: usize) -> bool {
     const INTERRUPTED: isize = -4;
     const CODE_STOPPED: i32 = 5;
     const CODE_CONTINUED: i32 = 6;
+    let mut left = Left::Some;
     loop {
         // struct siginfo: signal, error, code, -, pid, user, status; struct rusage: two times, then the peak.
         let mut info = [0i32; 32];
@@ -86,19 +98,22 @@ fn reap(program: usize) -> bool {
         let options = ENDS | STOPS | NO_HANG | ANY_KIND;
         let (info_at, usage_at) = (info.as_mut_ptr() as usize, usage.as_mut_ptr() as usize);
         match call(number::WAITID, [0, 0, info_at, options, usage_at]) {
-            NO_CHILD => return false,
+            NO_CHILD => return Left::None,
             INTERRUPTED => continue,
-            failed if failed < 0 => return true,
+            failed if failed < 0 => return left,
             _ => {}
         }
         let (code, pid, status) = (info[2], info[4], info[6]);
         if pid == 0 {
-            return true;
+            return left;
         }
         if pid as usize != program || code == CODE_CONTINUED {
             continue;
         }
         let kind = if code == CODE_STOPPED { STOPPED } else { ENDED };
+        if kind == ENDED {
+            left = Left::NotTheProgram;
+        }
         let record = [
             kind,
             i64::from(code),
@@ -111,6 +126,19 @@ fn reap(program: usize) -> bool {
     }
 }
 
+/// Kills the program itself, so that its end is told before the kernel kills all the others, and us.
+fn end_program(program: usize, deaths: u32) {
+    const ROUNDS: u32 = 100;
+    kill(program);
+    for _ in 0..ROUNDS {
+        if reap(program) != Left::Some {
+            return;
+        }
+        poll(&mut [Wait { file: deaths, events: INPUT, came: 0 }], Some(SOON));
+        take(deaths);
+    }
+}
+
 /// Kills children until there are none: those of each one that dies are ours next.
 fn end_all(program: usize, deaths: u32, children: Option<usize>) -> ! {
     let mut rounds = 0;
@@ -118,7 +146,7 @@ fn end_all(program: usize, deaths: u32, children: Option<usize>) -> ! {
         if let Some(children) = children {
             each_number(children, kill);
         }
-        if !reap(program) {
+        if reap(program) == Left::None {
             exit(0);
         }
         rounds += 1;

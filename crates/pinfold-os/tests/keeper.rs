@@ -29,7 +29,7 @@ fn ways() -> Vec<(Keeping, Route)> {
     let here = BOTH.into_iter().filter(|keeping| match available(*keeping) {
         Ok(()) => true,
         Err(why) => {
-            eprintln!("skipped: {keeping:?} cannot be had: {why}");
+            eprintln!("skipped: {keeping:?} cannot be had: {why:?}");
             false
         }
     });

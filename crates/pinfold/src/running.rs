@@ -229,6 +229,14 @@ impl Running {
         }
         let exit = if self.leaves_record() { self.process.peek_exit() } else { self.process.try_reap() };
         self.take_exit(exit, now);
+        // What held it together was killed, and the program can go where nobody would find it.
+        if self.exit.is_none() && self.container.as_ref().is_some_and(Container::is_broken) {
+            let exit = self.process.try_reap();
+            self.take_exit(exit, now);
+            if self.exit.is_none() && self.ladder.is_none_or(|ladder| !ladder.has_killed()) {
+                self.begin(StopRule::KILL, now);
+            }
+        }
     }
 
     /// A leader that was waited for can no longer name its group on older kernels; its record can wait.

@@ -82,8 +82,15 @@ impl Of for Command {
 /// Every container that this host has.
 fn mechanisms() -> Vec<Isolation> {
     let mut all = vec![Isolation::ProcessGroup];
-    if given(can_write_cgroup2(), "a cgroup v2 directory that can be written to") {
-        all.push(Isolation::Cgroup);
+    for (isolation, what) in [
+        (Isolation::Subreaper, "a subreaper keeper"),
+        (Isolation::PidNamespace, "PID namespaces, as root or in a user namespace"),
+        (Isolation::Cgroup, "a cgroup v2 directory that can be written to"),
+    ] {
+        let plan = Command::new("sh").isolation(isolation);
+        if given(plan.plan().is_ok(), what) {
+            all.push(isolation);
+        }
     }
     all
 }

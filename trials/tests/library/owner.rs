@@ -44,14 +44,20 @@ fn wait_for_line(owner: &mut Child) {
 #[test]
 fn nothing_outlives_an_owner_that_ends_in_any_way() {
     let mut owner = Part::new(|case| {
+        let (isolation, case) = case.split_once(' ').unwrap();
         let (end, escape) = case.split_once(' ').unwrap();
+        let (isolation, guarantee) = match isolation {
+            "Cgroup" => (Isolation::Cgroup, Guarantee::Guarded),
+            "Subreaper" => (Isolation::Subreaper, Guarantee::Guarded),
+            _ => (Isolation::PidNamespace, Guarantee::Kernel),
+        };
         let handles: Vec<_> = ["plain", escape]
             .iter()
             .map(|escape| {
-                let handle = fixture(&format!("escape {escape} --stay")).start().unwrap();
+                let handle = fixture(&format!("escape {escape} --stay")).isolation(isolation).start().unwrap();
                 let line = handle.lines(Stream::Stdout).unwrap().next().unwrap().unwrap();
                 assert!(line.starts_with("ready"), "{line}");
-                assert_eq!(handle.guarantee(), Guarantee::Guarded);
+                assert_eq!(handle.guarantee(), guarantee);
                 handle
             })
             .collect();
@@ -66,25 +72,24 @@ fn nothing_outlives_an_owner_that_ends_in_any_way() {
         }
     });
     let trial = begin();
-    if !mechanisms().contains(&Isolation::Cgroup) {
-        return;
-    }
-    for escape in ESCAPES {
-        for end in ["KILL", "TERM", "HUP", "exit", "abort", "panic", "leave"] {
-            let mut owner = owner
-                .command(&trial, &format!("{end} {escape}"))
-                .stdout(Stdio::piped())
-                .stderr(Stdio::null())
-                .spawn()
-                .unwrap();
-            wait_for_line(&mut owner);
-            if let Ok(signal) = end.parse::<pinfold::Signal>() {
-                let pid = pinfold::Pid::new(owner.id().into()).unwrap();
-                pinfold_os::handle::Process::open(pid).unwrap().signal(signal).unwrap();
+    for isolation in mechanisms().into_iter().filter(|isolation| *isolation != Isolation::ProcessGroup) {
+        for escape in ESCAPES {
+            for end in ["KILL", "TERM", "HUP", "exit", "abort", "panic", "leave"] {
+                let mut owner = owner
+                    .command(&trial, &format!("{isolation:?} {end} {escape}"))
+                    .stdout(Stdio::piped())
+                    .stderr(Stdio::null())
+                    .spawn()
+                    .unwrap();
+                wait_for_line(&mut owner);
+                if let Ok(signal) = end.parse::<pinfold::Signal>() {
+                    let pid = pinfold::Pid::new(owner.id().into()).unwrap();
+                    pinfold_os::handle::Process::open(pid).unwrap().signal(signal).unwrap();
+                }
+                owner.wait().unwrap();
+                trial.wait_until_gone(LONG);
+                wait_until("the owner's directory is removed", LONG, || directories_of(owner.id()).is_empty());
             }
-            owner.wait().unwrap();
-            trial.wait_until_gone(LONG);
-            wait_until("the owner's directory is removed", LONG, || directories_of(owner.id()).is_empty());
         }
     }
     trial.finish();

@@ -1,5 +1,6 @@
 //! The guard's program (`guard/main.rs`) where it can be executed from.
 
+use crate::order::Order;
 use rustix::fs::{MemfdFlags, Mode, OFlags};
 use std::ffi::CString;
 use std::fs::File;
@@ -43,7 +44,25 @@ impl Image {
         Image::in_memory(program)
     }
 
-    /// Has `start` execute the program, and finds out from where it may be executed.
+    /// The program from where it can be executed, which is tried.
+    ///
+    /// # Errors
+    /// Those of [`Image::open`], and what the kernel says to its execution.
+    pub(super) fn usable() -> io::Result<Image> {
+        let image = Image::open()?;
+        // Told to follow no trade, it ends at once.
+        let order = Order::new(image.path()?, vec![c"pinfold-guard".to_owned()], Vec::new());
+        match crate::spawn::spawn(&order) {
+            Ok(mut process) => process.reap().map(|_| image),
+            Err(error) if error.source.kind() == io::ErrorKind::PermissionDenied => {
+                IN_FILES.store(true, Ordering::Relaxed);
+                Image::open()
+            }
+            Err(error) => Err(error.source),
+        }
+    }
+
+    /// Has `start` execute the program from where it can be executed.
     ///
     /// # Errors
     /// Those of [`Image::open`] and of `start`.

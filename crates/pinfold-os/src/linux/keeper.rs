@@ -11,6 +11,7 @@ use crate::descriptor::Borrowed;
 use crate::handle::{Pid, Process};
 use crate::order::{Order, SpawnError, Step};
 use crate::poll::{Direction, Waitable};
+use crate::signal::Signal;
 use crate::spawn::Route;
 use rustix::net::{
     AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendFlags, Shutdown, SocketFlags,
@@ -42,39 +43,50 @@ pub struct Keeper {
     control: OwnedFd,
 }
 
+/// Why programs cannot be kept.
+#[derive(Debug)]
+pub struct Unavailable {
+    /// In words.
+    pub why: String,
+    /// What the kernel refused, where trying was what told.
+    pub source: Option<io::Error>,
+}
+
 /// Whether programs can be kept in this way here.
 ///
 /// # Errors
-/// Why not, in words.
-pub fn available(keeping: Keeping) -> Result<(), String> {
+/// Why not.
+pub fn available(keeping: Keeping) -> Result<(), Unavailable> {
+    let lacks = |why: &str| Err(Unavailable { why: why.to_owned(), source: None });
+    let hidden = match keeping {
+        Keeping::Subreaper => Feature::Subreaper,
+        Keeping::PidNamespace => Feature::PidNamespace,
+    };
+    if denied(hidden) {
+        return lacks("hidden by PINFOLD_DENY");
+    }
     if !image::is_built() {
-        return Err("this build has no guard program".to_owned());
+        return lacks("this build has no guard program");
     }
     if denied(Feature::Pidfd) {
-        return Err("the kernel has no pidfds (Linux 5.3)".to_owned());
+        return lacks("the kernel has no pidfds (Linux 5.3)");
     }
-    match keeping {
-        Keeping::Subreaper if denied(Feature::Subreaper) => Err("hidden by PINFOLD_DENY".to_owned()),
-        Keeping::PidNamespace if denied(Feature::PidNamespace) => Err("hidden by PINFOLD_DENY".to_owned()),
-        Keeping::Subreaper => match File::open("/proc/thread-self/children") {
-            Ok(_) => try_out(keeping),
-            Err(error) => Err(format!("/proc does not list children (CONFIG_PROC_CHILDREN): {error}")),
-        },
-        Keeping::PidNamespace => try_out(keeping),
+    if keeping == Keeping::Subreaper
+        && let Err(error) = File::open("/proc/thread-self/children")
+    {
+        let why = format!("/proc does not list children (CONFIG_PROC_CHILDREN): {error}");
+        return Err(Unavailable { why, source: Some(error) });
     }
+    try_out(keeping).map_err(|error| Unavailable { why: format!("failed to {error}"), source: Some(error.source) })
 }
 
 /// The whole way with a program that ends at once: only that tells of privileges, user namespaces, their number, security
 /// modules, and what hides `/proc`.
-fn try_out(keeping: Keeping) -> Result<(), String> {
-    Image::with(|image| {
-        let order = Order::new(image.path()?, vec![c"pinfold-guard".to_owned()], Vec::new());
-        let started = start(None, image, &order, keeping);
-        let (mut process, _keeper) =
-            started.map_err(|error| io::Error::new(error.source.kind(), format!("failed to {error}")))?;
-        process.reap().map(drop)
-    })
-    .map_err(|error| error.to_string())
+fn try_out(keeping: Keeping) -> Result<(), SpawnError> {
+    let image = Image::usable().map_err(failed)?;
+    let order = Order::new(image.path().map_err(failed)?, vec![c"pinfold-guard".to_owned()], Vec::new());
+    let (mut process, _keeper) = start(None, &image, &order, keeping)?;
+    process.reap().map(drop).map_err(failed)
 }
 
 fn failed(source: io::Error) -> SpawnError {
@@ -206,6 +218,8 @@ impl Drop for Keeper {
         /// How long the kernel may take over it.
         const PATIENCE: Duration = Duration::from_secs(2);
         self.hang_up();
+        // Stopped from outside, it could not do its work; only its own end is sure to end a namespace.
+        let _ = self.process.signal(Signal::CONT);
         let gone = Waitable { descriptor: self.process.waitable(), direction: Direction::Read };
         let _ = crate::poll::wait(&[gone], Some(Instant::now() + PATIENCE));
         // It has nobody else to take its record.

@@ -4,7 +4,7 @@
 //! next owner can tell and clear what a dead one left. Empty cgroups are kept for the next run, since making one
 //! costs more than the spawn itself.
 
-use super::Lack;
+use super::ladder::Lack;
 use super::pool::{self, Pool, StaysOpen};
 use pinfold_os::descriptor::Borrowed;
 use pinfold_os::handle::Pid;

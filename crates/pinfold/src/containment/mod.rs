@@ -1,129 +1,29 @@
 //! Containers: what a run and all its descendants live in, so that they can be told and ended together.
 //!
-//! A closed set: each rung of the ladder is a variant here and a file beside this one. Built so far are
-//! [`Mechanism::CgroupV2`] and [`Mechanism::ProcessGroup`]; asking for another is a typed refusal.
+//! A closed set: each rung of the ladder is a variant here and a file beside this one; which one a command gets is
+//! decided in `ladder`.
 
 #[cfg(target_os = "linux")]
 mod cgroup;
 #[cfg(target_os = "linux")]
+mod kept;
+mod ladder;
+#[cfg(target_os = "linux")]
 mod pool;
 mod strays;
+
+pub(crate) use ladder::{choose, guarantee};
 
 pub(crate) use strays::{describe, holders, live_usage};
 
 use crate::outcome::{Guarantee, Mechanism};
-use crate::settings::{Containment, Isolation};
 use pinfold_os::handle::{Pid, Process};
-use pinfold_os::order::{Grouping, Order};
+use pinfold_os::order::{Grouping, Order, SpawnError, Step};
 use pinfold_os::poll::Waitable;
 use pinfold_os::signal::Signal;
+use pinfold_os::spawn;
 use std::io;
 use std::time::Duration;
-
-/// Why a container cannot be had.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    pub(crate) what: String,
-    pub(crate) instead: String,
-    /// Something had run out: it may be had later.
-    pub(crate) passing: Option<io::Error>,
-}
-
-/// Why one kind of container cannot be had.
-#[derive(Debug)]
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only what Linux has can run out"))]
-pub(crate) enum Lack {
-    /// For this reason, as long as this process lives.
-    Lasting(String),
-    /// Something had run out just now. That is no reason to be content with less: the run fails as any other does then.
-    Passing(io::Error),
-}
-
-impl Lack {
-    pub(crate) fn lasting(why: impl Into<String>) -> Lack {
-        Lack::Lasting(why.into())
-    }
-
-    /// What an error in doing something means.
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only what Linux has can run out"))]
-    pub(crate) fn of(what: &str, error: io::Error) -> Lack {
-        if pinfold_os::wait::is_exhaustion(&error) {
-            Lack::Passing(error)
-        } else {
-            Lack::Lasting(format!("{what}: {error}"))
-        }
-    }
-}
-
-/// Chooses the mechanism for a command on this host.
-pub(crate) fn choose(wanted: Containment) -> Result<Mechanism, Refusal> {
-    let mechanism = match wanted.isolation {
-        Isolation::Best | Isolation::Cgroup => match cgroups() {
-            Ok(()) => Mechanism::CgroupV2,
-            Err(Lack::Lasting(_)) if wanted.isolation == Isolation::Best => Mechanism::ProcessGroup,
-            Err(Lack::Lasting(why)) => {
-                return Err(Refusal {
-                    what: format!("cgroup v2 was asked for and cannot be had: {why}"),
-                    instead: "run as root, or in a cgroup that is delegated to your user".to_owned(),
-                    passing: None,
-                });
-            }
-            Err(Lack::Passing(error)) => {
-                return Err(Refusal {
-                    what: format!("failed to find a container for it: {error}"),
-                    instead: "see ulimit -n for descriptors, ulimit -u for processes".to_owned(),
-                    passing: Some(error),
-                });
-            }
-        },
-        Isolation::ProcessGroup => Mechanism::ProcessGroup,
-        Isolation::Subreaper => return Err(not_built("a subreaper keeper")),
-        Isolation::PidNamespace => return Err(not_built("a PID namespace")),
-    };
-    match wanted.require {
-        Some(required) if guarantee(mechanism) < required => Err(Refusal {
-            what: format!(
-                "the guarantee {required} was required, and {mechanism} guarantees {}",
-                guarantee(mechanism)
-            ),
-            instead: "require less, or nothing".to_owned(),
-            passing: None,
-        }),
-        _ => Ok(mechanism),
-    }
-}
-
-fn not_built(what: &str) -> Refusal {
-    Refusal {
-        what: format!("isolation by {what} is not supported by this version"),
-        instead: "use isolation cgroup or best".to_owned(),
-        passing: None,
-    }
-}
-
-/// What a mechanism is good for on this host, as far as that can be told before a run.
-pub(crate) fn guarantee(mechanism: Mechanism) -> Guarantee {
-    match mechanism {
-        #[cfg(target_os = "linux")]
-        Mechanism::CgroupV2 if cgroup::promises_guard() => Guarantee::Guarded,
-        Mechanism::CgroupV2 => Guarantee::WhileOwnerLives,
-        Mechanism::PidNamespace | Mechanism::JobObject => Guarantee::Kernel,
-        Mechanism::Subreaper => Guarantee::Guarded,
-        Mechanism::ProcessGroup => Guarantee::BestEffort,
-    }
-}
-
-/// Whether cgroups can be had here, and if not, why not.
-pub(crate) fn cgroups() -> Result<(), Lack> {
-    #[cfg(target_os = "linux")]
-    {
-        cgroup::available()
-    }
-    #[cfg(not(target_os = "linux"))]
-    {
-        Err(Lack::lasting("only Linux has them"))
-    }
-}
 
 /// Lets go of what is kept for the next run: this process is about to become another program.
 pub(crate) fn release() {
@@ -136,6 +36,9 @@ pub(crate) fn release() {
 pub(crate) enum Container {
     #[cfg(target_os = "linux")]
     Cgroup(cgroup::Leaf),
+    /// A keeper, or the first process of a PID namespace, above the program.
+    #[cfg(target_os = "linux")]
+    Kept(kept::Kept),
     /// The process group that the program leads. It has no existence of its own.
     Group,
 }
@@ -148,6 +51,8 @@ impl Container {
             Mechanism::CgroupV2 => {
                 Ok(Container::Cgroup(cgroup::Leaf::take(required >= Some(Guarantee::Guarded))?))
             }
+            #[cfg(target_os = "linux")]
+            Mechanism::Subreaper | Mechanism::PidNamespace => Ok(Container::Kept(kept::Kept::new(mechanism))),
             Mechanism::ProcessGroup => Ok(Container::Group),
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
@@ -161,6 +66,8 @@ impl Container {
                 leaf.settle();
                 leaf.attend()
             }
+            #[cfg(target_os = "linux")]
+            Container::Kept(_) => Ok(()),
             Container::Group => Ok(()),
         }
     }
@@ -169,6 +76,8 @@ impl Container {
         match self {
             #[cfg(target_os = "linux")]
             Container::Cgroup(_) => Mechanism::CgroupV2,
+            #[cfg(target_os = "linux")]
+            Container::Kept(kept) => kept.mechanism(),
             Container::Group => Mechanism::ProcessGroup,
         }
     }
@@ -180,21 +89,45 @@ impl Container {
             Container::Cgroup(leaf) if leaf.is_guarded() => Guarantee::Guarded,
             #[cfg(target_os = "linux")]
             Container::Cgroup(_) => Guarantee::WhileOwnerLives,
+            #[cfg(target_os = "linux")]
+            Container::Kept(kept) => ladder::guarantee(kept.mechanism()),
             Container::Group => Guarantee::BestEffort,
         }
     }
 
-    /// Writes into an order that the process is to be born in here.
-    pub(crate) fn admit<'a>(&'a self, order: &mut Order<'a>, foreground: bool) -> io::Result<()> {
+    /// Carries out an order, so that the process is born in here.
+    pub(crate) fn launch<'a>(&'a mut self, mut order: Order<'a>, foreground: bool) -> Result<Process, SpawnError> {
+        // Where the kernel knows the program by its group, or by a number that means nothing outside.
+        let apart = match self {
+            #[cfg(target_os = "linux")]
+            Container::Cgroup(_) => false,
+            #[cfg(target_os = "linux")]
+            Container::Kept(kept) => kept.mechanism() == Mechanism::PidNamespace,
+            Container::Group => true,
+        };
+        if apart && order.grouping == Grouping::Inherit {
+            order.grouping = if foreground { Grouping::OwnForeground(0) } else { Grouping::Own };
+        }
         match self {
             #[cfg(target_os = "linux")]
-            Container::Cgroup(leaf) => order.cgroup = Some(leaf.directory()?),
-            Container::Group if order.grouping == Grouping::Inherit => {
-                order.grouping = if foreground { Grouping::OwnForeground(0) } else { Grouping::Own };
+            Container::Cgroup(leaf) => {
+                let no_directory = |source| SpawnError { step: Step::Cgroup, source };
+                order.cgroup = Some(leaf.directory().map_err(no_directory)?);
+                spawn::spawn(&order)
             }
-            Container::Group => {}
+            #[cfg(target_os = "linux")]
+            Container::Kept(kept) => kept.launch(&order),
+            Container::Group => spawn::spawn(&order),
         }
-        Ok(())
+    }
+
+    /// Whether what holds it together has been lost before the program's end.
+    pub(crate) fn is_broken(&self) -> bool {
+        match self {
+            #[cfg(target_os = "linux")]
+            Container::Kept(kept) => kept.is_gone(),
+            _ => false,
+        }
     }
 
     /// Sends a signal to all that is in here.
@@ -202,6 +135,8 @@ impl Container {
         match self {
             #[cfg(target_os = "linux")]
             Container::Cgroup(leaf) => leaf.signal(signal),
+            #[cfg(target_os = "linux")]
+            Container::Kept(kept) => kept.signal(signal),
             Container::Group => leader.signal_group(signal),
         }
     }
@@ -211,6 +146,8 @@ impl Container {
         match self {
             #[cfg(target_os = "linux")]
             Container::Cgroup(leaf) => leaf.kill(),
+            #[cfg(target_os = "linux")]
+            Container::Kept(kept) => kept.kill(leader),
             Container::Group => leader.signal_group(Signal::KILL),
         }
     }
@@ -221,6 +158,8 @@ impl Container {
         match self {
             #[cfg(target_os = "linux")]
             Container::Cgroup(leaf) => leaf.is_empty(),
+            #[cfg(target_os = "linux")]
+            Container::Kept(kept) => kept.is_gone(),
             // The kernel counts zombies as members, and some init processes take their time over them.
             Container::Group => {
                 leader.group_exists() == Some(false) || strays::members_of_group(leader.pid()).is_empty()
@@ -233,6 +172,8 @@ impl Container {
         match self {
             #[cfg(target_os = "linux")]
             Container::Cgroup(leaf) => leaf.waitable(),
+            #[cfg(target_os = "linux")]
+            Container::Kept(kept) => kept.waitable(),
             Container::Group => None,
         }
     }
@@ -242,6 +183,8 @@ impl Container {
         match self {
             #[cfg(target_os = "linux")]
             Container::Cgroup(leaf) => leaf.freeze(frozen),
+            #[cfg(target_os = "linux")]
+            Container::Kept(kept) => kept.signal(if frozen { Signal::STOP } else { Signal::CONT }),
             Container::Group => leader.signal_group(if frozen { Signal::STOP } else { Signal::CONT }),
         }
     }
@@ -251,6 +194,8 @@ impl Container {
         match self {
             #[cfg(target_os = "linux")]
             Container::Cgroup(leaf) => leaf.members(),
+            #[cfg(target_os = "linux")]
+            Container::Kept(kept) => kept.members(),
             Container::Group => strays::members_of_group(leader.pid()),
         }
     }
@@ -260,6 +205,8 @@ impl Container {
         match self {
             #[cfg(target_os = "linux")]
             Container::Cgroup(leaf) => leaf.cpu_time(),
+            #[cfg(target_os = "linux")]
+            Container::Kept(_) => None,
             Container::Group => None,
         }
     }

@@ -74,8 +74,7 @@ impl Plan<'_> {
             let mut order = self.order(&ends);
             order.mask = extras.mask;
             order.pass_descriptors = extras.pass_descriptors;
-            container.admit(&mut order, command.process.foreground).map_err(no_container)?;
-            spawn::spawn(&order).map_err(|error| self.explain(error))?
+            container.launch(order, command.process.foreground).map_err(|error| self.explain(error))?
         };
         drop(ends);
         let attended = container.attend();
