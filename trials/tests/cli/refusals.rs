@@ -81,8 +81,11 @@ fn what_means_nothing() {
 
 #[test]
 fn what_cannot_be_had_here() {
-    refused(&["--isolation", "pid-namespace", "true"], 125, &["true", "not supported"]);
-    refused(&["--require", "kernel", "true"], 125, &["true", "kernel", "require less"]);
+    refused(
+        &["--isolation", "subreaper", "--require", "kernel", "true"],
+        125,
+        &["true", "kernel", "require less"],
+    );
     refused(
         &["--isolation", "process-group", "--require", "while-owner-lives", "true"],
         125,

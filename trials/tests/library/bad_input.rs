@@ -185,10 +185,8 @@ pub(crate) fn refusals(junk: &Path) -> Vec<Refusal> {
         false,
     );
 
-    let kernel = program().require(Guarantee::Kernel);
-    add("guarantee", kernel, Unsupported, &["guarantee kernel was required", "guarantees"], true);
-    let namespace = program().isolation(Isolation::PidNamespace);
-    add("isolation", namespace, Unsupported, &["PID namespace"], true);
+    let kernel = program().isolation(Isolation::Subreaper).require(Guarantee::Kernel);
+    add("guarantee", kernel, Unsupported, &["guarantee kernel was required", "subreaper"], true);
     let group = program().isolation(Isolation::ProcessGroup).kill_on_parent_death();
     add("no guard for a group", group, Unsupported, &["process_group"], true);
     all
@@ -223,7 +221,7 @@ fn refusals_without_rights(junk: &Path) -> Vec<Refusal> {
     add("unreadable stdin", unreadable, PermissionDenied, &["standard input"], false);
     let elsewhere = program().stdout(Stdio::file(junk.join("new")));
     add("unwritable output", elsewhere, PermissionDenied, &["output"], false);
-    add("cgroup", program().isolation(Isolation::Cgroup), ErrorKind::Unsupported, &["cgroup v2"], true);
+    add("cgroup", program().isolation(Isolation::Cgroup), ErrorKind::Unsupported, &["cgroup_v2"], true);
     all
 }
 

@@ -82,8 +82,35 @@ fn without_a_cgroup_a_run_is_in_a_group_and_says_so_and_more_is_refused() {
         }
         assert!(fixture("exit 0").require(Guarantee::BestEffort).run().is_ok());
     })
+    .env("PINFOLD_DENY", "cgroup,subreaper");
+    part.pass(&begin(), "");
+}
+
+#[test]
+fn without_a_cgroup_a_run_has_a_keeper_and_nothing_gets_away() {
+    let mut part = Part::new(|_| {
+        let outcome = fixture("exit 0").require(Guarantee::Guarded).output().unwrap().outcome;
+        assert_eq!((outcome.mechanism, outcome.guarantee), (Mechanism::Subreaper, Guarantee::Guarded));
+        let error = fixture("exit 0").isolation(Isolation::Cgroup).output().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+    })
     .env("PINFOLD_DENY", "cgroup");
     part.pass(&begin(), "");
+}
+
+#[test]
+fn whoever_requires_the_kernel_itself_gets_a_namespace_or_a_refusal() {
+    let trial = begin();
+    match fixture("exit 7").of(&trial).require(Guarantee::Kernel).output() {
+        Ok(output) => {
+            let told = (output.outcome.mechanism, output.outcome.guarantee, output.outcome.code());
+            assert_eq!(told, (Mechanism::PidNamespace, Guarantee::Kernel, Some(7)));
+        }
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+            assert!(error.to_string().contains("pid_namespace cannot be had"), "{error}");
+        }
+    }
 }
 
 #[test]

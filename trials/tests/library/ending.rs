@@ -182,7 +182,10 @@ macro_rules! without {
 
 without! {
     nothing_is_left_without_cgroups: "cgroup",
-    nothing_is_left_without_cgroups_and_handles_of_groups: "cgroup,pidfd_group",
+    nothing_is_left_without_cgroups_and_clone3: "cgroup,clone3",
+    nothing_is_left_without_cgroups_with_fork_alone: "cgroup,clone3,vfork",
+    nothing_is_left_of_a_group: "cgroup,subreaper",
+    nothing_is_left_without_handles_of_groups: "cgroup,subreaper,pidfd_group",
     nothing_is_left_without_cgroups_and_pidfds: "cgroup,pidfd",
     nothing_is_left_without_a_kill_of_cgroups: "cgroup_kill",
     nothing_is_left_without_pidfds: "pidfd",
@@ -206,8 +209,13 @@ fn end_where_the_kernel_lacks(denied: &str) {
         trial.allow_fds(is_event);
     }
     let mechanism = fixture("exit 0").of(&trial).plan().unwrap().mechanism();
-    let has_none = denied.split(',').any(|feature| feature == "cgroup");
-    assert_eq!(mechanism == Mechanism::ProcessGroup, has_none, "{mechanism}");
+    let lacks = |feature: &str| denied.split(',').any(|denied| denied == feature);
+    let expected = match (lacks("cgroup"), lacks("subreaper") || lacks("pidfd")) {
+        (false, _) => Mechanism::CgroupV2,
+        (true, false) => Mechanism::Subreaper,
+        (true, true) => Mechanism::ProcessGroup,
+    };
+    assert_eq!(mechanism, expected, "without {denied}");
     // Whose time has come is of no concern to how all of it is ended.
     let quick = WAYS.iter().filter(|way| ["drop", "stop", "kill", "its own end"].contains(&way.name));
     quick.for_each(|way| end_all_in(way, &trial, Isolation::Best));

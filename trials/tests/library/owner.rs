@@ -54,7 +54,8 @@ fn nothing_outlives_an_owner_that_ends_in_any_way() {
         let handles: Vec<_> = ["plain", escape]
             .iter()
             .map(|escape| {
-                let handle = fixture(&format!("escape {escape} --stay")).isolation(isolation).start().unwrap();
+                let handle =
+                    fixture(&format!("escape {escape} --stay")).isolation(isolation).start().unwrap();
                 let line = handle.lines(Stream::Stdout).unwrap().next().unwrap().unwrap();
                 assert!(line.starts_with("ready"), "{line}");
                 assert_eq!(handle.guarantee(), guarantee);
@@ -88,7 +89,9 @@ fn nothing_outlives_an_owner_that_ends_in_any_way() {
                 }
                 owner.wait().unwrap();
                 trial.wait_until_gone(LONG);
-                wait_until("the owner's directory is removed", LONG, || directories_of(owner.id()).is_empty());
+                wait_until("the owner's directory is removed", LONG, || {
+                    directories_of(owner.id()).is_empty()
+                });
             }
         }
     }

@@ -191,7 +191,7 @@ fn refusals_are_told_the_same() {
 #[test]
 fn without_cgroups_the_process_is_the_same_but_for_its_group() {
     let part = || Part::new(|_| eprintln!("{}", fixture("state").run().unwrap()));
-    let (mut with, mut without) = (part(), part().env("PINFOLD_DENY", "cgroup"));
+    let (mut with, mut without) = (part(), part().env("PINFOLD_DENY", "cgroup,subreaper"));
     let trial = begin();
     let without = without.pass(&trial, "");
     assert!(without.contains("\"group\":\"self\""), "{without}");

@@ -77,7 +77,8 @@ pub fn available(keeping: Keeping) -> Result<(), Unavailable> {
         let why = format!("/proc does not list children (CONFIG_PROC_CHILDREN): {error}");
         return Err(Unavailable { why, source: Some(error) });
     }
-    try_out(keeping).map_err(|error| Unavailable { why: format!("failed to {error}"), source: Some(error.source) })
+    try_out(keeping)
+        .map_err(|error| Unavailable { why: format!("failed to {error}"), source: Some(error.source) })
 }
 
 /// The whole way with a program that ends at once: only that tells of privileges, user namespaces, their number, security

@@ -124,7 +124,9 @@ mod linux {
                 let found = match available(keeping) {
                     Ok(()) => None,
                     Err(lack) => match lack.source {
-                        Some(error) if pinfold_os::wait::is_exhaustion(&error) => return Err(Lack::Passing(error)),
+                        Some(error) if pinfold_os::wait::is_exhaustion(&error) => {
+                            return Err(Lack::Passing(error));
+                        }
                         _ => Some(lack.why),
                     },
                 };

@@ -96,7 +96,11 @@ impl Container {
     }
 
     /// Carries out an order, so that the process is born in here.
-    pub(crate) fn launch<'a>(&'a mut self, mut order: Order<'a>, foreground: bool) -> Result<Process, SpawnError> {
+    pub(crate) fn launch<'a>(
+        &'a mut self,
+        mut order: Order<'a>,
+        foreground: bool,
+    ) -> Result<Process, SpawnError> {
         // Where the kernel knows the program by its group, or by a number that means nothing outside.
         let apart = match self {
             #[cfg(target_os = "linux")]
