@@ -24,11 +24,12 @@ const LONG: Duration = Duration::from_secs(30);
 
 /// The containers that this machine has, as `--isolation` calls them.
 fn isolations() -> Vec<&'static str> {
-    let mut all = vec!["process-group"];
-    if given(can_write_cgroup2(), "a writable cgroup v2 directory") {
-        all.push("cgroup");
-    }
-    all
+    use pinfold::Isolation::{Cgroup, PidNamespace, Subreaper};
+    let all = [("subreaper", Subreaper), ("pid-namespace", PidNamespace), ("cgroup", Cgroup)];
+    let here = all.into_iter().filter(|(name, isolation)| {
+        given(pinfold::Command::new("sh").isolation(*isolation).plan().is_ok(), name)
+    });
+    std::iter::once("process-group").chain(here.map(|(name, _)| name)).collect()
 }
 
 /// `pinfold run OPTIONS -- fixture ARGUMENTS`, both split at spaces.

@@ -29,6 +29,7 @@ pub(crate) struct Session<'a> {
     running: Running,
     inbox: &'a Inbox,
     job: Job,
+    has_keeper: bool,
     stop: StopRule,
     stop_asked: Option<Instant>,
     interrupted: bool,
@@ -47,14 +48,16 @@ impl<'a> Session<'a> {
             in_front && !args.setsid && matches!(args.stdin, None | Some(pinfold::Stdin::Inherit));
         let running =
             if reads_terminal { host.launch(&command.clone().foreground())? } else { host.launch(command)? };
-        let shares_group = running.mechanism() != Mechanism::ProcessGroup && !args.setsid;
+        let apart = matches!(running.mechanism(), Mechanism::ProcessGroup | Mechanism::PidNamespace);
+        let shares_group = !apart && !args.setsid;
         let defaults = StopRule::default();
         let stop = StopRule {
             signal: args.signal.unwrap_or(defaults.signal),
             grace: args.grace.unwrap_or(defaults.grace),
         };
         let job = Job::new(shares_group, in_front, !shares_group && reads_terminal);
-        Ok(Session { running, inbox, job, stop, stop_asked: None, interrupted: false })
+        let has_keeper = matches!(running.mechanism(), Mechanism::Subreaper | Mechanism::PidNamespace);
+        Ok(Session { running, inbox, job, has_keeper, stop, stop_asked: None, interrupted: false })
     }
 
     /// The machine.
@@ -74,6 +77,10 @@ impl<'a> Session<'a> {
             waitables.push(self.inbox.waitable());
             poll::wait(&waitables, deadline)?;
             self.answer_pending(false)?;
+            // The child of a keeper is none of ours, so that no letter tells of its stops.
+            if self.has_keeper {
+                self.job.look(&self.running);
+            }
         }
         self.job.end();
         let failure = self.running.failure().map(|error| io::Error::new(error.kind(), error.to_string()));
