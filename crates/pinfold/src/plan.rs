@@ -43,6 +43,7 @@ pub struct Plan<'a> {
     affinity: Option<Vec<u64>>,
     io_priority: Option<u32>,
     mechanism: Mechanism,
+    missed: Option<String>,
     required: Option<Guarantee>,
 }
 
@@ -93,7 +94,7 @@ impl<'a> Plan<'a> {
         if command.process.kill_on_parent_death {
             containment.require = containment.require.max(Some(Guarantee::Guarded));
         }
-        let mechanism = containment::choose(containment).map_err(|refusal| {
+        let choice = containment::choose(containment).map_err(|refusal| {
             let refused = |kind| command.error(kind, refusal.what).hint(refusal.instead);
             match refusal.passing {
                 Some(error) => refused(ErrorKind::ResourceLimit).because(error),
@@ -111,7 +112,8 @@ impl<'a> Plan<'a> {
             limits: contradictions::limits(command)?,
             affinity: command.process.affinity.as_deref().map(cpu_mask),
             io_priority: command.process.io_priority.and_then(|priority| priority.number()),
-            mechanism,
+            mechanism: choice.mechanism,
+            missed: choice.missed,
             required: containment.require,
         })
     }
@@ -129,6 +131,11 @@ impl<'a> Plan<'a> {
     /// What that is good for.
     pub fn guarantee(&self) -> Guarantee {
         containment::guarantee(self.mechanism)
+    }
+
+    /// Why it is nothing better, where something better was looked for and cannot be had: `no cgroup v2: ...`.
+    pub fn missed(&self) -> Option<&str> {
+        self.missed.as_deref()
     }
 
     /// The whole environment that the program will get, as `NAME=value`. It may hold secrets.

@@ -2,7 +2,7 @@
 
 use crate::args::RunArgs;
 use crate::out;
-use pinfold::{Cause, Ending, Outcome, Running, Stray};
+use pinfold::{Cause, Ending, Guarantee, Isolation, Mechanism, Outcome, Running, Stray};
 use std::time::Duration;
 
 /// No message lists more processes.
@@ -13,6 +13,24 @@ pub(crate) fn started(args: &RunArgs, running: &Running) -> String {
     let (program, pid) = (args.program.display(), running.pid());
     format!("started {program} ({pid}) in {} (guarantee: {})", running.mechanism(), running.guarantee())
 }
+
+/// What a person should know of the container, who did not ask for this one and may take it for a better one.
+pub(crate) fn weakness(args: &RunArgs, mechanism: Mechanism, guarantee: Guarantee) -> Option<String> {
+    // Whoever says that this guarantee will do knows it.
+    let was_asked_for = args.isolation != Isolation::Best || args.require.is_some();
+    if was_asked_for || guarantee > Guarantee::BestEffort {
+        return None;
+    }
+    let (what, escape) = match mechanism {
+        Mechanism::ProcessGroup => ("a process group", "what calls setsid gets away"),
+        other => (other.as_str(), "what tries to can get away"),
+    };
+    Some(format!("contained by no more than {what}: {escape}"))
+}
+
+/// Where to go from [`weakness`].
+pub(crate) const WEAKNESS_HINT: &str =
+    "--explain says why, --require guarded refuses it, --require best-effort is content with it";
 
 /// Says what is to be said at the end.
 pub(crate) fn tell(args: &RunArgs, outcome: &Outcome) {

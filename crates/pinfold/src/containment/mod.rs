@@ -55,12 +55,28 @@ impl Lack {
     }
 }
 
+/// What was chosen.
+#[derive(Clone, Debug)]
+pub(crate) struct Choice {
+    pub(crate) mechanism: Mechanism,
+    /// What would have been better and cannot be had, with why.
+    pub(crate) missed: Option<String>,
+}
+
+impl From<Mechanism> for Choice {
+    fn from(mechanism: Mechanism) -> Choice {
+        Choice { mechanism, missed: None }
+    }
+}
+
 /// Chooses the mechanism for a command on this host.
-pub(crate) fn choose(wanted: Containment) -> Result<Mechanism, Refusal> {
-    let mechanism = match wanted.isolation {
+pub(crate) fn choose(wanted: Containment) -> Result<Choice, Refusal> {
+    let choice = match wanted.isolation {
         Isolation::Best | Isolation::Cgroup => match cgroups() {
-            Ok(()) => Mechanism::CgroupV2,
-            Err(Lack::Lasting(_)) if wanted.isolation == Isolation::Best => Mechanism::ProcessGroup,
+            Ok(()) => Mechanism::CgroupV2.into(),
+            Err(Lack::Lasting(why)) if wanted.isolation == Isolation::Best => {
+                Choice { mechanism: Mechanism::ProcessGroup, missed: Some(format!("no cgroup v2: {why}")) }
+            }
             Err(Lack::Lasting(why)) => {
                 return Err(Refusal {
                     what: format!("cgroup v2 was asked for and cannot be had: {why}"),
@@ -76,20 +92,22 @@ pub(crate) fn choose(wanted: Containment) -> Result<Mechanism, Refusal> {
                 });
             }
         },
-        Isolation::ProcessGroup => Mechanism::ProcessGroup,
+        Isolation::ProcessGroup => Mechanism::ProcessGroup.into(),
         Isolation::Subreaper => return Err(not_built("a subreaper keeper")),
         Isolation::PidNamespace => return Err(not_built("a PID namespace")),
     };
+    let mechanism = choice.mechanism;
     match wanted.require {
         Some(required) if guarantee(mechanism) < required => Err(Refusal {
             what: format!(
-                "the guarantee {required} was required, and {mechanism} guarantees {}",
-                guarantee(mechanism)
+                "the guarantee {required} was required, and {mechanism} guarantees {}{}",
+                guarantee(mechanism),
+                choice.missed.map(|missed| format!(" ({missed})")).unwrap_or_default()
             ),
             instead: "require less, or nothing".to_owned(),
             passing: None,
         }),
-        _ => Ok(mechanism),
+        _ => Ok(choice),
     }
 }
 
