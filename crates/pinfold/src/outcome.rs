@@ -201,10 +201,12 @@ pub struct Outcome {
     pub duration: Duration,
     /// What it used.
     pub usage: Usage,
-    /// What was seen on its standard output, if that was captured.
-    pub stdout: Seen,
-    /// What was seen on its standard error, if that was captured.
-    pub stderr: Seen,
+    /// What was seen on its standard output; `None` if that was not captured.
+    #[cfg_attr(feature = "serde", serde(with = "crate::wire::maybe_seen"))]
+    pub stdout: Option<Seen>,
+    /// What was seen on its standard error; `None` if that was not captured.
+    #[cfg_attr(feature = "serde", serde(with = "crate::wire::maybe_seen"))]
+    pub stderr: Option<Seen>,
     /// What outlived the program.
     pub strays: Strays,
     /// What held it together.
@@ -245,8 +247,8 @@ impl Outcome {
         self.cause == Cause::Itself && self.code() == Some(0)
     }
 
-    /// What was seen on one stream.
-    pub fn seen(&self, stream: Stream) -> Seen {
+    /// What was seen on one stream; `None` if it was not captured.
+    pub fn seen(&self, stream: Stream) -> Option<Seen> {
         match stream {
             Stream::Stdout => self.stdout,
             Stream::Stderr => self.stderr,

@@ -64,6 +64,39 @@ fn a_reader_that_leaves_ends_the_program_by_sigpipe() {
     }
 }
 
+/// Where all that is left of its output is dropped, nothing is written that could find the reader gone.
+#[test]
+fn a_reader_that_leaves_ends_the_program_though_nothing_more_is_passed_on() {
+    // The timeout is for the day when this fails.
+    for options in ["-t 10s --max-lines 5:drop-newest", "-t 10s --output-limit 10:drop-newest"] {
+        let trial = Trial::new();
+        let mut command = run(&trial, options, "lines 1000000000000");
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut reader = BufReader::new(child.stdout.take().unwrap());
+        for number in ["1\n", "2\n", "3\n", "4\n", "5\n"] {
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            assert_eq!(line, number);
+        }
+        drop(reader);
+        let status = child.wait().unwrap();
+        assert_eq!(status.signal(), Some(libc::SIGPIPE), "{options}: {status}");
+        drop(command);
+        trial.finish();
+    }
+}
+
+/// A program that has nothing to say is none the worse for a reader that does not listen.
+#[test]
+fn a_reader_that_leaves_is_nothing_to_a_program_that_writes_nothing() {
+    let trial = Trial::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = run(&trial, "--idle-timeout 60", "exit 3").stdout(writer).status().unwrap();
+    assert_eq!(status.code(), Some(3));
+    trial.finish();
+}
+
 /// What pinfold itself prints, when there is nobody to read it or nowhere to put it.
 #[test]
 fn its_own_output_ends_quietly_or_by_a_message_and_never_by_a_panic() {

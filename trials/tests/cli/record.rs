@@ -42,6 +42,13 @@ fn the_record_says_how_it_ended() {
     let often = record("--retry 2 --retry-pause 1ms -q", "exit 1");
     assert_eq!(often["attempts"], 3);
     assert_eq!(record("--success-codes 3", "exit 3")["success"], true);
+    let unseen = json!({"bytes": null, "lines": null, "truncated": null});
+    assert_eq!((&done["outcome"]["stdout"], &done["outcome"]["stderr"]), (&unseen, &unseen));
+    let all = record("--idle-timeout 60", "lines 3");
+    assert_eq!(all["outcome"]["stdout"], json!({"bytes": 6, "lines": 3, "truncated": false}));
+    let most = record("--output-limit 1k:drop-oldest --stderr null", "flood 800");
+    assert_eq!(most["outcome"]["stdout"]["truncated"], false);
+    assert_eq!(most["outcome"]["stderr"], unseen);
     let much = record("--output-limit 1k:drop-newest", "flood 4K");
     assert_eq!(much["outcome"]["stdout"], json!({"bytes": 4096, "lines": 52, "truncated": true}));
 }

@@ -212,7 +212,7 @@ fn output_goes_where_it_is_sent() {
 
     let output = both().stdout(Stdio::Null).output().unwrap();
     assert_eq!((&*output.stdout, &*output.stderr), ("", "err 1\nerr 2\n"));
-    assert_eq!(output.outcome.stdout.bytes, 0);
+    assert_eq!(output.outcome.stdout, None);
     assert_eq!(both().stderr(Stdio::Stdout).output().unwrap().stdout, "out 1\nerr 1\nout 2\nerr 2\n");
 
     std::fs::write(&file, "what was there").unwrap();

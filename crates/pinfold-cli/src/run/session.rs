@@ -3,7 +3,9 @@
 use super::job::Job;
 use super::letters::{self, Answer, Situation, answer};
 use crate::args::RunArgs;
-use pinfold::{Command, Host, Interest, Mechanism, Outcome, Progress, Runner, Running, Signal, StopRule};
+use pinfold::{
+    Command, Host, Interest, Mechanism, Outcome, Progress, Runner, Running, Signal, StopRule, Stream,
+};
 use pinfold_os::inbox::{Inbox, Letter, Sender};
 use pinfold_os::poll::{self, Woken};
 use pinfold_os::terminal;
@@ -77,7 +79,13 @@ impl<'a> Session<'a> {
         }
         self.job.end();
         let failure = self.running.failure().map(|error| io::Error::new(error.kind(), error.to_string()));
-        let outcome = self.running.outcome().cloned().ok_or(io::ErrorKind::NotFound)?;
+        let mut outcome = self.running.outcome().cloned().ok_or(io::ErrorKind::NotFound)?;
+        // Nothing is retained here: what counts is whether all of it was passed on.
+        for (stream, seen) in [(Stream::Stdout, &mut outcome.stdout), (Stream::Stderr, &mut outcome.stderr)] {
+            if let Some(seen) = seen {
+                seen.truncated = self.running.was_cut(stream);
+            }
+        }
         Ok(Finished { outcome, failure, interrupted: self.interrupted })
     }
 
