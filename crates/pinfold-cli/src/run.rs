@@ -11,7 +11,7 @@ mod words;
 use crate::args::{Misuse, RunArgs};
 use crate::exit::{End, FAILED};
 use crate::out;
-use pinfold::{Cause, Command, Error, ErrorKind, Host, Outcome, Retry, Running, Signal};
+use pinfold::{Cause, Command, Error, ErrorKind, Host, Outcome, Retry, Running, Signal, StopRule};
 use pinfold_os::inbox::Inbox;
 use record::Record;
 use session::{Finished, Session};
@@ -118,7 +118,10 @@ fn attempt(args: &RunArgs, command: &Command, inbox: &Inbox, started: impl FnOnc
     started(session.running());
     match session.finish(early) {
         Ok(finished) => Attempt::Finished(Box::new(finished)),
-        Err(error) => Attempt::Refused(Refusal::of_io("it cannot be waited for", &error)),
+        Err(error) => {
+            let what = format!("{}: its end cannot be waited for", args.program.display());
+            Attempt::Refused(Refusal::of_io(&what, &error))
+        }
     }
 }
 
@@ -135,11 +138,20 @@ fn conclude(args: &RunArgs, attempt: Attempt, record: &mut Record, attempts: u32
         Attempt::Finished(finished) => {
             let outcome = &finished.outcome;
             if let Some(error) = &finished.failure {
-                return refuse(&Refusal::of_io("its output cannot be passed on", error), record, attempts);
+                let what = format!("{}: its output cannot be passed on", args.program.display());
+                let refusal = Refusal::of_io(&what, error);
+                if !record.replaces_words() {
+                    out::fail(&refusal.what, None);
+                }
+                return record.failure(&refusal, attempts, outcome);
             }
-            let end = End::of(outcome);
+            let sent = args.signal.unwrap_or(StopRule::default().signal);
+            let end = match finished.told_to_stop {
+                Some(told) => End::of_stopped(outcome, told, sent),
+                None => End::of(outcome),
+            };
             if !record.replaces_words() {
-                words::tell(args, outcome);
+                words::tell(args, &finished);
             }
             record.outcome(end, attempts, is_success(args, outcome), outcome)
         }

@@ -259,11 +259,11 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.cause {
-            Cause::Timeout => f.write_str("timed out, ")?,
-            Cause::IdleTimeout => f.write_str("gave no output for too long, ")?,
-            Cause::Cancelled => f.write_str("was cancelled, ")?,
-            Cause::Stopped => f.write_str("was stopped, ")?,
-            Cause::OutputLimit => f.write_str("went over its output limit, ")?,
+            Cause::Timeout => f.write_str("timed out and ")?,
+            Cause::IdleTimeout => f.write_str("gave no output for too long and ")?,
+            Cause::Cancelled => f.write_str("was cancelled and ")?,
+            Cause::Stopped => f.write_str("was stopped and ")?,
+            Cause::OutputLimit => f.write_str("went over its output limit and ")?,
             Cause::Itself => {}
         }
         match self.ending {

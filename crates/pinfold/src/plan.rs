@@ -53,7 +53,9 @@ impl Command {
     /// # Errors
     /// Whatever would keep it from being started, as far as that can be told before.
     pub fn plan(&self) -> Result<Plan<'_>> {
-        Plan::new(self, true)
+        let plan = Plan::new(self, true)?;
+        launch::refuse_what_is_missing(self)?;
+        Ok(plan)
     }
 
     /// [`Command::plan`] for an execution that follows at once: a program that is given by its path is left to that to
@@ -160,8 +162,15 @@ fn find(command: &Command, search: Option<&OsStr>) -> Result<PathBuf> {
             LookupError::NotFound { searched, unsearchable, hint, .. } => {
                 let places: Vec<String> = searched.iter().map(|path| path.display().to_string()).collect();
                 let error = match places.as_slice() {
+                    // Where it was looked for, unless that is what its name says.
+                    [_] if Path::new(&command.program).is_absolute() => {
+                        command.error(kind, "not found: there is no such file")
+                    }
+                    [place] => {
+                        let place = std::path::absolute(place).unwrap_or_else(|_| place.into());
+                        command.error(kind, format!("not found: there is no {}", place.display()))
+                    }
                     [] => command.error(kind, "not found: PATH is empty"),
-                    [place] => command.error(kind, format!("not found: there is no {place}")),
                     _ => command.error(kind, format!("not found in {}", directories(&searched))),
                 };
                 if let Some(hint) = hint {

@@ -27,7 +27,7 @@ fn output_beyond_its_limit_is_123_and_the_first_of_it_was_passed_on() {
         let output = result(options, arguments);
         assert_eq!(output.status.code(), Some(123), "{options}: {output:?}");
         let said = text(&output.stderr);
-        assert!(said.contains(&format!("wrote more than {limit} and ")), "{options}: {said}");
+        assert!(said.contains(&format!("went over its limit of {limit} and ")), "{options}: {said}");
     }
     let output = result("--output-limit 1000", "flood 1G");
     let direct = Trial::new().fixture("flood 1000").output().unwrap();
@@ -134,6 +134,11 @@ fn without_any_streams_it_runs_and_ends_as_ever() {
     shell.args(["-c", "exec \"$0\" \"$@\" <&- >&- 2>&-"]).arg(pinfold_bin());
     shell.args(["run", "-v", "--"]).arg(pinfold_trials::fixture()).args(["exit", "3"]).envs([trial.env()]);
     assert_eq!(shell.status().unwrap().code(), Some(3));
+    // What was closed is /dev/null by then.
+    let script = "\"$0\" run -- sh -c 'for fd in 0 1; do readlink /proc/self/fd/$fd; done >&2' <&- >&-";
+    let mut shell = Command::new("sh");
+    let output = shell.args(["-c", script]).arg(pinfold_bin()).envs([trial.env()]).output().unwrap();
+    assert_eq!(text(&output.stderr).lines().next(), Some("/dev/null"), "{output:?}");
     trial.finish();
 }
 
@@ -144,7 +149,7 @@ fn what_cannot_be_passed_on_is_a_failure_and_not_a_success() {
     let mut command = run(&trial, "--idle-timeout 60", "out hello");
     let output = command.stdout(full).stderr(Stdio::piped()).output().unwrap();
     assert_eq!(output.status.code(), Some(125), "{output:?}");
-    assert!(text(&output.stderr).contains("its output cannot be passed on: "), "{output:?}");
+    assert!(text(&output.stderr).contains("fixture: its output cannot be passed on: "), "{output:?}");
     drop(command);
     trial.finish();
 }

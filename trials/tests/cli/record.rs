@@ -126,6 +126,19 @@ fn a_plan_is_explained_and_nothing_is_started() {
     trial.finish();
 }
 
+#[test]
+fn the_record_of_output_that_was_lost_says_how_the_program_ended() {
+    let trial = Trial::new();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = run(&trial, "--json --idle-timeout 60", "out hello");
+    let output = command.stdout(full).stderr(std::process::Stdio::piped()).output().unwrap();
+    drop(command);
+    let record: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!((&record["exit_code"], &record["error"]["kind"]), (&json!(125), &json!("io")));
+    assert!(!record["outcome"]["ending"].is_null(), "{record}");
+    trial.finish();
+}
+
 /// A broken pipe in the place of the descriptor of the record, without a race.
 #[test]
 fn a_record_into_a_pipe_without_a_reader_changes_nothing() {

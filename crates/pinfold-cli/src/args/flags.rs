@@ -284,12 +284,14 @@ pub(crate) const FLAGS: &[Flag] = &[
     .elsewhere(&["dry-run"])
     .more("With --json as JSON, whose \"schema\" is pinfold.plan/1."),
     flag("quiet", Nothing, Reporting, "Say nothing of timeouts, limits, retries and strays", |run, _| {
-        put(&mut run.quiet, Ok(true))
+        (run.quiet, run.verbose) = (true, false);
+        Ok(())
     })
     .short('q')
-    .more("What keeps the program from being started is still said."),
+    .more("What keeps the program from being started is still said. Of --quiet and --verbose the last holds."),
     flag("verbose", Nothing, Reporting, "Say how it was started and how it ended", |run, _| {
-        put(&mut run.verbose, Ok(true))
+        (run.quiet, run.verbose) = (false, true);
+        Ok(())
     })
     .short('v'),
 ];

@@ -24,6 +24,8 @@ pub(crate) struct Finished {
     pub(crate) failure: Option<io::Error>,
     /// Whether somebody asked for its end, by a signal or by a key.
     pub(crate) interrupted: bool,
+    /// The signal by which pinfold was told to stop it, if it was, and not by a key.
+    pub(crate) told_to_stop: Option<Signal>,
 }
 
 /// A run that goes on.
@@ -32,7 +34,7 @@ pub(crate) struct Session<'a> {
     inbox: &'a Inbox,
     job: Job,
     stop: StopRule,
-    stop_asked: Option<Instant>,
+    stop_asked: Option<(Signal, Instant)>,
     interrupted: bool,
 }
 
@@ -86,7 +88,10 @@ impl<'a> Session<'a> {
                 seen.truncated = self.running.was_cut(stream);
             }
         }
-        Ok(Finished { outcome, failure, interrupted: self.interrupted })
+        // Whoever presses a key sees what it does.
+        let told_to_stop =
+            self.stop_asked.map(|(signal, _)| signal).filter(|signal| !letters::is_key(*signal));
+        Ok(Finished { outcome, failure, interrupted: self.interrupted, told_to_stop })
     }
 
     /// One by one: while an answer stops us with the program, the kernel takes back letters that are no longer true.
@@ -118,17 +123,17 @@ impl<'a> Session<'a> {
             Answer::MissedByProgram if catches(running, letter.signal) => {}
             Answer::MissedByProgram => drop(running.signal(letter.signal)),
             Answer::Everyone => drop(running.signal_all(letter.signal)),
-            Answer::Stop => self.stop(Instant::now()),
+            Answer::Stop => self.stop(letter.signal, Instant::now()),
         }
     }
 
-    fn stop(&mut self, now: Instant) {
+    fn stop(&mut self, signal: Signal, now: Instant) {
         match self.stop_asked {
             None => {
-                self.stop_asked = Some(now);
+                self.stop_asked = Some((signal, now));
                 self.running.stop(self.stop, now);
             }
-            Some(before) if now.saturating_duration_since(before) >= PATIENCE => {
+            Some((_, before)) if now.saturating_duration_since(before) >= PATIENCE => {
                 self.running.stop(StopRule::KILL, now);
             }
             Some(_) => {}
