@@ -253,7 +253,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         run.rlimits.push(values::rlimit(values::text(value)?)?);
         Ok(())
     })
-    .more("May be repeated. Each process has it for itself. Bounds are numbers, sizes or unlimited; the names are those \
+    .more("May be repeated. Each process has it for itself. Without HARD, both limits are SOFT. Bounds are numbers, sizes or unlimited; the names are those \
            of getrlimit(2) in lower case: as, core, cpu, data, fsize, memlock, nofile, nproc, stack, ..."),
     flag("oom-score-adj", Needed("N"), Process, "How soon the kernel ends it for want of memory, -1000 to 1000", |run, value| {
         put(&mut run.oom_score_adj, some(value, values::number))
