@@ -135,10 +135,10 @@ fn without_any_streams_it_runs_and_ends_as_ever() {
     shell.args(["run", "-v", "--"]).arg(pinfold_trials::fixture()).args(["exit", "3"]).envs([trial.env()]);
     assert_eq!(shell.status().unwrap().code(), Some(3));
     // What was closed is /dev/null by then.
-    let script = "\"$0\" run -- sh -c 'for fd in 0 1; do readlink /proc/self/fd/$fd; done >&2' <&- >&-";
+    let script = "\"$0\" run -q -- readlink /proc/self/fd/0 <&- >&2";
     let mut shell = Command::new("sh");
     let output = shell.args(["-c", script]).arg(pinfold_bin()).envs([trial.env()]).output().unwrap();
-    assert_eq!(text(&output.stderr).lines().next(), Some("/dev/null"), "{output:?}");
+    assert_eq!(text(&output.stderr), "/dev/null\n");
     trial.finish();
 }
 
