@@ -22,13 +22,14 @@ pub(crate) const NOT_FOUND: u8 = 127;
 const CONTRACT: &[(&str, &str)] = &[
     ("0 to 255", "the program's own exit code"),
     ("a signal", "the program was ended by it, and so is pinfold (a shell shows 128+n)"),
+    ("TERM, HUP", "pinfold was told to stop by it, and the stop signal (--signal) ended the program"),
     ("128+n", "the same, where a signal cannot end pinfold: as PID 1 of a container"),
     ("122", "kept for a run that was cancelled"),
     ("123", "the output went over --output-limit or --max-lines, and their policy is error"),
     ("124", "--timeout or --idle-timeout passed, however the program then ended"),
     ("125", "pinfold itself failed: bad usage, a refusal, a file or a privilege that is missing"),
-    ("126", "the program was found and cannot be executed"),
-    ("127", "the program was not found"),
+    ("126", "the program, or what its #! line names, was found and cannot be executed"),
+    ("127", "the program, or what its #! line names, was not found"),
 ];
 
 /// The contract as a table.
@@ -60,6 +61,15 @@ impl End {
             (_, Ending::Exited { code }) => End::Code(u8::try_from(code).unwrap_or(FAILED)),
             (_, Ending::Signalled { signal, .. }) => End::Signal(signal),
             _ => End::Code(FAILED),
+        }
+    }
+
+    /// The end that tells of a run that was stopped because `told` came, by sending it `sent`: it ends by the one if the
+    /// program did by the other, as it would have without pinfold in front of it.
+    pub(crate) fn of_stopped(outcome: &Outcome, told: Signal, sent: Signal) -> End {
+        match End::of(outcome) {
+            End::Signal(signal) if signal == sent && outcome.cause == Cause::Stopped => End::Signal(told),
+            end => end,
         }
     }
 
@@ -119,6 +129,22 @@ mod tests {
             ("itself", exited(-1), End::Code(FAILED)),
         ] {
             assert_eq!(End::of(&outcome(cause, &ending)), end, "{cause} {ending}");
+        }
+    }
+
+    #[test]
+    fn a_run_that_was_told_to_stop_ends_by_the_signal_that_told_it() {
+        let by = |signal: &str| serde_json::json!({"signalled": {"signal": signal, "core_dumped": false}});
+        let exited = serde_json::json!({"exited": {"code": 3}});
+        for (cause, ending, end) in [
+            ("stopped", by("TERM"), End::Signal(Signal::HUP)),
+            ("stopped", by("KILL"), End::Signal(Signal::KILL)),
+            ("stopped", exited, End::Code(3)),
+            ("itself", by("TERM"), End::Signal(Signal::TERM)),
+            ("timeout", by("TERM"), End::Code(TIMEOUT)),
+        ] {
+            let end_of = End::of_stopped(&outcome(cause, &ending), Signal::HUP, Signal::TERM);
+            assert_eq!(end_of, end, "{cause} {ending}");
         }
     }
 

@@ -11,7 +11,7 @@ mod words;
 use crate::args::{Misuse, RunArgs};
 use crate::exit::{End, FAILED};
 use crate::out;
-use pinfold::{Cause, Command, Error, ErrorKind, Host, Outcome, Retry, Signal};
+use pinfold::{Cause, Command, Error, ErrorKind, Host, Outcome, Retry, Running, Signal, StopRule};
 use pinfold_os::inbox::Inbox;
 use record::Record;
 use session::{Finished, Session};
@@ -70,9 +70,15 @@ fn start(args: &RunArgs, inbox: Result<&Inbox, &io::Error>) -> End {
 fn repeat(args: &RunArgs, command: &Command, inbox: &Inbox, record: &mut Record) -> End {
     let retry = Retry::times(args.retry.saturating_add(1));
     let retry = Retry { pause: args.retry_pause.unwrap_or(retry.pause), ..retry };
+    let silent = record.replaces_words();
     let mut number = 1;
     loop {
-        let attempt = attempt(args, command, inbox);
+        let attempt = attempt(args, command, inbox, |running| {
+            let weakness = words::weakness(args, running.mechanism(), running.guarantee());
+            if let Some(weakness) = weakness.filter(|_| number == 1 && !args.quiet && !silent) {
+                out::say(&format!("{weakness}; {}", words::WEAKNESS_HINT));
+            }
+        });
         let (again, ended) = match &attempt {
             Attempt::Finished(finished) => {
                 let again = !finished.interrupted && !is_success(args, &finished.outcome);
@@ -95,7 +101,7 @@ fn repeat(args: &RunArgs, command: &Command, inbox: &Inbox, record: &mut Record)
     }
 }
 
-fn attempt(args: &RunArgs, command: &Command, inbox: &Inbox) -> Attempt {
+fn attempt(args: &RunArgs, command: &Command, inbox: &Inbox, started: impl FnOnce(&Running)) -> Attempt {
     // What came while there was no program yet.
     let early = match letters::before_start(inbox) {
         Ok(early) => early,
@@ -109,9 +115,13 @@ fn attempt(args: &RunArgs, command: &Command, inbox: &Inbox) -> Attempt {
     if args.verbose {
         out::say(&words::started(args, session.running()));
     }
+    started(session.running());
     match session.finish(early) {
         Ok(finished) => Attempt::Finished(Box::new(finished)),
-        Err(error) => Attempt::Refused(Refusal::of_io("it cannot be waited for", &error)),
+        Err(error) => {
+            let what = format!("{}: its end cannot be waited for", args.program.display());
+            Attempt::Refused(Refusal::of_io(&what, &error))
+        }
     }
 }
 
@@ -128,11 +138,20 @@ fn conclude(args: &RunArgs, attempt: Attempt, record: &mut Record, attempts: u32
         Attempt::Finished(finished) => {
             let outcome = &finished.outcome;
             if let Some(error) = &finished.failure {
-                return refuse(&Refusal::of_io("its output cannot be passed on", error), record, attempts);
+                let what = format!("{}: its output cannot be passed on", args.program.display());
+                let refusal = Refusal::of_io(&what, error);
+                if !record.replaces_words() {
+                    out::fail(&refusal.what, None);
+                }
+                return record.failure(&refusal, attempts, outcome);
             }
-            let end = End::of(outcome);
+            let sent = args.signal.unwrap_or(StopRule::default().signal);
+            let end = match finished.told_to_stop {
+                Some(told) => End::of_stopped(outcome, told, sent),
+                None => End::of(outcome),
+            };
             if !record.replaces_words() {
-                words::tell(args, outcome);
+                words::tell(args, &finished);
             }
             record.outcome(end, attempts, is_success(args, outcome), outcome)
         }

@@ -26,6 +26,19 @@ macro_rules! resources {
                 #[cfg(not(target_os = "linux"))]
                 { None }
             }
+
+            /// The hard limit of this process, `u64::MAX` where there is none; `None` if it cannot be told.
+            pub fn own_hard_limit(self) -> Option<u64> {
+                #[cfg(target_os = "linux")]
+                {
+                    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+                    // SAFETY: the call only writes to `limit`, which lives here.
+                    let told = unsafe { libc::getrlimit(self.number()? as _, &raw mut limit) };
+                    (told == 0).then_some(limit.rlim_max)
+                }
+                #[cfg(not(target_os = "linux"))]
+                { None }
+            }
         }
     };
 }
@@ -100,6 +113,15 @@ impl FromStr for Resource {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn our_own_limits_are_those_of_proc() {
+        let limits = std::fs::read_to_string("/proc/self/limits").unwrap();
+        let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
+        let hard = line.split_whitespace().nth(4).unwrap();
+        assert_eq!(Resource::OpenFiles.own_hard_limit(), Some(hard.parse().unwrap_or(u64::MAX)));
+    }
 
     #[test]
     fn names_read_back_and_strangers_are_refused_with_the_list() {

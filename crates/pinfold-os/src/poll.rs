@@ -12,6 +12,8 @@ pub enum Direction {
     Read,
     /// Room to write, or nobody who reads.
     Write,
+    /// Nobody who reads any more, whether there is room to write or not.
+    Desertion,
     /// A change of a kernel file such as `cgroup.events`.
     Change,
 }
@@ -156,6 +158,8 @@ mod imp {
             Direction::Read => PollFlags::IN,
             Direction::Write => PollFlags::OUT,
             Direction::Change => PollFlags::PRI,
+            // POLLERR and POLLHUP are told unasked.
+            Direction::Desertion => PollFlags::empty(),
         };
         PollFd::from_borrowed_fd(waitable.descriptor, flags)
     }
@@ -249,6 +253,7 @@ mod imp {
                 Direction::Read => EventFlags::IN,
                 Direction::Write => EventFlags::OUT,
                 Direction::Change => EventFlags::PRI,
+                Direction::Desertion => EventFlags::empty(),
             };
             let data = EventData::new_u64(raw as u64);
             match members.iter_mut().find(|(member, _)| *member == raw) {

@@ -1,6 +1,7 @@
 //! Keepers: what they keep ends with them, and what is told of it is exact.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 use pinfold_os::handle::Process;
 use pinfold_os::linux::keeper::{Keeper, Keeping, available, spawn_by};

@@ -192,6 +192,11 @@ impl Capture {
         self.full && self.limit.on_overflow == Overflow::Error
     }
 
+    /// Whether there was more than the limit allows, so that the last of it was not retained for anyone.
+    pub(crate) fn is_full(&self) -> bool {
+        self.full
+    }
+
     /// The limit that this capture keeps to.
     pub fn limit(&self) -> Limit {
         self.limit

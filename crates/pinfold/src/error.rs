@@ -182,13 +182,15 @@ impl Error {
 
     /// The message without the hint.
     pub fn message(&self) -> String {
-        format!("{}: {}", self.0.program.display(), self.0.what)
+        let Inner { program, what, .. } = &*self.0;
+        // What has no name cannot be named.
+        if program.is_empty() { what.clone() } else { format!("{}: {what}", program.display()) }
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.0.program.display(), self.0.what)?;
+        f.write_str(&self.message())?;
         match &self.0.hint {
             Some(hint) => write!(f, "; {hint}"),
             None => Ok(()),

@@ -68,7 +68,7 @@ pub use settings::{
 };
 pub use text::{Encoding, LineRule};
 
-/// The README's examples, as tests.
-#[cfg(doctest)]
+/// The README's examples, as tests; some of them are async.
+#[cfg(all(doctest, feature = "tokio", unix))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;

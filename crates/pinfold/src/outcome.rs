@@ -201,10 +201,12 @@ pub struct Outcome {
     pub duration: Duration,
     /// What it used.
     pub usage: Usage,
-    /// What was seen on its standard output, if that was captured.
-    pub stdout: Seen,
-    /// What was seen on its standard error, if that was captured.
-    pub stderr: Seen,
+    /// What was seen on its standard output; `None` if that was not captured.
+    #[cfg_attr(feature = "serde", serde(with = "crate::wire::maybe_seen"))]
+    pub stdout: Option<Seen>,
+    /// What was seen on its standard error; `None` if that was not captured.
+    #[cfg_attr(feature = "serde", serde(with = "crate::wire::maybe_seen"))]
+    pub stderr: Option<Seen>,
     /// What outlived the program.
     pub strays: Strays,
     /// What held it together.
@@ -245,8 +247,8 @@ impl Outcome {
         self.cause == Cause::Itself && self.code() == Some(0)
     }
 
-    /// What was seen on one stream.
-    pub fn seen(&self, stream: Stream) -> Seen {
+    /// What was seen on one stream; `None` if it was not captured.
+    pub fn seen(&self, stream: Stream) -> Option<Seen> {
         match stream {
             Stream::Stdout => self.stdout,
             Stream::Stderr => self.stderr,
@@ -257,11 +259,11 @@ impl Outcome {
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.cause {
-            Cause::Timeout => f.write_str("timed out, ")?,
-            Cause::IdleTimeout => f.write_str("gave no output for too long, ")?,
-            Cause::Cancelled => f.write_str("was cancelled, ")?,
-            Cause::Stopped => f.write_str("was stopped, ")?,
-            Cause::OutputLimit => f.write_str("went over its output limit, ")?,
+            Cause::Timeout => f.write_str("timed out and ")?,
+            Cause::IdleTimeout => f.write_str("gave no output for too long and ")?,
+            Cause::Cancelled => f.write_str("was cancelled and ")?,
+            Cause::Stopped => f.write_str("was stopped and ")?,
+            Cause::OutputLimit => f.write_str("went over its output limit and ")?,
             Cause::Itself => {}
         }
         match self.ending {

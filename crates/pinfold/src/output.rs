@@ -42,7 +42,7 @@ impl<T> Output<T> {
 
     /// Whether some of the output was not retained.
     pub fn truncated(&self) -> bool {
-        self.outcome.stdout.truncated || self.outcome.stderr.truncated
+        Stream::BOTH.into_iter().filter_map(|stream| self.outcome.seen(stream)).any(|seen| seen.truncated)
     }
 }
 
@@ -137,7 +137,7 @@ impl<T: AsRef<[u8]>> fmt::Debug for Output<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::outcome::{Guarantee, Mechanism, Seen, Strays, Usage};
+    use crate::outcome::{Guarantee, Mechanism, Strays, Usage};
 
     fn output(stdout: &[u8], stderr: &[u8], segments: &[(Stream, usize)]) -> Output<Vec<u8>> {
         Output {
@@ -148,8 +148,8 @@ mod tests {
                 cause: Cause::Itself,
                 duration: Default::default(),
                 usage: Usage::default(),
-                stdout: Seen::default(),
-                stderr: Seen::default(),
+                stdout: None,
+                stderr: None,
                 strays: Strays::default(),
                 mechanism: Mechanism::ProcessGroup,
                 guarantee: Guarantee::BestEffort,

@@ -43,6 +43,7 @@ pub struct Plan<'a> {
     affinity: Option<Vec<u64>>,
     io_priority: Option<u32>,
     mechanism: Mechanism,
+    missed: Option<String>,
     required: Option<Guarantee>,
 }
 
@@ -52,7 +53,9 @@ impl Command {
     /// # Errors
     /// Whatever would keep it from being started, as far as that can be told before.
     pub fn plan(&self) -> Result<Plan<'_>> {
-        Plan::new(self, true)
+        let plan = Plan::new(self, true)?;
+        launch::refuse_what_is_missing(self)?;
+        Ok(plan)
     }
 
     /// [`Command::plan`] for an execution that follows at once: a program that is given by its path is left to that to
@@ -93,7 +96,7 @@ impl<'a> Plan<'a> {
         if command.process.kill_on_parent_death {
             containment.require = containment.require.max(Some(Guarantee::Guarded));
         }
-        let mechanism = containment::choose(containment).map_err(|refusal| {
+        let choice = containment::choose(containment).map_err(|refusal| {
             let refused = |kind| command.error(kind, refusal.what).hint(refusal.instead);
             match refusal.passing {
                 Some(error) => refused(ErrorKind::ResourceLimit).because(error),
@@ -111,7 +114,8 @@ impl<'a> Plan<'a> {
             limits: contradictions::limits(command)?,
             affinity: command.process.affinity.as_deref().map(cpu_mask),
             io_priority: command.process.io_priority.and_then(|priority| priority.number()),
-            mechanism,
+            mechanism: choice.mechanism,
+            missed: choice.missed,
             required: containment.require,
         })
     }
@@ -129,6 +133,11 @@ impl<'a> Plan<'a> {
     /// What that is good for.
     pub fn guarantee(&self) -> Guarantee {
         containment::guarantee(self.mechanism)
+    }
+
+    /// Why it is nothing better, where something better was looked for and cannot be had: `no cgroup v2: ...`.
+    pub fn missed(&self) -> Option<&str> {
+        self.missed.as_deref()
     }
 
     /// The whole environment that the program will get, as `NAME=value`. It may hold secrets.
@@ -153,8 +162,15 @@ fn find(command: &Command, search: Option<&OsStr>) -> Result<PathBuf> {
             LookupError::NotFound { searched, unsearchable, hint, .. } => {
                 let places: Vec<String> = searched.iter().map(|path| path.display().to_string()).collect();
                 let error = match places.as_slice() {
+                    // Where it was looked for, unless that is what its name says.
+                    [_] if Path::new(&command.program).is_absolute() => {
+                        command.error(kind, "not found: there is no such file")
+                    }
+                    [place] => {
+                        let place = std::path::absolute(place).unwrap_or_else(|_| place.into());
+                        command.error(kind, format!("not found: there is no {}", place.display()))
+                    }
                     [] => command.error(kind, "not found: PATH is empty"),
-                    [place] => command.error(kind, format!("not found: there is no {place}")),
                     _ => command.error(kind, format!("not found in {}", directories(&searched))),
                 };
                 if let Some(hint) = hint {

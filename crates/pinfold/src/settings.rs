@@ -234,9 +234,11 @@ pub enum Isolation {
     Cgroup,
     /// A process group and no more.
     ProcessGroup,
-    /// A keeper process that adopts descendants; not built yet, so an error.
+    /// A keeper process that adopts every descendant whose parent has ended (Linux, `PR_SET_CHILD_SUBREAPER`), or an error.
+    /// The program is the keeper's child.
     Subreaper,
-    /// A PID namespace; not built yet, so an error.
+    /// A PID namespace (Linux, `pid_namespaces(7)`), made as root or in a user namespace, or an error. The program has
+    /// other pids, a process group of its own and a `/proc` that shows what is in the namespace.
     PidNamespace,
 }
 

@@ -55,6 +55,38 @@ pub(crate) mod maybe_seconds {
     }
 }
 
+/// What was not seen has the same fields, and nothing in them.
+pub(crate) mod maybe_seen {
+    use crate::outcome::Seen;
+    use serde::de::{Deserialize, Deserializer};
+    use serde::ser::{Serialize, Serializer};
+
+    #[derive(Default, serde::Serialize, serde::Deserialize)]
+    struct Fields {
+        bytes: Option<u64>,
+        lines: Option<u64>,
+        truncated: Option<bool>,
+    }
+
+    pub(crate) fn serialize<S: Serializer>(seen: &Option<Seen>, serializer: S) -> Result<S::Ok, S::Error> {
+        let fields = seen.map(|Seen { bytes, lines, truncated }| Fields {
+            bytes: Some(bytes),
+            lines: Some(lines),
+            truncated: Some(truncated),
+        });
+        fields.unwrap_or_default().serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Seen>, D::Error> {
+        let Fields { bytes, lines, truncated } = Fields::deserialize(deserializer)?;
+        Ok(bytes.zip(lines).zip(truncated).map(|((bytes, lines), truncated)| Seen {
+            bytes,
+            lines,
+            truncated,
+        }))
+    }
+}
+
 pub(crate) mod pid {
     use pinfold_os::handle::Pid;
     use serde::de::{Deserialize, Deserializer, Error};

@@ -133,6 +133,16 @@ fn strays_are_waited_for_where_that_is_asked_for() {
 }
 
 #[test]
+fn a_timeout_that_only_strays_lived_to_see_is_not_said_of_the_program() {
+    let output = result("--strays wait -t 300ms", "escape plain");
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(124), "{said}");
+    let first = said.lines().next().unwrap();
+    assert!(first.ends_with("exited with code 0, and what it left was still there after 300ms"), "{said}");
+    assert!(said.contains("stopped 1 process that outlived "), "{said}");
+}
+
+#[test]
 fn a_failure_is_tried_again_until_it_is_none() {
     let output = result("--retry 2 --retry-pause 1ms", "exit 3");
     let said = text(&output.stderr);

@@ -27,7 +27,7 @@ fn output_beyond_its_limit_is_123_and_the_first_of_it_was_passed_on() {
         let output = result(options, arguments);
         assert_eq!(output.status.code(), Some(123), "{options}: {output:?}");
         let said = text(&output.stderr);
-        assert!(said.contains(&format!("wrote more than {limit} and ")), "{options}: {said}");
+        assert!(said.contains(&format!("went over its limit of {limit} and ")), "{options}: {said}");
     }
     let output = result("--output-limit 1000", "flood 1G");
     let direct = Trial::new().fixture("flood 1000").output().unwrap();
@@ -62,6 +62,39 @@ fn a_reader_that_leaves_ends_the_program_by_sigpipe() {
         );
         trial.finish();
     }
+}
+
+/// Where all that is left of its output is dropped, nothing is written that could find the reader gone.
+#[test]
+fn a_reader_that_leaves_ends_the_program_though_nothing_more_is_passed_on() {
+    // The timeout is for the day when this fails.
+    for options in ["-t 10s --max-lines 5:drop-newest", "-t 10s --output-limit 10:drop-newest"] {
+        let trial = Trial::new();
+        let mut command = run(&trial, options, "lines 1000000000000");
+        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
+        let mut reader = BufReader::new(child.stdout.take().unwrap());
+        for number in ["1\n", "2\n", "3\n", "4\n", "5\n"] {
+            let mut line = String::new();
+            reader.read_line(&mut line).unwrap();
+            assert_eq!(line, number);
+        }
+        drop(reader);
+        let status = child.wait().unwrap();
+        assert_eq!(status.signal(), Some(libc::SIGPIPE), "{options}: {status}");
+        drop(command);
+        trial.finish();
+    }
+}
+
+/// A program that has nothing to say is none the worse for a reader that does not listen.
+#[test]
+fn a_reader_that_leaves_is_nothing_to_a_program_that_writes_nothing() {
+    let trial = Trial::new();
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = run(&trial, "--idle-timeout 60", "exit 3").stdout(writer).status().unwrap();
+    assert_eq!(status.code(), Some(3));
+    trial.finish();
 }
 
 /// What pinfold itself prints, when there is nobody to read it or nowhere to put it.
@@ -101,6 +134,11 @@ fn without_any_streams_it_runs_and_ends_as_ever() {
     shell.args(["-c", "exec \"$0\" \"$@\" <&- >&- 2>&-"]).arg(pinfold_bin());
     shell.args(["run", "-v", "--"]).arg(pinfold_trials::fixture()).args(["exit", "3"]).envs([trial.env()]);
     assert_eq!(shell.status().unwrap().code(), Some(3));
+    // What was closed is /dev/null by then.
+    let script = "\"$0\" run -q -- readlink /proc/self/fd/0 <&- >&2";
+    let mut shell = Command::new("sh");
+    let output = shell.args(["-c", script]).arg(pinfold_bin()).envs([trial.env()]).output().unwrap();
+    assert_eq!(text(&output.stderr), "/dev/null\n");
     trial.finish();
 }
 
@@ -111,7 +149,7 @@ fn what_cannot_be_passed_on_is_a_failure_and_not_a_success() {
     let mut command = run(&trial, "--idle-timeout 60", "out hello");
     let output = command.stdout(full).stderr(Stdio::piped()).output().unwrap();
     assert_eq!(output.status.code(), Some(125), "{output:?}");
-    assert!(text(&output.stderr).contains("its output cannot be passed on: "), "{output:?}");
+    assert!(text(&output.stderr).contains("fixture: its output cannot be passed on: "), "{output:?}");
     drop(command);
     trial.finish();
 }

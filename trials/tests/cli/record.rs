@@ -42,6 +42,13 @@ fn the_record_says_how_it_ended() {
     let often = record("--retry 2 --retry-pause 1ms -q", "exit 1");
     assert_eq!(often["attempts"], 3);
     assert_eq!(record("--success-codes 3", "exit 3")["success"], true);
+    let unseen = json!({"bytes": null, "lines": null, "truncated": null});
+    assert_eq!((&done["outcome"]["stdout"], &done["outcome"]["stderr"]), (&unseen, &unseen));
+    let all = record("--idle-timeout 60", "lines 3");
+    assert_eq!(all["outcome"]["stdout"], json!({"bytes": 6, "lines": 3, "truncated": false}));
+    let most = record("--output-limit 1k:drop-oldest --stderr null", "flood 800");
+    assert_eq!(most["outcome"]["stdout"]["truncated"], false);
+    assert_eq!(most["outcome"]["stderr"], unseen);
     let much = record("--output-limit 1k:drop-newest", "flood 4K");
     assert_eq!(much["outcome"]["stdout"], json!({"bytes": 4096, "lines": 52, "truncated": true}));
 }
@@ -116,6 +123,19 @@ fn a_plan_is_explained_and_nothing_is_started() {
     assert!(plan["environment"].as_array().unwrap().contains(&json!("SECRET")));
     assert_eq!(plan["command"]["args"], json!(["-c", script]));
     assert!(!plan.to_string().contains("hush") && !file.exists());
+    trial.finish();
+}
+
+#[test]
+fn the_record_of_output_that_was_lost_says_how_the_program_ended() {
+    let trial = Trial::new();
+    let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = run(&trial, "--json --idle-timeout 60", "out hello");
+    let output = command.stdout(full).stderr(std::process::Stdio::piped()).output().unwrap();
+    drop(command);
+    let record: Value = serde_json::from_slice(&output.stderr).unwrap();
+    assert_eq!((&record["exit_code"], &record["error"]["kind"]), (&json!(125), &json!("io")));
+    assert!(!record["outcome"]["ending"].is_null(), "{record}");
     trial.finish();
 }
 

@@ -33,6 +33,8 @@ fn programs_that_cannot_be_had() {
     };
     let plain = file("plain", "text", 0o644);
     let stranger = file("stranger", "#!/no/such/interpreter\n", 0o755);
+    let from_windows = file("from-windows", "#!/bin/sh\r\n", 0o755);
+    let for_plain = file("for-plain", &format!("#!{plain}\n"), 0o755);
     let garbage = file("garbage", "\u{1}\u{2}\u{3}", 0o755);
     let folder = directory.path().display().to_string();
     refused(&["no-such-program"], 127, &["no-such-program: not found", "/bin"]);
@@ -41,9 +43,13 @@ fn programs_that_cannot_be_had() {
     refused(&[&plain], 126, &["plain", "execute permission", "chmod"]);
     refused(&[&folder], 126, &[&folder, "directory"]);
     refused(&[&stranger], 127, &["stranger", "/no/such/interpreter"]);
+    refused(&[&from_windows], 127, &["from-windows", "carriage return"]);
+    refused(&[&for_plain], 126, &["for-plain", "needs", "execute permission"]);
     refused(&[&garbage], 126, &["garbage", "cannot be executed"]);
     refused(&["-i", "no-such-program"], 127, &["not found", "/usr/local/bin"]);
-    refused(&["--", ""], 125, &["empty"]);
+    refused(&["--", ""], 125, &["pinfold: the program's name is empty"]);
+    refused(&["/no/such/place"], 127, &["/no/such/place: not found: there is no such file"]);
+    refused(&["-C", "/usr/bin", "././nope"], 127, &["././nope: not found: there is no /usr/bin/nope"]);
     let long = file("long", &format!("A={}", "x".repeat(200_000)), 0o644);
     refused(&["--env-file", &long, "true"], 126, &["true: cannot be executed", "too long", "in a file"]);
 }
@@ -73,10 +79,14 @@ fn what_means_nothing() {
     refused(&["--signal", "NOSIG", "true"], 125, &["'NOSIG'", "TERM"]);
     refused(&["--env", "=x", "true"], 125, &["--env", "NAME=VALUE"]);
     refused(&["--ionice", "best-effort:9", "true"], 125, &["true", "0 to 7"]);
-    refused(&["--affinity", "99999", "true"], 125, &["CPU"]);
+    refused(&["--affinity", "99999", "true"], 125, &["--affinity: '99999'", "above 65535"]);
+    refused(&["--affinity", "9999", "true"], 125, &["true", "CPU"]);
     refused(&["--idle-timeout", "1", "--stdout", "null", "--stderr", "null", "true"], 125, &["idle timeout"]);
     refused(&["--user", "root", "--uid", "0", "true"], 125, &["true", "user"]);
     refused(&["--explain", "--setsid", "no-such-program"], 127, &["no-such-program"]);
+    refused(&["--explain", "--cwd", "/nope", "true"], 125, &["true", "/nope", "does not exist"]);
+    refused(&["--explain", "--cwd", "/etc/passwd", "/bin/true"], 125, &["not a directory"]);
+    refused(&["--explain", "--stdin", "/nope", "true"], 125, &["true", "standard input", "/nope"]);
 }
 
 #[test]
@@ -94,6 +104,12 @@ fn what_cannot_be_had_here() {
 }
 
 #[test]
+fn what_nobody_may_do() {
+    let parts = ["true", "the resource limit nofile: ", "/proc/sys/fs/nr_open"];
+    refused(&["--rlimit", "core=0", "--rlimit", "nofile=unlimited", "true"], 125, &parts);
+}
+
+#[test]
 fn what_only_root_may_do() {
     if !given(is_root(), "root, to be somebody else") {
         return;
@@ -101,7 +117,7 @@ fn what_only_root_may_do() {
     for (words, part) in [
         (&["--uid", "0", "true"][..], "only root"),
         (&["--nice", "-5", "true"], "only root"),
-        (&["--rlimit", "nofile=unlimited", "true"], "only root"),
+        (&["--rlimit", "core=0", "--rlimit", "nofile=1:900000", "true"], "the resource limit nofile"),
     ] {
         let trial = Trial::new();
         let mut command = pinfold(&trial, "");

@@ -117,10 +117,32 @@ fn term_and_hup_stop_all_of_it_and_leave_nothing() {
                 let options = format!("--isolation {isolation} -k 200ms");
                 let live = Live::ready(&mut run(&trial, &options, &format!("escape {kind} --stay")));
                 live.signal(number);
-                assert_eq!(live.end().1.signal(), Some(libc::SIGTERM), "{isolation} {kind}");
+                assert_eq!(live.end().1.signal(), Some(number), "{isolation} {kind}");
                 trial.finish();
             }
         }
+    }
+}
+
+#[test]
+fn that_it_was_told_to_stop_is_said_unless_it_is_to_be_quiet() {
+    for (options, number, said) in [
+        ("", libc::SIGTERM, "pinfold: told to stop by SIGTERM; FIXTURE was ended by SIGTERM\n"),
+        ("", libc::SIGHUP, "pinfold: told to stop by SIGHUP; FIXTURE was ended by SIGTERM\n"),
+        ("-s INT", libc::SIGTERM, "pinfold: told to stop by SIGTERM; FIXTURE exited with code 4\n"),
+        ("-q", libc::SIGTERM, ""),
+    ] {
+        let trial = Trial::new();
+        let mut command = run(&trial, options, "trap CONT --exit-on INT:4");
+        let mut live = Live::ready(command.stderr(std::process::Stdio::piped()));
+        let mut stderr = live.child.stderr.take().unwrap();
+        live.signal(number);
+        drop(live.end());
+        let mut heard = String::new();
+        std::io::Read::read_to_string(&mut stderr, &mut heard).unwrap();
+        assert_eq!(heard, said.replace("FIXTURE", &pinfold_trials::fixture().display().to_string()));
+        drop(stderr);
+        trial.finish();
     }
 }
 

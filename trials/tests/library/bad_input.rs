@@ -86,7 +86,7 @@ pub(crate) fn refusals(junk: &Path) -> Vec<Refusal> {
         &["there is no /no/such/place/pinfold-no"],
         false,
     );
-    add("unknown path", Command::new(nowhere), NotFound, &["not found: there is no /no/such/place"], false);
+    add("unknown path", Command::new(nowhere), NotFound, &["not found: there is no such file"], false);
     let close = Command::new("frobnicat").env("PATH", junk);
     add("mistyped program", close, NotFound, &["not found", "did you mean \"frobnicate\"?"], true);
     let here = Command::new("frobnicate").env("PATH", "/bin").cwd(junk);
@@ -208,8 +208,8 @@ fn refusals_without_rights(junk: &Path) -> Vec<Refusal> {
     add("more priority", program().nice(-5), PermissionDenied, &["nice", "only root"], true);
     let safer = program().oom_score_adj(-900);
     add("spared by the kernel", safer, PermissionDenied, &["only root"], true);
-    let limit = program().rlimit(Resource::OpenFiles, None, None);
-    add("a higher limit", limit, PermissionDenied, &["limit", "only root"], true);
+    let limit = program().rlimit(Resource::RealtimePriority, None, None);
+    add("a higher limit", limit, PermissionDenied, &["the resource limit rtprio", "only root"], true);
     let closed = junk.join("closed");
     let refused = ["started in", "permission denied"];
     add("closed directory", program().cwd(&closed), PermissionDenied, &refused[..1], true);
@@ -231,7 +231,10 @@ impl Refusal {
         let name = self.name;
         assert_eq!(error.kind(), self.kind, "{name}, {by}: {error}");
         let text = error.to_string();
-        assert!(text.starts_with(&format!("{}: ", self.command.program().display())), "{name}, {by}: {text}");
+        let program = self.command.program().display().to_string();
+        // What has no name is not named.
+        let names_it = program.is_empty() || text.starts_with(&format!("{program}: "));
+        assert!(names_it && !text.starts_with(':'), "{name}, {by}: {text}");
         for word in &self.words {
             assert!(text.contains(word), "{name}, {by}: `{word}` is not in: {text}");
         }

@@ -141,7 +141,7 @@ fn stopping_goes_up_its_ladder() {
             let handle = up(&trial, program, isolation);
             let begun = Instant::now();
             let outcome = handle.stop_by(rule).unwrap();
-            assert_eq!(outcome.to_string(), format!("was stopped, {said}"), "{program}");
+            assert_eq!(outcome.to_string(), format!("was stopped and {said}"), "{program}");
             assert!(begun.elapsed() < LONG);
             assert!(!waits || begun.elapsed() >= grace, "it had its grace");
             assert!(trial.survivors().is_empty());

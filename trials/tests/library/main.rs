@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use pinfold::{Command, Isolation};
 use pinfold_trials::descriptors::Descriptor;
-use pinfold_trials::{Trial, can_write_cgroup2, cgroup2_dir, given};
+use pinfold_trials::{Trial, cgroup2_dir, given};
 
 /// Longer than anything here takes on the slowest machine.
 const LONG: Duration = Duration::from_secs(30);

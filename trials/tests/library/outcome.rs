@@ -216,10 +216,14 @@ fn who_holds_the_output_from_outside_is_named_and_holds_nothing_up() {
 fn all_seen_is_counted_whether_it_is_kept_or_not() {
     let trial = begin();
     let outcome = of(&fixture("both 7").of(&trial));
-    assert_eq!((outcome.stdout.lines, outcome.stdout.bytes), (7, 42));
-    assert_eq!((outcome.stderr.lines, outcome.stderr.bytes), (7, 42));
+    assert_eq!((outcome.stdout.unwrap().lines, outcome.stdout.unwrap().bytes), (7, 42));
+    assert_eq!((outcome.stderr.unwrap().lines, outcome.stderr.unwrap().bytes), (7, 42));
     let outcome = of(&fixture("partial x").of(&trial));
-    assert_eq!((outcome.stdout.lines, outcome.stdout.bytes), (1, 1), "an unfinished line is one");
+    assert_eq!(
+        (outcome.stdout.unwrap().lines, outcome.stdout.unwrap().bytes),
+        (1, 1),
+        "an unfinished line is one"
+    );
 }
 
 #[test]

@@ -168,7 +168,7 @@ fn endings_are_told_the_same() {
     let said = everywhere(part, "");
     assert!(
         said.contains("exited with code 0 1 true \n")
-            && said.ends_with("1 was stopped, exited with code 9\n"),
+            && said.ends_with("1 was stopped and exited with code 9\n"),
         "{said}"
     );
 }

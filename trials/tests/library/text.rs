@@ -15,7 +15,7 @@ fn says(command: &Command, text: &str, lines: &[&str]) {
     let streamed: Vec<_> = handle.stdout_lines().unwrap().map(Result::unwrap).collect();
     assert_eq!(streamed, lines);
     let outcome = handle.wait().unwrap();
-    assert_eq!(outcome.stdout.lines, lines.len() as u64, "counted as they are streamed");
+    assert_eq!(outcome.stdout.unwrap().lines, lines.len() as u64, "counted as they are streamed");
     let kept = handle.output().unwrap();
     assert_eq!((&*kept.stdout, kept.combined().as_str()), (text, text));
 }
@@ -117,7 +117,7 @@ fn one_line(trial: &Trial, mebibytes: usize) {
     let begun = Instant::now();
 
     let output = command.output_bytes().unwrap();
-    assert_eq!((output.stdout.len(), output.outcome.stdout.lines), (length + 1, 1));
+    assert_eq!((output.stdout.len(), output.outcome.stdout.unwrap().lines), (length + 1, 1));
     drop(output);
     assert_eq!(command.run().unwrap().len(), length);
 

@@ -77,7 +77,7 @@ fn readers_and_waiters_of_all_kinds_share_one_run() {
                 assert_eq!(bytes, 108_894);
             });
             scope.spawn(|| assert_eq!(handle.wait().unwrap().code(), Some(0)));
-            scope.spawn(|| assert_eq!(handle.output().unwrap().outcome.stdout.lines, 20_000));
+            scope.spawn(|| assert_eq!(handle.output().unwrap().outcome.stdout.unwrap().lines, 20_000));
             scope.spawn(|| assert_eq!(handle.stderr_lines().unwrap().count(), 0));
         }
     });

@@ -253,7 +253,7 @@ pub(crate) const FLAGS: &[Flag] = &[
         run.rlimits.push(values::rlimit(values::text(value)?)?);
         Ok(())
     })
-    .more("May be repeated. Each process has it for itself. Bounds are numbers, sizes or unlimited; the names are those \
+    .more("May be repeated. Each process has it for itself. Without HARD, both limits are SOFT. Bounds are numbers, sizes or unlimited; the names are those \
            of getrlimit(2) in lower case: as, core, cpu, data, fsize, memlock, nofile, nproc, stack, ..."),
     flag("oom-score-adj", Needed("N"), Process, "How soon the kernel ends it for want of memory, -1000 to 1000", |run, value| {
         put(&mut run.oom_score_adj, some(value, values::number))
@@ -263,8 +263,8 @@ pub(crate) const FLAGS: &[Flag] = &[
         put(&mut run.isolation, values::choice(values::text(value)?, ISOLATIONS))
     })
     .choices(|| names(ISOLATIONS))
-    .more("best takes the best that this host offers: a cgroup v2 where one can be made, else a process group. What \
-           is asked for by name and cannot be had is an error."),
+    .more("best takes the best that this host offers: a cgroup v2 where one can be made, else a process group, and \
+           says so. What is asked for by name and cannot be had is an error."),
     flag("require", Needed("GUARANTEE"), Containment, "Refuse to run it with less than this", |run, value| {
         put(&mut run.require, values::choice(values::text(value)?, GUARANTEES).map(Some))
     })
@@ -284,12 +284,14 @@ pub(crate) const FLAGS: &[Flag] = &[
     .elsewhere(&["dry-run"])
     .more("With --json as JSON, whose \"schema\" is pinfold.plan/1."),
     flag("quiet", Nothing, Reporting, "Say nothing of timeouts, limits, retries and strays", |run, _| {
-        put(&mut run.quiet, Ok(true))
+        (run.quiet, run.verbose) = (true, false);
+        Ok(())
     })
     .short('q')
-    .more("What keeps the program from being started is still said."),
+    .more("What keeps the program from being started is still said. Of --quiet and --verbose the last holds."),
     flag("verbose", Nothing, Reporting, "Say how it was started and how it ended", |run, _| {
-        put(&mut run.verbose, Ok(true))
+        (run.quiet, run.verbose) = (false, true);
+        Ok(())
     })
     .short('v'),
 ];

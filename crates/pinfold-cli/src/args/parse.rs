@@ -159,14 +159,10 @@ fn shorts(run: &mut RunArgs, word: &OsStr, words: &mut Words) -> Result<bool, Mi
 
 fn apply(run: &mut RunArgs, flag: &Flag, value: &OsStr) -> Result<(), Misuse> {
     (flag.apply)(run, value).map_err(|wrong| {
-        misuse(format!("--{}: {wrong}", flag.long), format!("--{}: {}", flag.long, lower(flag.about)))
+        // Most readers of values say what would be right.
+        let (what, hint) = wrong.rsplit_once("; ").unwrap_or((&wrong, "see `pinfold run --help`"));
+        misuse(format!("--{}: {what}", flag.long), hint)
     })
-}
-
-/// A sentence as a fragment.
-fn lower(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()
 }
 
 fn no_value(flag: &Flag, wanted: &str) -> Misuse {
@@ -179,13 +175,23 @@ fn not_text(flag: &Flag) -> Misuse {
 
 fn unknown_option(name: &str) -> Misuse {
     let same = FLAGS.iter().find(|flag| flag.elsewhere.contains(&name)).map(|flag| flag.long);
-    let near = || nearest(name, FLAGS.iter().map(|flag| flag.long));
+    // Short names are close to others by chance: of those only letters in a wrong order say something.
+    let near = || {
+        let names = FLAGS.iter().map(|flag| flag.long);
+        nearest(name, names.filter(|long| name.len() > 3 || sorted(long) == sorted(name)))
+    };
     let hint = match (same, near()) {
         (Some(same), _) => format!("here it is called --{same}"),
         (None, Some(near)) => format!("did you mean --{near}?"),
         (None, None) => "see `pinfold run --help`, and put -- in front of the program".to_owned(),
     };
     misuse(format!("run: there is no option --{name}"), hint)
+}
+
+fn sorted(word: &str) -> Vec<char> {
+    let mut letters: Vec<char> = word.chars().collect();
+    letters.sort_unstable();
+    letters
 }
 
 /// The candidate that a slip of the fingers, or an end that was left out, makes of the word.
@@ -266,7 +272,7 @@ mod tests {
             "run --timeout 5s -k 2s -s INT x",
             "run --timeout=5s -k2s -sINT x",
             "run -t 5s --grace 2s --signal=2 x",
-            "run -qt5s --grace=2s -vs int x",
+            "run -qt5s --grace=2s -is int x",
         ] {
             let run = run_of(line);
             let seconds = |n| Some(Duration::from_secs(n));
@@ -290,6 +296,10 @@ mod tests {
     #[test]
     fn the_last_word_holds_and_what_adds_up_adds_up() {
         assert_eq!(run_of("run -t1 -t2 x").timeout, Some(Duration::from_secs(2)));
+        for (line, quiet) in [("run -qv x", false), ("run -vq x", true), ("run --verbose --quiet x", true)] {
+            let run = run_of(line);
+            assert_eq!((run.quiet, run.verbose), (quiet, !quiet), "{line}");
+        }
         let run = run_of("run -e A=1 --env-file f -u A --rlimit nofile=1 --rlimit core=0 --stdin null x");
         let changes = [
             EnvChange::Set("A".into(), "1".into()),
@@ -310,6 +320,8 @@ mod tests {
             ("run --", "no program", "-- program"),
             ("run --tiemout 3 x", "no option --tiemout", "--timeout?"),
             ("run --idle 3 x", "no option --idle", "--idle-timeout?"),
+            ("run --cdw / x", "no option --cdw", "--cwd?"),
+            ("run --pid 3 x", "no option --pid", "see `pinfold run --help`"),
             ("run --kill-after 3 x", "no option --kill-after", "called --grace"),
             ("run --nonsense x", "no option --nonsense", "see `pinfold run --help`"),
             ("run -x y", "no option -x", "--help"),
@@ -318,7 +330,7 @@ mod tests {
             ("run -k", "--grace needs a value", "DURATION"),
             ("run --quiet=yes x", "--quiet takes no value", "leave out"),
             ("run --signal HUPP x", "'HUPP'", "TERM"),
-            ("run --isolation jail x", "'jail' is none of best", "what holds it together"),
+            ("run --isolation jail x", "'jail' is none of best", "--help"),
             ("completions", "no shell", "zsh"),
             ("completions tcsh", "'tcsh'", "zsh"),
             ("completions bash x", "one word too many", "--help"),
@@ -328,6 +340,8 @@ mod tests {
             assert!(said.contains(what) && said.contains(hint), "{line}: {said}");
             assert!(!said.contains('\n'), "{said}");
         }
+        let said = wrong("run --signal HUPP x");
+        assert_eq!(said.matches("--signal").count(), 1, "{said}");
     }
 
     #[test]

@@ -83,6 +83,8 @@ pub(crate) fn numbers<T>(text: &str) -> Read<Vec<T>>
 where
     T: Copy + TryFrom<u32>,
 {
+    // More than anything counts to that is listed in this way.
+    const MOST: u32 = 0xffff;
     let wrong = || format!("'{text}' is no list of numbers; use 0,2-4");
     let mut all = Vec::new();
     for item in text.split(',') {
@@ -91,9 +93,8 @@ where
             (Ok(first), Ok(last)) if first <= last => (first, last),
             _ => return Err(wrong()),
         };
-        // More than anything counts to that is listed in this way.
-        if last > 0xffff {
-            return Err(wrong());
+        if last > MOST {
+            return Err(format!("'{text}' holds a number above {MOST}"));
         }
         for number in first..=last {
             all.push(T::try_from(number).map_err(|_| wrong())?);

@@ -1,6 +1,7 @@
 //! `--explain`: what would be done, and nothing done.
 
 use super::command::captures;
+use super::words;
 use crate::args::RunArgs;
 use crate::exit::{End, FAILED};
 use crate::out;
@@ -34,7 +35,7 @@ fn text(args: &RunArgs, plan: &Plan<'_>) -> String {
         line(&mut text, "retry", &format!("up to {} times when it fails", args.retry));
     }
     for note in notes(args, plan) {
-        line(&mut text, "note", note);
+        line(&mut text, "note", &note);
     }
     text
 }
@@ -45,18 +46,21 @@ fn line(text: &mut String, name: &str, value: &str) {
 }
 
 /// What a person would be surprised by.
-fn notes(args: &RunArgs, plan: &Plan<'_>) -> Vec<&'static str> {
-    let mut notes = Vec::new();
+fn notes(args: &RunArgs, plan: &Plan<'_>) -> Vec<String> {
+    let mut notes: Vec<String> =
+        words::weakness(args, plan.mechanism(), plan.guarantee()).into_iter().collect();
     if captures(args) {
-        notes.push("its output goes through pinfold: it sees a pipe there, and no terminal");
+        notes.push("its output goes through pinfold: it sees a pipe there, and no terminal".to_owned());
     }
     if args.setsid {
         notes.push(
-            "in a session of its own it has no terminal: keys such as ^C are passed on to it by pinfold",
+            "in a session of its own it has no terminal: keys such as ^C are passed on to it by pinfold"
+                .to_owned(),
         );
     } else if plan.mechanism() == Mechanism::ProcessGroup {
         notes.push(
-            "it gets a process group of its own, and the foreground of the terminal if pinfold is there",
+            "it gets a process group of its own, and the foreground of the terminal if pinfold is there"
+                .to_owned(),
         );
     }
     notes
@@ -78,6 +82,7 @@ fn as_json(args: &RunArgs, command: &Command, plan: &Plan<'_>) -> serde_json::Re
         "program": plan.program().to_string_lossy(),
         "mechanism": plan.mechanism().as_str(),
         "guarantee": plan.guarantee().as_str(),
+        "missed": plan.missed(),
         "environment": plan.environment().iter().map(name).collect::<Vec<_>>(),
         "notes": notes(args, plan),
         "command": command,

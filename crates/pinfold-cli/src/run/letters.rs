@@ -55,6 +55,11 @@ pub(crate) fn is_deadly(signal: Signal) -> bool {
     DEADLY.contains(&signal)
 }
 
+/// Whether a key of the terminal sends it.
+pub(crate) fn is_key(signal: Signal) -> bool {
+    KEYS.contains(&signal)
+}
+
 /// Takes what has come before a start: what is to be passed on to the program, or the signal to die of.
 pub(crate) fn before_start(inbox: &Inbox) -> Result<Vec<Letter>, Signal> {
     let mut early = Vec::new();

@@ -42,6 +42,12 @@ struct Problem<'a> {
     hint: Option<&'a str>,
 }
 
+impl<'a> From<&'a Refusal> for Problem<'a> {
+    fn from(refusal: &'a Refusal) -> Problem<'a> {
+        Problem { kind: refusal.kind, message: &refusal.what, hint: refusal.hint.as_deref() }
+    }
+}
+
 impl Record {
     /// Claims the descriptor, so that the program does not get it.
     ///
@@ -69,8 +75,12 @@ impl Record {
 
     /// Records that nothing was started; the end that pinfold then has to take.
     pub(crate) fn refusal(&mut self, refusal: &Refusal, attempts: u32) -> End {
-        let problem = Problem { kind: refusal.kind, message: &refusal.what, hint: refusal.hint.as_deref() };
-        self.write(refusal.end, attempts, false, None, Some(problem))
+        self.write(refusal.end, attempts, false, None, Some(Problem::from(refusal)))
+    }
+
+    /// Records a run that ended, and what was lost of it; the end that pinfold then has to take.
+    pub(crate) fn failure(&mut self, refusal: &Refusal, attempts: u32, outcome: &Outcome) -> End {
+        self.write(refusal.end, attempts, false, Some(outcome), Some(Problem::from(refusal)))
     }
 
     fn write(

@@ -3,7 +3,9 @@
 use super::job::Job;
 use super::letters::{self, Answer, Situation, answer};
 use crate::args::RunArgs;
-use pinfold::{Command, Host, Interest, Mechanism, Outcome, Progress, Runner, Running, Signal, StopRule};
+use pinfold::{
+    Command, Host, Interest, Mechanism, Outcome, Progress, Runner, Running, Signal, StopRule, Stream,
+};
 use pinfold_os::inbox::{Inbox, Letter, Sender};
 use pinfold_os::poll::{self, Woken};
 use pinfold_os::terminal;
@@ -22,6 +24,8 @@ pub(crate) struct Finished {
     pub(crate) failure: Option<io::Error>,
     /// Whether somebody asked for its end, by a signal or by a key.
     pub(crate) interrupted: bool,
+    /// The signal by which pinfold was told to stop it, if it was, and not by a key.
+    pub(crate) told_to_stop: Option<Signal>,
 }
 
 /// A run that goes on.
@@ -31,7 +35,7 @@ pub(crate) struct Session<'a> {
     job: Job,
     has_keeper: bool,
     stop: StopRule,
-    stop_asked: Option<Instant>,
+    stop_asked: Option<(Signal, Instant)>,
     interrupted: bool,
 }
 
@@ -84,8 +88,17 @@ impl<'a> Session<'a> {
         }
         self.job.end();
         let failure = self.running.failure().map(|error| io::Error::new(error.kind(), error.to_string()));
-        let outcome = self.running.outcome().cloned().ok_or(io::ErrorKind::NotFound)?;
-        Ok(Finished { outcome, failure, interrupted: self.interrupted })
+        let mut outcome = self.running.outcome().cloned().ok_or(io::ErrorKind::NotFound)?;
+        // Nothing is retained here: what counts is whether all of it was passed on.
+        for (stream, seen) in [(Stream::Stdout, &mut outcome.stdout), (Stream::Stderr, &mut outcome.stderr)] {
+            if let Some(seen) = seen {
+                seen.truncated = self.running.was_cut(stream);
+            }
+        }
+        // Whoever presses a key sees what it does.
+        let told_to_stop =
+            self.stop_asked.map(|(signal, _)| signal).filter(|signal| !letters::is_key(*signal));
+        Ok(Finished { outcome, failure, interrupted: self.interrupted, told_to_stop })
     }
 
     /// One by one: while an answer stops us with the program, the kernel takes back letters that are no longer true.
@@ -117,17 +130,17 @@ impl<'a> Session<'a> {
             Answer::MissedByProgram if catches(running, letter.signal) => {}
             Answer::MissedByProgram => drop(running.signal(letter.signal)),
             Answer::Everyone => drop(running.signal_all(letter.signal)),
-            Answer::Stop => self.stop(Instant::now()),
+            Answer::Stop => self.stop(letter.signal, Instant::now()),
         }
     }
 
-    fn stop(&mut self, now: Instant) {
+    fn stop(&mut self, signal: Signal, now: Instant) {
         match self.stop_asked {
             None => {
-                self.stop_asked = Some(now);
+                self.stop_asked = Some((signal, now));
                 self.running.stop(self.stop, now);
             }
-            Some(before) if now.saturating_duration_since(before) >= PATIENCE => {
+            Some((_, before)) if now.saturating_duration_since(before) >= PATIENCE => {
                 self.running.stop(StopRule::KILL, now);
             }
             Some(_) => {}

@@ -1,8 +1,9 @@
 //! What pinfold says of a run, in a line for each thing that a person should know.
 
+use super::session::Finished;
 use crate::args::RunArgs;
 use crate::out;
-use pinfold::{Cause, Ending, Outcome, Running, Stray};
+use pinfold::{Cause, Ending, Guarantee, Isolation, Mechanism, Outcome, Running, Stray};
 use std::time::Duration;
 
 /// No message lists more processes.
@@ -14,10 +15,31 @@ pub(crate) fn started(args: &RunArgs, running: &Running) -> String {
     format!("started {program} ({pid}) in {} (guarantee: {})", running.mechanism(), running.guarantee())
 }
 
+/// What a person should know of the container, who did not ask for this one and may take it for a better one.
+pub(crate) fn weakness(args: &RunArgs, mechanism: Mechanism, guarantee: Guarantee) -> Option<String> {
+    // Whoever says that this guarantee will do knows it.
+    let was_asked_for = args.isolation != Isolation::Best || args.require.is_some();
+    if was_asked_for || guarantee > Guarantee::BestEffort {
+        return None;
+    }
+    let (what, escape) = match mechanism {
+        Mechanism::ProcessGroup => ("a process group", "what calls setsid gets away"),
+        other => (other.as_str(), "what tries to can get away"),
+    };
+    Some(format!("contained by no more than {what}: {escape}"))
+}
+
+/// Where to go from [`weakness`].
+pub(crate) const WEAKNESS_HINT: &str =
+    "--explain says why, --require guarded refuses it, --require best-effort is content with it";
+
 /// Says what is to be said at the end.
-pub(crate) fn tell(args: &RunArgs, outcome: &Outcome) {
-    if args.verbose || (is_pinfolds_doing(outcome) && !args.quiet) {
-        out::say(&ended(args, outcome));
+pub(crate) fn tell(args: &RunArgs, finished: &Finished) {
+    let outcome = &finished.outcome;
+    if args.verbose || (is_pinfolds_doing(finished) && !args.quiet) {
+        let told =
+            finished.told_to_stop.map(|signal| format!("told to stop by {signal}; ")).unwrap_or_default();
+        out::say(&format!("{told}{}", ended(args, outcome)));
     }
     if args.quiet {
         return;
@@ -31,19 +53,28 @@ pub(crate) fn tell(args: &RunArgs, outcome: &Outcome) {
     }
 }
 
-fn is_pinfolds_doing(outcome: &Outcome) -> bool {
-    matches!(outcome.cause, Cause::Timeout | Cause::IdleTimeout | Cause::OutputLimit)
+fn is_pinfolds_doing(finished: &Finished) -> bool {
+    let cause = finished.outcome.cause;
+    finished.told_to_stop.is_some()
+        || matches!(cause, Cause::Timeout | Cause::IdleTimeout | Cause::OutputLimit)
 }
 
 /// How it ended: `make timed out after 5s and was ended by SIGTERM`.
 pub(crate) fn ended(args: &RunArgs, outcome: &Outcome) -> String {
     let program = args.program.display();
-    let why = match outcome.cause {
-        Cause::Timeout => format!("timed out after {:?} and ", args.timeout.unwrap_or_default()),
-        Cause::IdleTimeout => format!("wrote nothing for {:?} and ", args.idle_timeout.unwrap_or_default()),
-        Cause::OutputLimit => format!("wrote more than {} and ", limits(args)),
-        Cause::Stopped => "was told to stop and ".to_owned(),
-        _ => String::new(),
+    let timeout = args.timeout.unwrap_or_default();
+    // Of a program that was still there itself, none is a stray yet.
+    let outlived = outcome.strays.count > 0;
+    let (why, so) = match outcome.cause {
+        Cause::Timeout if outlived => {
+            (String::new(), format!(", and what it left was still there after {timeout:?}"))
+        }
+        Cause::Timeout => (format!("timed out after {timeout:?} and "), String::new()),
+        Cause::IdleTimeout => {
+            (format!("wrote nothing for {:?} and ", args.idle_timeout.unwrap_or_default()), String::new())
+        }
+        Cause::OutputLimit => (format!("went over its limit of {} and ", limits(args)), String::new()),
+        _ => (String::new(), String::new()),
     };
     let how = match outcome.ending {
         Ending::Exited { code } => format!("exited with code {code}"),
@@ -52,24 +83,35 @@ pub(crate) fn ended(args: &RunArgs, outcome: &Outcome) -> String {
         _ => "ended, and its status was lost".to_owned(),
     };
     if !args.verbose {
-        return format!("{program} {why}{how}");
+        return format!("{program} {why}{how}{so}");
     }
     let memory = match outcome.usage.peak_memory {
         Some(bytes) => format!(", {} MiB at most", bytes.div_ceil(1 << 20)),
         None => String::new(),
     };
     let (ran, cpu) = (short(outcome.duration), short(outcome.usage.cpu_time()));
-    format!("{program} {why}{how}; it ran for {ran}, {cpu} on CPUs{memory}")
+    format!("{program} {why}{how}{so}; it ran for {ran}, {cpu} on CPUs{memory}")
 }
 
-/// A time to three places.
+/// A time to three digits, and to microseconds: nothing here is known better.
 fn short(time: Duration) -> String {
-    format!("{:.3?}", Duration::from_micros(time.as_micros().try_into().unwrap_or(u64::MAX)))
+    let (amount, unit) = match time.as_micros() {
+        micros @ ..1_000 => return format!("{micros}µs"),
+        ..1_000_000 => (time.as_secs_f64() * 1e3, "ms"),
+        _ => (time.as_secs_f64(), "s"),
+    };
+    let places = match amount {
+        ..10.0 => 2,
+        ..100.0 => 1,
+        _ => 0,
+    };
+    format!("{amount:.places$}{unit}")
 }
 
 fn limits(args: &RunArgs) -> String {
-    let bytes = args.max_bytes.map(|bytes| format!("{bytes} bytes"));
-    let lines = args.max_lines.map(|lines| format!("{lines} lines"));
+    let count = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
+    let bytes = args.max_bytes.map(|bytes| count(bytes, "byte"));
+    let lines = args.max_lines.map(|lines| count(lines, "line"));
     bytes.into_iter().chain(lines).collect::<Vec<_>>().join(" or ")
 }
 
@@ -115,7 +157,17 @@ mod tests {
 
     #[test]
     fn times_are_short() {
-        assert_eq!(short(Duration::from_nanos(1_234_567_890)), "1.235s");
-        assert_eq!(short(Duration::from_nanos(12_345)), "12.000µs");
+        for (nanoseconds, said) in [
+            (0, "0µs"),
+            (12_345, "12µs"),
+            (986_000, "986µs"),
+            (1_494_000, "1.49ms"),
+            (61_040_000, "61.0ms"),
+            (301_040_000, "301ms"),
+            (1_234_567_890, "1.23s"),
+            (3_725_000_000_000, "3725s"),
+        ] {
+            assert_eq!(short(Duration::from_nanos(nanoseconds)), said);
+        }
     }
 }

@@ -44,8 +44,16 @@ const LADDER: [Mechanism; 3] = [Mechanism::CgroupV2, Mechanism::Subreaper, Mecha
 /// The only one that the kernel itself ends.
 const STRONGEST: [Mechanism; 1] = [Mechanism::PidNamespace];
 
+/// What was chosen.
+#[derive(Clone, Debug)]
+pub(crate) struct Choice {
+    pub(crate) mechanism: Mechanism,
+    /// What would have been better and cannot be had, with why.
+    pub(crate) missed: Option<String>,
+}
+
 /// Chooses the mechanism for a command on this host.
-pub(crate) fn choose(wanted: Containment) -> Result<Mechanism, Refusal> {
+pub(crate) fn choose(wanted: Containment) -> Result<Choice, Refusal> {
     let candidates: &[Mechanism] = match wanted.isolation {
         Isolation::Best if wanted.require == Some(Guarantee::Kernel) => &STRONGEST,
         Isolation::Best => &LADDER,
@@ -60,7 +68,10 @@ pub(crate) fn choose(wanted: Containment) -> Result<Mechanism, Refusal> {
             Ok(()) if wanted.require.is_some_and(|required| guarantee(mechanism) < required) => {
                 lacking.push(format!("{mechanism} guarantees {}", guarantee(mechanism)));
             }
-            Ok(()) => return Ok(mechanism),
+            Ok(()) => {
+                let missed = (!lacking.is_empty()).then(|| lacking.join("; "));
+                return Ok(Choice { mechanism, missed });
+            }
             Err(Lack::Lasting(why)) => lacking.push(format!("{mechanism} cannot be had: {why}")),
             Err(Lack::Passing(error)) => {
                 return Err(Refusal {

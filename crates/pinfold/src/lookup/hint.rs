@@ -9,6 +9,8 @@ use pinfold_os::files;
 const ENTRIES: usize = 16_384;
 /// A name longer than this has no close names.
 const LONGEST: usize = 64;
+/// A name shorter than this is close to many others by chance.
+const SHORT: usize = 4;
 
 /// What may have been meant by the name of a program that was not found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,6 +89,10 @@ fn close_name(program: &OsStr, places: &[PathBuf], directories: &[PathBuf]) -> O
         if bytes.len().abs_diff(wanted.len()) > allowed {
             continue;
         }
+        // Half of all names of two letters are a letter apart: only a slip says something of those that are so short.
+        if wanted.len() < SHORT && !is_slip(wanted, bytes) {
+            continue;
+        }
         let distance = distance(wanted, bytes);
         // Of equally close names the first of the alphabet, so that the answer does not depend on the directory's order.
         let better = best.as_ref().is_none_or(|(least, other)| (distance, &name) < (*least, other));
@@ -96,6 +102,21 @@ fn close_name(program: &OsStr, places: &[PathBuf], directories: &[PathBuf]) -> O
         }
     }
     best.map(|(_, program)| Hint::CloseName { program })
+}
+
+/// Whether the two have the same letters in another order, or one of them has a letter doubled: `gti`, `shh`.
+fn is_slip(a: &[u8], b: &[u8]) -> bool {
+    let sorted = |name: &[u8]| {
+        let mut letters = name.to_vec();
+        letters.sort_unstable();
+        letters
+    };
+    let single = |name: &[u8]| {
+        let mut letters = name.to_vec();
+        letters.dedup();
+        letters
+    };
+    sorted(a) == sorted(b) || single(a) == single(b)
 }
 
 /// Insertions, deletions, replacements and swaps of neighbours between two names, in bytes (optimal string alignment).

@@ -124,16 +124,21 @@ fn names_that_can_be_no_file_are_refused() {
 fn a_hint_names_what_may_have_been_meant() {
     let folder = folder();
     let root = folder.path();
-    for name in ["bin/git", "bin/python3", "work/script"] {
+    for name in ["bin/git", "bin/make", "bin/python3", "work/script"] {
         program(root.join(name));
     }
-    put(&root.join("bin/gix"), "", 0o644);
+    put(&root.join("bin/mako"), "", 0o644);
     let close = |name: &str| Some(Hint::CloseName { program: name.into() });
     let work = root.join("work");
     assert_eq!(hint("gti", "../bin", &work), close("git"));
-    assert_eq!(hint("giz", "/nowhere:../bin", &work), close("git"), "gix is as close and no program");
+    assert_eq!(hint("gitt", "../bin", &work), close("git"));
+    assert_eq!(hint("giit", "../bin", &work), close("git"));
+    assert_eq!(hint("makk", "/nowhere:../bin", &work), close("make"), "mako is as close and no program");
+    for chance in ["gut", "it", "get", "gif"] {
+        assert_eq!(hint(chance, "../bin", &work), None, "short names are close to many by chance");
+    }
     assert_eq!(hint("pyhton", "../bin", &work), close("python3"));
-    assert_eq!(hint("../bin/gut", "", &work), close("git"));
+    assert_eq!(hint("../bin/gti", "", &work), close("git"));
     assert_eq!(hint("ruby", "../bin", &work), None);
     assert_eq!(hint(&"g".repeat(100), "../bin", &work), None);
     assert_eq!(hint("script", "../bin", &work), Some(Hint::InCwd { program: "script".into() }));

@@ -17,6 +17,9 @@ impl fmt::Display for Plan<'_> {
         line("directory", cwd)?;
         line("environment", format!("{} variables", self.environment().len()))?;
         line("container", format!("{} (guarantee: {})", self.mechanism, self.guarantee()))?;
+        if let Some(missed) = &self.missed {
+            line("", missed.clone())?;
+        }
         line("stdin", stdin(&command.stdin))?;
         line("stdout", stdio(&command.stdout, command.tee[0]))?;
         line("stderr", stdio(&command.stderr, command.tee[1]))?;

@@ -8,10 +8,11 @@ use crate::containment::{self, Container};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lookup::explain_exec_failure;
 use crate::running::{Channel, Feed, Parts, Rules, Running};
-use crate::settings::{Stdin, Stdio, Stream};
+use crate::settings::{Rlimit, Stdin, Stdio, Stream};
 use crate::text::LineCounter;
 use pinfold_os::descriptor::{Owned, borrow};
 use pinfold_os::handle::Pid;
+use pinfold_os::limits::Resource;
 use pinfold_os::order::{Directory, Env, Grouping, Mapping, Order, SpawnError, Step};
 use pinfold_os::pipe;
 use pinfold_os::signal::SignalSet;
@@ -249,6 +250,7 @@ impl Plan<'_> {
                 }
                 None => command.error(kind, format!("failed to {error}")),
             },
+            Step::Limits => refused_limit(command, kind, &error),
             _ => {
                 let failed = command.error(kind, format!("failed to {error}"));
                 match (error.step, kind) {
@@ -257,7 +259,7 @@ impl Plan<'_> {
                     }
                     (Step::Affinity, ErrorKind::InvalidInput) => failed.hint("none of these CPUs is there for it to run on"),
                     (Step::Uid | Step::Gid | Step::Groups, _) => failed.hint("only root may become another user"),
-                    (Step::Nice | Step::Limits | Step::IoPriority | Step::OomScore, ErrorKind::PermissionDenied) => {
+                    (Step::Nice | Step::IoPriority | Step::OomScore, ErrorKind::PermissionDenied) => {
                         failed.hint("only root may ask for more than it has")
                     }
                     _ => failed,
@@ -270,6 +272,34 @@ impl Plan<'_> {
                 .hint("its arguments and environment are too long: pass them in a file");
         }
         explained.because(error.source)
+    }
+}
+
+/// The kernel does not say which of the limits it refused; the first that it had to is named.
+fn refused_limit(command: &Command, kind: ErrorKind, error: &SpawnError) -> Error {
+    const MOST_FILES: &str = "/proc/sys/fs/nr_open";
+    let most = std::fs::read_to_string(MOST_FILES).ok().and_then(|most| most.trim().parse::<u64>().ok());
+    let is_above_most = |limit: &&Rlimit| {
+        limit.resource == Resource::OpenFiles
+            && most.is_some_and(|most| limit.hard.is_none_or(|hard| hard > most))
+    };
+    let is_raised = |limit: &&Rlimit| {
+        let own = limit.resource.own_hard_limit();
+        own.is_some_and(|own| limit.hard.unwrap_or(u64::MAX) > own)
+    };
+    let limits = &command.process.rlimits;
+    let above_most = limits.iter().find(is_above_most);
+    let what = match above_most.or_else(|| limits.iter().find(is_raised)) {
+        Some(limit) => format!("failed to set the resource limit {}: {}", limit.resource, error.source),
+        None => format!("failed to {error}"),
+    };
+    let failed = command.error(kind, what);
+    match (above_most, most, kind) {
+        (Some(_), Some(most), _) => failed.hint(format!("nobody's may be above {most} ({MOST_FILES})")),
+        (_, _, ErrorKind::PermissionDenied) => {
+            failed.hint("only root, with CAP_SYS_RESOURCE, may ask for a hard limit above its own")
+        }
+        _ => failed,
     }
 }
 
@@ -313,6 +343,26 @@ pub(super) fn no_directory(command: &Command, cwd: &Path) -> Error {
     let error =
         command.error(ErrorKind::NotFound, format!("cannot be started in {}: it {what}", cwd.display()));
     error.because(io::ErrorKind::NotFound.into())
+}
+
+/// What the start would stumble over, for who asks before it: the directory and the file to read have to be there. What may
+/// not be looked at by us may still be open to the user that it runs as.
+pub(super) fn refuse_what_is_missing(command: &Command) -> Result<()> {
+    let is_missing = |error: &io::Error| kind_of(error) == ErrorKind::NotFound;
+    if let Some(cwd) = &command.cwd {
+        match cwd.metadata() {
+            Ok(metadata) if metadata.is_dir() => {}
+            Err(error) if !is_missing(&error) => {}
+            _ => return Err(no_directory(command, cwd)),
+        }
+    }
+    if let Stdin::File(path) = &command.stdin
+        && let Err(error) = path.metadata()
+        && is_missing(&error)
+    {
+        return Err(file_error(command, "read", path, error));
+    }
+    Ok(())
 }
 
 fn file_error(command: &Command, doing: &str, path: &Path, error: io::Error) -> Error {

@@ -22,6 +22,8 @@ pub(crate) struct Channel {
     reader: Option<Reader>,
     pub(crate) capture: Option<Capture>,
     tee: Option<Tee>,
+    /// Some was dropped before it could be passed on.
+    skipped: bool,
     grown: bool,
 }
 
@@ -34,7 +36,7 @@ struct Tee {
 impl Channel {
     pub(crate) fn new(reader: Reader, mut capture: Capture, sink: Option<Sink>) -> Channel {
         let tee = sink.map(|sink| Tee { sink, cursor: capture.open_cursor() });
-        Channel { reader: Some(reader), capture: Some(capture), tee, grown: false }
+        Channel { reader: Some(reader), capture: Some(capture), tee, skipped: false, grown: false }
     }
 
     /// Whether more may come.
@@ -44,6 +46,11 @@ impl Channel {
 
     pub(crate) fn overflowed(&self) -> bool {
         self.capture.as_ref().is_some_and(Capture::overflowed)
+    }
+
+    /// Whether its limit dropped some before it could be passed on.
+    pub(crate) fn was_cut(&self) -> bool {
+        self.skipped || self.capture.as_ref().is_some_and(Capture::is_full)
     }
 
     /// Whether some of it has still to be passed on.
@@ -65,10 +72,14 @@ impl Channel {
     pub(crate) fn waitables(&self) -> impl Iterator<Item = Waitable<'_>> {
         let backlog = self.backlog();
         let reader = self.reader.as_ref().filter(|_| backlog < AHEAD);
-        let sink = self.tee.as_ref().filter(|_| backlog > 0);
+        let sink = self.tee.as_ref().map(|tee| &tee.sink);
         let read =
             reader.map(|reader| Waitable { descriptor: reader.waitable(), direction: Direction::Read });
-        let write = sink.map(|tee| Waitable { descriptor: tee.sink.waitable(), direction: Direction::Write });
+        let write = sink.and_then(|sink| match backlog {
+            // What is dropped is never written, and so never told that nobody reads it.
+            0 => sink.desertion().filter(|_| self.is_open()),
+            _ => Some(Waitable { descriptor: sink.waitable(), direction: Direction::Write }),
+        });
         read.into_iter().chain(write)
     }
 
@@ -133,10 +144,13 @@ impl Channel {
         let (Some(tee), Some(capture)) = (&self.tee, &mut self.capture) else { return Ok(()) };
         loop {
             let (offset, unread) = capture.unread(&tee.cursor);
-            if unread.is_empty() {
-                return Ok(());
-            }
-            match tee.sink.write(unread) {
+            self.skipped |= offset > capture.offset(&tee.cursor);
+            let wrote = match unread {
+                [] if self.reader.is_none() || !tee.sink.is_deserted()? => return Ok(()),
+                [] => Err(io::ErrorKind::BrokenPipe.into()),
+                unread => tee.sink.write(unread),
+            };
+            match wrote {
                 Ok(bytes) => capture.advance_cursor(&tee.cursor, offset + bytes as u64),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => {

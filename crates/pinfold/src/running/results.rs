@@ -150,6 +150,11 @@ impl Running {
         Stream::BOTH.into_iter().zip(&self.channels).filter_map(whole).collect()
     }
 
+    /// Whether the output limit kept some of a teed stream from being passed on.
+    pub fn was_cut(&self, stream: Stream) -> bool {
+        self.channels[stream as usize].was_cut()
+    }
+
     /// What was seen of a stream so far.
     pub fn seen(&self, stream: Stream) -> Option<Seen> {
         self.channels[stream as usize].capture.as_ref().map(|capture| Seen {

@@ -1,0 +1,48 @@
+//! What is said of a container that is not the best there is.
+
+use pinfold_trials::{Trial, fixture, pinfold_bin};
+use std::process::{Command, Output};
+
+use crate::text;
+
+/// On a host without cgroups.
+fn without_cgroups(options: &str) -> Output {
+    let trial = Trial::new();
+    let mut command = Command::new(pinfold_bin());
+    command.arg("run").args(options.split_whitespace()).arg("--").arg(fixture()).args(["exit", "3"]);
+    let output = command.envs([trial.env(), ("PINFOLD_DENY", "cgroup,subreaper")]).output().unwrap();
+    drop(command);
+    trial.finish();
+    output
+}
+
+#[test]
+fn one_line_says_that_a_process_group_is_all_there_is() {
+    for options in ["", "--retry 1 --retry-pause 1ms", "--json=2 --explain"] {
+        let output = without_cgroups(options);
+        let said = text(&output.stderr) + &text(&output.stdout);
+        assert_eq!(said.matches("by no more than a process group: what calls setsid").count(), 1, "{said}");
+    }
+    let said = text(&without_cgroups("").stderr);
+    assert!(said.starts_with("pinfold: contained by ") && said.lines().count() == 1, "{said}");
+    assert!(said.contains("--require guarded"), "{said}");
+}
+
+#[test]
+fn it_is_not_said_to_whom_knows_it() {
+    for options in ["--quiet", "--isolation process-group", "--require best-effort"] {
+        let output = without_cgroups(options);
+        assert_eq!((output.status.code(), text(&output.stderr)), (Some(3), String::new()), "{options}");
+    }
+    let record = text(&without_cgroups("--json").stderr);
+    assert!(record.lines().count() == 1 && record.contains("\"mechanism\":\"process_group\""), "{record}");
+}
+
+#[test]
+fn why_there_is_no_cgroup_is_explained_and_part_of_the_refusal() {
+    let plan = text(&without_cgroups("--explain").stdout);
+    assert!(plan.contains("cgroup_v2 cannot be had: hidden by PINFOLD_DENY"), "{plan}");
+    let output = without_cgroups("--require guarded");
+    assert_eq!(output.status.code(), Some(125));
+    assert!(text(&output.stderr).contains("cgroup_v2 cannot be had: hidden by PINFOLD_DENY"), "{output:?}");
+}
