@@ -10,6 +10,7 @@ mod docs;
 mod elf;
 mod house;
 mod markdown;
+mod soak;
 mod step;
 mod test;
 mod tidy;
@@ -24,6 +25,7 @@ usage: cargo xtask <chore>
   test [--fast] [step..]   every check, or the inner loop, or the steps named; the one test command
   tidy                     the rules of the house: floors, rows, sizes, unsafe, words, papers, rooms
   docs                     run the console blocks of the README and of docs/
+  soak [ROUNDS]            every escape by every ending, 200 times or as often as told
   bench [args..]           build the benches and run them; the arguments are theirs
 ";
 
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy::main(house.root()),
         ["docs"] => test::main(&house, &["docs"]),
         ["bench", rest @ ..] => bench::main(&house, rest),
+        ["soak", rest @ ..] => soak::main(&house, rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");
             ExitCode::SUCCESS

@@ -15,6 +15,7 @@ mod ending;
 mod exhaustion;
 mod limits;
 mod machine;
+mod matrix;
 mod outcome;
 mod owner;
 mod routes;
