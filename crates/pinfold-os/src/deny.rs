@@ -23,10 +23,14 @@ pub enum Feature {
     CgroupKill,
     /// Starting a guard.
     Guard,
+    /// Landlock, Linux 5.13.
+    Landlock,
+    /// Filters of system calls.
+    Seccomp,
 }
 
 impl Feature {
-    const ALL: [(Feature, &'static str); 8] = [
+    const ALL: [(Feature, &'static str); 10] = [
         (Feature::Clone3, "clone3"),
         (Feature::Vfork, "vfork"),
         (Feature::Pidfd, "pidfd"),
@@ -35,6 +39,8 @@ impl Feature {
         (Feature::Cgroup, "cgroup"),
         (Feature::CgroupKill, "cgroup_kill"),
         (Feature::Guard, "guard"),
+        (Feature::Landlock, "landlock"),
+        (Feature::Seccomp, "seccomp"),
     ];
 }
 
