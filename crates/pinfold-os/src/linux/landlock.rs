@@ -11,6 +11,7 @@ use landlock::{
 };
 use std::io;
 use std::os::fd::OwnedFd;
+use std::path::Path;
 
 /// The first version in which a file that may not be written cannot be truncated either: Linux 6.2.
 pub const FILES: u32 = 3;
@@ -31,10 +32,19 @@ pub fn version() -> io::Result<u32> {
     version.map(|version| version as u32).map_err(io::Error::from_raw_os_error)
 }
 
+/// Names a file or a directory for a rule, without opening it for anything.
+///
+/// # Errors
+/// What `open(2)` says.
+pub fn place(path: &Path) -> io::Result<OwnedFd> {
+    use rustix::fs::{Mode, OFlags};
+    Ok(rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)
+}
+
 /// A file, or all that is below a directory, and what may be done there.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule<'a> {
-    /// Opened with `O_PATH`, say.
+    /// See [`place`].
     pub place: Borrowed<'a>,
     /// Whether it may be changed, beside being read and executed.
     pub write: bool,

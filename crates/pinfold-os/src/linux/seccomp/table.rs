@@ -1,4 +1,4 @@
-//! The names of system calls and their numbers, which never change once given: up to Linux 6.16.
+//! The names of system calls and their numbers, which never change once given: up to Linux 6.17.
 
 macro_rules! number {
     (_) => {
@@ -31,7 +31,7 @@ table! {
     eventfd2 290 19; execve 59 221; execveat 322 281; exit 60 93; exit_group 231 94; faccessat 269 48;
     faccessat2 439 439; fadvise64 221 223; fallocate 285 47; fanotify_init 300 262; fanotify_mark 301 263;
     fchdir 81 50; fchmod 91 52; fchmodat 268 53; fchmodat2 452 452; fchown 93 55; fchownat 260 54;
-    fcntl 72 25; fdatasync 75 83; fgetxattr 193 10; finit_module 313 273; flistxattr 196 13; flock 73 32;
+    fcntl 72 25; fdatasync 75 83; fgetxattr 193 10; file_getattr 468 468; file_setattr 469 469; finit_module 313 273; flistxattr 196 13; flock 73 32;
     fork 57 _; fremovexattr 199 16; fsconfig 431 431; fsetxattr 190 7; fsmount 432 432; fsopen 430 430;
     fspick 433 433; fstat 5 80; fstatfs 138 44; fsync 74 82; ftruncate 77 46; futex 202 98;
     futex_requeue 456 456; futex_wait 455 455; futex_waitv 449 449; futex_wake 454 454; futimesat 261 _;
