@@ -18,6 +18,7 @@ mod machine;
 mod outcome;
 mod owner;
 mod routes;
+mod sandbox;
 mod sharing;
 mod streams;
 mod text;

@@ -140,11 +140,15 @@ impl Resolved {
 /// What a step of the sandbox that failed means: which option, and what to do.
 pub(super) fn explain(command: &Command, step: Step, error: &std::io::Error) -> Option<Error> {
     let (what, instead) = match step {
+        Step::UserNamespace if error.kind() == std::io::ErrorKind::InvalidInput => (
+            "a process with several threads cannot enter the user namespace that its sandbox takes",
+            "become it from a process with one thread, or as root",
+        ),
         Step::UserNamespace => (
             "a sandbox without privileges takes a user namespace, and none can be had",
             "run it as root, or allow user namespaces: see the sysctls user.max_user_namespaces, \
              kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns, and the profile of a \
-             container; a process with several threads cannot become a program that takes one",
+             container",
         ),
         Step::Network => (
             "its network cannot be taken away",
