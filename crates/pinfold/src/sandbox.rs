@@ -89,7 +89,15 @@ const DENIED: [&[&str]; 8] = [
     &["chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat"],
     &["setxattr", "lsetxattr", "fsetxattr", "setxattrat", "removexattr", "lremovexattr", "fremovexattr"],
     // Other processes.
-    &["ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "pidfd_getfd", "kcmp"],
+    &[
+        "prlimit64:others",
+        "ptrace",
+        "process_vm_readv",
+        "process_vm_writev",
+        "process_madvise",
+        "pidfd_getfd",
+        "kcmp",
+    ],
     // Memory, queues and keys that others can be reached by.
     &["shmget", "shmat", "shmctl", "msgget", "semget", "mq_open", "add_key", "keyctl", "request_key"],
     // Namespaces and mounts, where it would have privileges of a kind again.
@@ -222,7 +230,7 @@ impl Sandbox {
     }
 
     /// Lets these system calls fail with `EPERM` (`clone3` with `ENOSYS`, upon which C libraries take `clone`). Beside
-    /// names there are parts: `clone:namespaces`, `ioctl:tiocsti`, `ioctl:tioclinux`.
+    /// names there are parts: `clone:namespaces`, `ioctl:tiocsti`, `ioctl:tioclinux`, `prlimit64:others`.
     pub fn deny_syscalls<N: Into<String>>(mut self, names: impl IntoIterator<Item = N>) -> Sandbox {
         self.deny_syscalls.extend(names.into_iter().map(Into::into));
         self

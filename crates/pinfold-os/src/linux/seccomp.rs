@@ -34,10 +34,11 @@ pub enum Refusal {
 pub const NEEDED: [&str; 3] = ["execve", "exit_group", "write"];
 
 /// Parts of system calls that have a name of their own: which call, which argument, what about it.
-const PARTS: [(&str, &str, u32, Test); 3] = [
+const PARTS: [(&str, &str, u32, Test); 4] = [
     ("clone:namespaces", "clone", 0, Test::AnyOf(NEW_NAMESPACES)),
     ("ioctl:tioclinux", "ioctl", 1, Test::Equals(libc::TIOCLINUX as u32)),
     ("ioctl:tiocsti", "ioctl", 1, Test::Equals(libc::TIOCSTI as u32)),
+    ("prlimit64:others", "prlimit64", 0, Test::NotZero),
 ];
 
 /// Every flag of `clone(2)` that makes a namespace.
@@ -51,6 +52,7 @@ const NEW_NAMESPACES: u32 = (libc::CLONE_NEWCGROUP
 
 #[derive(Clone, Copy)]
 enum Test {
+    NotZero,
     Equals(u32),
     AnyOf(u32),
 }
@@ -167,6 +169,7 @@ fn beginning() -> Vec<Instruction> {
 /// Denies a call when the test holds of the low half of an argument, which is all that the kernel reads of it.
 fn part(program: &mut Vec<Instruction>, number: u32, argument: u32, test: Test) {
     let test = match test {
+        Test::NotZero => jump(JEQ, 0, 1, 0),
         Test::Equals(value) => jump(JEQ, value, 0, 1),
         Test::AnyOf(bits) => jump(JSET, bits, 0, 1),
     };
@@ -238,7 +241,11 @@ mod tests {
     fn a_filter_says_what_its_list_says() {
         let (eperm, enosys) = (RET_ERRNO | libc::EPERM as u32, RET_ERRNO | libc::ENOSYS as u32);
         let at = |name: &str| super::number(name).flatten().unwrap();
-        let deny = filter(List::Deny, &["ptrace", "clone3", "clone:namespaces", "ioctl:tiocsti"]).unwrap();
+        let deny = filter(
+            List::Deny,
+            &["ptrace", "clone3", "clone:namespaces", "ioctl:tiocsti", "prlimit64:others"],
+        )
+        .unwrap();
         let sti = libc::TIOCSTI as u32;
         let thread = libc::CLONE_THREAD as u32;
         let user = libc::CLONE_NEWUSER as u32;
@@ -249,6 +256,8 @@ mod tests {
             (at("clone"), [thread | user, 0], eperm),
             (at("ioctl"), [sti, 0], RET_ALLOW),
             (at("ioctl"), [0, sti], eperm),
+            (at("prlimit64"), [0, 7], RET_ALLOW),
+            (at("prlimit64"), [7, 0], eperm),
             (at("read"), [user, sti], RET_ALLOW),
             (5000, [0, 0], RET_ALLOW),
         ] {
