@@ -74,3 +74,8 @@ pub use text::{Encoding, LineRule};
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The example of the page on the sandbox.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/sandbox.md")]
+struct SandboxPage;
