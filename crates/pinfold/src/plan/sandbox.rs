@@ -186,8 +186,8 @@ mod host {
     /// Whether Landlock can do what is asked for, all of it.
     pub(super) fn landlock(command: &Command, sandbox: &Sandbox) -> Result<()> {
         let wanted = [
-            (sandbox.paths.is_some(), "to allow some paths only", landlock::FILES, "6.2"),
-            (sandbox.no_outside_signals, "to keep signals inside", landlock::SIGNALS, "6.12"),
+            (sandbox.paths.is_some(), "restricting it to its allowed paths", landlock::FILES, "6.2"),
+            (sandbox.no_outside_signals, "keeping its signals inside", landlock::SIGNALS, "6.12"),
         ];
         for (_, what, needed, since) in wanted.into_iter().filter(|(asked, ..)| *asked) {
             let lack = match landlock::version() {
