@@ -224,8 +224,8 @@ steps! {
     Limits = "set a resource limit",
     /// Writing `oom_score_adj`.
     OomScore = "set its oom_score_adj",
-    /// A user namespace, and who is in it.
-    UserNamespace = "enter a user namespace",
+    /// The user namespace that a sandbox takes, and who is in it.
+    SandboxUser = "enter a user namespace",
     /// A network namespace.
     Network = "enter an empty network namespace",
     /// A mount namespace with a `/tmp` of its own.

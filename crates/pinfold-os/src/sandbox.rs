@@ -1,6 +1,7 @@
 //! What a child is shut off from, resolved: the part of an order that takes things away.
 
 use crate::descriptor::Borrowed;
+use std::ffi::CString;
 
 /// What is taken from a child. The default takes nothing.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,10 +22,19 @@ pub struct Sandbox<'a> {
 /// A Landlock ruleset. Who is not privileged needs `no_new_privs` beside it.
 #[derive(Clone, Copy, Debug)]
 pub struct Landlock<'a> {
-    /// The ruleset. The child adds its private `/tmp` to it, which is not there before: one ruleset, one child.
+    /// The ruleset. One ruleset, one child: it adds to it.
     pub ruleset: Borrowed<'a>,
-    /// What may be done in a private `/tmp`, as the kernel's mask.
-    pub private_tmp: u64,
+    /// What the child adds, since only it can name what is mounted for it alone.
+    pub inside: &'a [Inside],
+}
+
+/// A directory by its path in the mount namespace of the child.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inside {
+    /// Which.
+    pub path: CString,
+    /// What may be done there, as the kernel's mask.
+    pub rights: u64,
 }
 
 /// A filter of system calls, made from names. Who is not privileged needs `no_new_privs` beside it.

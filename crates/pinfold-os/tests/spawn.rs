@@ -9,7 +9,7 @@ use pinfold_os::linux::{landlock, seccomp};
 use pinfold_os::order::{
     Capabilities, Directory, Grouping, Identity, Limit, Mapping, Order, SpawnError, Step,
 };
-use pinfold_os::sandbox::{Landlock, Sandbox};
+use pinfold_os::sandbox::{Inside, Landlock, Sandbox};
 use pinfold_os::signal::{Signal, SignalSet};
 use pinfold_os::spawn::{Route, chosen, spawn, spawn_by};
 use pinfold_os::wait::ExitStatus;
@@ -419,6 +419,7 @@ fn landlock_leaves_what_its_rules_name() {
     let script = format!(
         "echo x > {path}/free/new && echo wrote; echo x 2>&1 > {path}/new; true >> {path}/kept; cat {path}/kept"
     );
+    let inside = [Inside { path: c("/tmp"), rights: landlock::rights(true) }];
     let ways = namespaces();
     for private_tmp in [false, true] {
         if private_tmp && ways.is_empty() {
@@ -437,7 +438,7 @@ fn landlock_leaves_what_its_rules_name() {
             order.sandbox = Sandbox {
                 private_tmp,
                 user_namespace: private_tmp && !ways.contains(&false),
-                landlock: Some(Landlock { ruleset: ruleset.as_fd(), private_tmp: landlock::rights() }),
+                landlock: Some(Landlock { ruleset: ruleset.as_fd(), inside: &inside[..private_tmp.into()] }),
                 ..Sandbox::default()
             };
             let (text, status) = capture(route, order).unwrap();
@@ -450,7 +451,7 @@ fn landlock_leaves_what_its_rules_name() {
     // The program itself is a file, too.
     let rules = [landlock::Rule { place: free.as_fd(), write: true }];
     let ruleset = landlock::ruleset(Some(&rules), false).unwrap();
-    let landlock = Some(Landlock { ruleset: ruleset.as_fd(), private_tmp: 0 });
+    let landlock = Some(Landlock { ruleset: ruleset.as_fd(), inside: &[] });
     let order = Order { no_new_privs: true, ..shell("true") };
     let order = Order { sandbox: Sandbox { landlock, ..Sandbox::default() }, ..order };
     nowhere(&order, Step::Exec, libc::EACCES);

@@ -64,7 +64,7 @@ pub fn ruleset(files: Option<&[Rule<'_>]>, keep_signals_inside: bool) -> io::Res
     }
     let mut ruleset = ruleset.create().map_err(io::Error::other)?;
     for rule in files.unwrap_or_default() {
-        let rights = if rule.write { all() } else { AccessFs::from_read(ABI::V3) };
+        let rights = rights_of(rule.write);
         let is_directory = rustix::fs::fstat(rule.place)
             .map(|status| rustix::fs::FileType::from_raw_mode(status.st_mode).is_dir())?;
         // Rights in a directory mean nothing at a file, and the kernel refuses them there.
@@ -74,9 +74,13 @@ pub fn ruleset(files: Option<&[Rule<'_>]>, keep_signals_inside: bool) -> io::Res
     Option::<OwnedFd>::from(ruleset).ok_or_else(|| io::Error::from_raw_os_error(libc::EOPNOTSUPP))
 }
 
-/// Everything that a ruleset of ours decides on, which is what a place that may be changed has, as the kernel's mask.
-pub fn rights() -> u64 {
-    all().bits()
+/// The rights that a [`Rule`] gives in a directory, as the kernel's mask.
+pub fn rights(write: bool) -> u64 {
+    rights_of(write).bits()
+}
+
+fn rights_of(write: bool) -> BitFlags<AccessFs> {
+    if write { all() } else { AccessFs::from_read(ABI::V3) }
 }
 
 fn all() -> BitFlags<AccessFs> {

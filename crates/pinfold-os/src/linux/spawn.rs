@@ -139,7 +139,7 @@ pub(crate) fn exec(order: &Order<'_>) -> Result<Infallible, SpawnError> {
     let mut layout = Layout::new(order)?;
     // The kernel refuses it, after other steps were taken.
     if order.sandbox.user_namespace && !is_single() {
-        return Err(SpawnError::new(Step::UserNamespace, libc::EINVAL));
+        return Err(SpawnError::new(Step::SandboxUser, libc::EINVAL));
     }
     try_out(order, &mut layout)?;
     let mut script = layout.script(order, Route::Fork, -1);
@@ -241,6 +241,8 @@ struct Layout {
     maps: Option<[CString; 2]>,
     /// The order's ruleset under a number that no descriptor is placed at.
     ruleset: Option<OwnedFd>,
+    /// What is added to it.
+    inside: Vec<(*const c_char, u64)>,
     parent_pid: u32,
 }
 
@@ -254,6 +256,7 @@ impl Layout {
         };
         let targets = order.descriptors.iter().map(|map| map.target);
         let free_descriptor = targets.max().map_or(3, |last| last + 1).max(3);
+        let inside = order.sandbox.landlock.map_or(&[][..], |landlock| landlock.inside);
         Ok(Layout {
             argv: terminated(&order.argv),
             env: match &order.env {
@@ -264,6 +267,7 @@ impl Layout {
             free_descriptor,
             maps: order.sandbox.user_namespace.then(own_maps),
             ruleset: order.sandbox.landlock.map(|it| above(&it.ruleset, free_descriptor)).transpose()?,
+            inside: inside.iter().map(|it| (it.path.as_ptr(), it.rights)).collect(),
             parent_pid: std::process::id(),
         })
     }
@@ -279,7 +283,8 @@ impl Layout {
             private_tmp: order.private_tmp,
             maps: [map(0), map(1)],
             ruleset: self.ruleset.as_ref().map_or(-1, |fd| fd.as_raw_fd()),
-            private_tmp_rights: order.landlock.map_or(0, |landlock| landlock.private_tmp),
+            inside: self.inside.as_ptr(),
+            inside_count: self.inside.len(),
             filter: filter.map_or(ptr::null(), |filter| filter.as_ptr()),
             // A filter is never as long as that (see its tests).
             filter_length: filter.map_or(0, |filter| u16::try_from(filter.len()).unwrap_or(u16::MAX)),

@@ -5,9 +5,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::lookup::closest;
 use crate::sandbox::Sandbox;
 use pinfold_os::capability;
-use pinfold_os::descriptor::Owned;
+use pinfold_os::descriptor::{Owned, borrow};
 use pinfold_os::order::{Capabilities, Identity, Order, Step};
-use pinfold_os::sandbox::Filter;
+use pinfold_os::sandbox::{Filter, Inside, Landlock};
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 
@@ -17,6 +17,8 @@ pub(super) struct Resolved {
     user_namespace: bool,
     capabilities: Option<Capabilities>,
     filter: Option<Filter>,
+    /// Allowed paths that may be mounted for it alone, and have to be named from inside.
+    inside: Vec<Inside>,
     /// Where it is entered, when that must not be left to the directory that we happen to be in.
     pub(super) directory: Option<CString>,
 }
@@ -51,7 +53,8 @@ pub(super) fn resolve(command: &Command, program: &Path, identity: &Identity) ->
             .error(ErrorKind::PermissionDenied, what)
             .hint("run it as root; other users' programs have no capabilities to lose"));
     }
-    Ok(Resolved { user_namespace, capabilities, filter, directory })
+    let inside = host::inside(sandbox);
+    Ok(Resolved { user_namespace, capabilities, filter, inside, directory })
 }
 
 fn no(command: &Command, what: impl Into<String>, instead: impl Into<String>) -> Error {
@@ -123,7 +126,8 @@ impl Resolved {
         order.sandbox.private_tmp = sandbox.private_tmp;
         order.sandbox.user_namespace = self.user_namespace;
         order.sandbox.filter = self.filter.as_ref();
-        order.sandbox.landlock = host::landlock_of(sandbox, ruleset);
+        order.sandbox.landlock =
+            ruleset.map(|ruleset| Landlock { ruleset: borrow(ruleset), inside: &self.inside });
     }
 
     /// A ruleset for one launch, where it takes one.
@@ -140,11 +144,11 @@ impl Resolved {
 /// What a step of the sandbox that failed means: which option, and what to do.
 pub(super) fn explain(command: &Command, step: Step, error: &std::io::Error) -> Option<Error> {
     let (what, instead) = match step {
-        Step::UserNamespace if error.kind() == std::io::ErrorKind::InvalidInput => (
+        Step::SandboxUser if error.kind() == std::io::ErrorKind::InvalidInput => (
             "a process with several threads cannot enter the user namespace that its sandbox takes",
             "become it from a process with one thread, or as root",
         ),
-        Step::UserNamespace => (
+        Step::SandboxUser => (
             "a sandbox without privileges takes a user namespace, and none can be had",
             "run it as root, or allow user namespaces: see the sysctls user.max_user_namespaces, \
              kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns, and the profile of a \
@@ -179,7 +183,7 @@ mod host {
     use pinfold_os::descriptor::{Owned, borrow};
     use pinfold_os::linux::landlock::{self, Rule};
     use pinfold_os::linux::seccomp::{self, List, Refusal};
-    use pinfold_os::sandbox::{Filter, Landlock};
+    use pinfold_os::sandbox::{Filter, Inside};
     use std::io;
     use std::path::Path;
 
@@ -234,9 +238,17 @@ mod host {
         ruleset.map(Some).map_err(|error| failed(error, "make a Landlock ruleset"))
     }
 
-    pub(super) fn landlock_of<'o>(sandbox: &Sandbox, ruleset: Option<&'o Owned>) -> Option<Landlock<'o>> {
-        let private_tmp = if sandbox.paths.is_some() { landlock::rights() } else { 0 };
-        ruleset.map(|ruleset| Landlock { ruleset: borrow(ruleset), private_tmp })
+    /// A `/tmp` of its own, and a `/proc` that may be: who is in a PID namespace has one.
+    pub(super) fn inside(sandbox: &Sandbox) -> Vec<Inside> {
+        let Some(paths) = &sandbox.paths else { return Vec::new() };
+        let proc = paths.iter().filter(|allowed| allowed.path == Path::new("/proc") && allowed.path.exists());
+        let proc = proc.map(|proc| Inside {
+            path: c"/proc".into(),
+            rights: landlock::rights(proc.access == Access::ReadWrite),
+        });
+        let tmp =
+            sandbox.private_tmp.then(|| Inside { path: c"/tmp".into(), rights: landlock::rights(true) });
+        tmp.into_iter().chain(proc).collect()
     }
 
     pub(super) fn filter(command: &Command, sandbox: &Sandbox) -> Result<Option<Filter>> {
@@ -278,7 +290,7 @@ mod host {
     use crate::error::{ErrorKind, Result};
     use crate::sandbox::Sandbox;
     use pinfold_os::descriptor::Owned;
-    use pinfold_os::sandbox::{Filter, Landlock};
+    use pinfold_os::sandbox::{Filter, Inside};
     use std::path::Path;
 
     pub(super) fn landlock(command: &Command, _: &Sandbox) -> Result<()> {
@@ -291,8 +303,8 @@ mod host {
         Ok(None)
     }
 
-    pub(super) fn landlock_of<'o>(_: &Sandbox, _: Option<&'o Owned>) -> Option<Landlock<'o>> {
-        None
+    pub(super) fn inside(_: &Sandbox) -> Vec<Inside> {
+        Vec::new()
     }
 
     pub(super) fn filter(_: &Command, _: &Sandbox) -> Result<Option<Filter>> {

@@ -15,7 +15,9 @@ pub(in crate::linux) struct Sandbox {
     pub(in crate::linux) maps: [(*const c_char, usize); 2],
     /// -1 for none. Above every target of a descriptor.
     pub(in crate::linux) ruleset: i32,
-    pub(in crate::linux) private_tmp_rights: u64,
+    /// (path, rights) of what is added to it.
+    pub(in crate::linux) inside: *const (*const c_char, u64),
+    pub(in crate::linux) inside_count: usize,
     pub(in crate::linux) filter: *const Instruction,
     pub(in crate::linux) filter_length: u16,
 }
@@ -34,14 +36,12 @@ struct PathBeneath {
     place: i32,
 }
 
-const TMP: *const c_char = c"/tmp".as_ptr();
-
 /// The namespaces, while whoever made us has what that takes.
 pub(super) unsafe fn enter_namespaces(s: &Sandbox) -> Done {
     // SAFETY: namespaces of this process alone, even while it shares memory; NUL-terminated strings.
     unsafe {
         if !s.maps[0].0.is_null() {
-            let failed = at(Step::UserNamespace);
+            let failed = at(Step::SandboxUser);
             call!(libc::SYS_unshare, libc::CLONE_NEWUSER).map_err(&failed)?;
             // Who may set groups could leave those that bar it from something: the kernel asks for this first.
             write(c"/proc/self/setgroups".as_ptr(), c"deny".as_ptr(), 4).map_err(&failed)?;
@@ -62,7 +62,7 @@ pub(super) unsafe fn enter_namespaces(s: &Sandbox) -> Done {
             call!(libc::SYS_mount, none, c"/".as_ptr(), none, flags, none).map_err(&failed)?;
             let (kind, options) = (c"tmpfs".as_ptr(), c"mode=1777".as_ptr());
             let flags = libc::MS_NOSUID | libc::MS_NODEV;
-            call!(libc::SYS_mount, kind, TMP, kind, flags, options).map_err(&failed)?;
+            call!(libc::SYS_mount, kind, c"/tmp".as_ptr(), kind, flags, options).map_err(&failed)?;
         }
     }
     Ok(())
@@ -93,10 +93,11 @@ pub(super) unsafe fn restrict(s: &Sandbox) -> Done {
     let failed = at(Step::Landlock);
     // SAFETY: a ruleset that the parent made for us, and a rule of the kernel's layout.
     unsafe {
-        if s.private_tmp && s.private_tmp_rights != 0 {
+        for index in 0..s.inside_count {
+            let (path, rights) = *s.inside.add(index);
             let flags = libc::O_PATH | libc::O_CLOEXEC;
-            let place = call!(libc::SYS_openat, libc::AT_FDCWD, TMP, flags).map_err(&failed)?;
-            let rule = PathBeneath { rights: s.private_tmp_rights, place: place as i32 };
+            let place = call!(libc::SYS_openat, libc::AT_FDCWD, path, flags).map_err(&failed)?;
+            let rule = PathBeneath { rights, place: place as i32 };
             let rule = &raw const rule;
             call!(libc::SYS_landlock_add_rule, s.ruleset, LANDLOCK_RULE_PATH_BENEATH, rule, 0)
                 .map_err(&failed)?;
