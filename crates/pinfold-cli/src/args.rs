@@ -11,7 +11,7 @@ pub(crate) mod values;
 
 pub(crate) use parse::parse;
 
-use pinfold::{Guarantee, IoPriority, Isolation, Overflow, Rlimit, Signal, Stdin, Stdio, StrayRule};
+use pinfold::{Guarantee, IoPriority, Isolation, Overflow, Rlimit, Sandbox, Signal, Stdin, Stdio, StrayRule};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -92,6 +92,9 @@ pub(crate) struct RunArgs {
     pub(crate) oom_score_adj: Option<i32>,
     pub(crate) isolation: Isolation,
     pub(crate) require: Option<Guarantee>,
+    pub(crate) untrusted: bool,
+    /// What is asked for beside a preset.
+    pub(crate) sandbox: Sandbox,
     pub(crate) json: Option<i32>,
     pub(crate) explain: bool,
     pub(crate) quiet: bool,

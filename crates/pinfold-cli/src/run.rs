@@ -107,7 +107,9 @@ fn attempt(args: &RunArgs, command: &Command, inbox: &Inbox, started: impl FnOnc
         Ok(early) => early,
         Err(signal) => return Attempt::Cut(signal),
     };
-    let host = Host::new().signal_mask(inbox.mask_before()).pass_descriptors();
+    let host = Host::new().signal_mask(inbox.mask_before());
+    // What is open already is open to whoever gets it, whatever its sandbox says.
+    let host = if args.untrusted { host } else { host.pass_descriptors() };
     let session = match Session::start(args, &host, command, inbox) {
         Ok(session) => session,
         Err(error) => return Attempt::Refused(error.into()),

@@ -27,10 +27,14 @@ pub enum Feature {
     Subreaper,
     /// PID namespaces.
     PidNamespace,
+    /// Landlock, Linux 5.13.
+    Landlock,
+    /// Filters of system calls.
+    Seccomp,
 }
 
 impl Feature {
-    const ALL: [(Feature, &'static str); 10] = [
+    const ALL: [(Feature, &'static str); 12] = [
         (Feature::Clone3, "clone3"),
         (Feature::Vfork, "vfork"),
         (Feature::Pidfd, "pidfd"),
@@ -41,6 +45,8 @@ impl Feature {
         (Feature::Guard, "guard"),
         (Feature::Subreaper, "subreaper"),
         (Feature::PidNamespace, "pid_namespace"),
+        (Feature::Landlock, "landlock"),
+        (Feature::Seccomp, "seccomp"),
     ];
 }
 

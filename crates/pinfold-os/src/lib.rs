@@ -14,6 +14,7 @@
     )
 )]
 
+pub mod capability;
 pub mod deny;
 pub mod descriptor;
 pub mod exit;
@@ -25,6 +26,7 @@ pub mod memory;
 pub mod order;
 pub mod pipe;
 pub mod poll;
+pub mod sandbox;
 pub mod signal;
 pub mod sink;
 pub mod spawn;

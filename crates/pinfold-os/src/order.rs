@@ -4,6 +4,7 @@
 //! a process that followed every line of it or names the line that failed.
 
 use crate::descriptor::Borrowed;
+use crate::sandbox::Sandbox;
 use crate::signal::{Signal, SignalSet};
 use std::borrow::Cow;
 use std::ffi::CString;
@@ -117,6 +118,8 @@ pub struct Order<'a> {
     pub identity: Identity,
     /// `PR_SET_NO_NEW_PRIVS`.
     pub no_new_privs: bool,
+    /// What it is shut off from.
+    pub sandbox: Sandbox<'a>,
     /// Capability sets; `None` leaves them to the kernel's rules.
     pub capabilities: Option<Capabilities>,
     /// Resource limits, set before the user is switched.
@@ -157,6 +160,7 @@ impl<'a> Order<'a> {
             grouping: Grouping::Inherit,
             identity: Identity::default(),
             no_new_privs: false,
+            sandbox: Sandbox::default(),
             capabilities: None,
             limits: Vec::new(),
             nice: None,
@@ -220,6 +224,12 @@ steps! {
     Limits = "set a resource limit",
     /// Writing `oom_score_adj`.
     OomScore = "set its oom_score_adj",
+    /// The user namespace that a sandbox takes, and who is in it.
+    SandboxUser = "enter a user namespace",
+    /// A network namespace.
+    Network = "enter an empty network namespace",
+    /// A mount namespace with a `/tmp` of its own.
+    PrivateTmp = "mount a private /tmp",
     /// Capability sets.
     Capabilities = "set its capabilities",
     /// `setgroups(2)`.
@@ -242,6 +252,10 @@ steps! {
     UserNamespace = "map its user in a user namespace",
     /// Mounting a `/proc` of its PID namespace.
     Proc = "mount its own /proc",
+    /// `landlock_restrict_self(2)`.
+    Landlock = "restrict itself to its paths",
+    /// `seccomp(2)`.
+    Seccomp = "filter its system calls",
     /// `execve(2)`.
     Exec = "execute",
 }

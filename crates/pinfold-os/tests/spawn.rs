@@ -1,12 +1,15 @@
 //! One order through every route: what the child sees must not depend on how it was made.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stderr, reason = "a test says why it was skipped")]
 
 use pinfold_os::handle::{Pid, Process};
 use pinfold_os::limits::Resource;
+use pinfold_os::linux::{landlock, seccomp};
 use pinfold_os::order::{
     Capabilities, Directory, Grouping, Identity, Limit, Mapping, Order, SpawnError, Step,
 };
+use pinfold_os::sandbox::{Inside, Landlock, Sandbox};
 use pinfold_os::signal::{Signal, SignalSet};
 use pinfold_os::spawn::{Route, chosen, spawn, spawn_by};
 use pinfold_os::wait::ExitStatus;
@@ -336,4 +339,154 @@ fn a_status_that_someone_else_took_is_still_told_or_told_lost() {
     let mut child = spawn(&order).unwrap();
     while rustix::process::wait(rustix::process::WaitOptions::empty()).is_err() {}
     assert!(matches!(child.reap().unwrap().status, ExitStatus::Code(7) | ExitStatus::Lost));
+}
+
+/// Says that a test cannot go on for want of what this kernel does not have.
+fn has(it: bool, what: &str) -> bool {
+    if !it {
+        eprintln!("skipped: this host has no {what}");
+    }
+    it
+}
+
+/// Whether namespaces are to be made inside of a user namespace: without privileges they have to be, with them both ways
+/// are open. A container may bar both, as util-linux's tool is asked.
+fn namespaces() -> Vec<bool> {
+    let unshare = |flags: &str| {
+        let mut command = std::process::Command::new("unshare");
+        command.args([flags, "true"]).stderr(std::process::Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    let ways = [(false, "-mn", "privilege to make namespaces"), (true, "-Umn", "user namespaces")];
+    ways.into_iter().filter(|(_, flags, what)| has(unshare(flags), what)).map(|(inside, ..)| inside).collect()
+}
+
+#[test]
+fn an_empty_network_has_a_loopback_device_and_nothing_else() {
+    for user_namespace in namespaces() {
+        let mut order = shell(
+            "sed 1,2d /proc/net/dev | cut -d: -f1; cut -c 1-60 /proc/net/fib_trie | grep -c '127.0.0.1'",
+        );
+        order.sandbox = Sandbox { no_network: true, user_namespace, ..Sandbox::default() };
+        let text = everywhere(&order);
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        assert_eq!(lines.first(), Some(&"lo"), "{text}");
+        assert!(lines.len() == 2 && lines[1] != "0", "the loopback device is up: {text}");
+    }
+}
+
+#[test]
+fn a_private_tmp_is_empty_and_goes_with_its_process() {
+    let outside = tempfile::Builder::new().prefix("outside").tempdir_in("/tmp").unwrap();
+    for user_namespace in namespaces() {
+        let script = "ls -A /tmp; echo here > /tmp/inside-of-pinfold; ls -A /tmp; stat -c %a /tmp";
+        let mut order = shell(script);
+        order.sandbox = Sandbox { private_tmp: true, user_namespace, ..Sandbox::default() };
+        assert_eq!(everywhere(&order), "inside-of-pinfold\n1777\n");
+        assert!(outside.path().exists() && !std::path::Path::new("/tmp/inside-of-pinfold").exists());
+        order.directory = Some(Directory::Path(c(outside.path().to_str().unwrap())));
+        nowhere(&order, Step::Directory, libc::ENOENT);
+    }
+}
+
+#[test]
+fn in_a_user_namespace_it_is_who_it_was_and_nobody_else() {
+    if !namespaces().contains(&true) {
+        return;
+    }
+    let mut order = shell("id -u; id -g; cat /proc/self/setgroups");
+    order.sandbox = Sandbox { user_namespace: true, ..Sandbox::default() };
+    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+    assert_eq!(everywhere(&order), format!("{uid}\n{gid}\ndeny\n"));
+    order.identity.uid = Some(uid.as_raw() + 1);
+    nowhere(&order, Step::Uid, libc::EINVAL);
+}
+
+#[test]
+fn landlock_leaves_what_its_rules_name() {
+    if !has(landlock::version().is_ok_and(|version| version >= landlock::FILES), "Landlock of Linux 6.2") {
+        return;
+    }
+    let dir = tempfile::Builder::new().tempdir_in("/var/tmp").unwrap();
+    let path = dir.path().to_str().unwrap();
+    let open = |path: &str| {
+        let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC;
+        rustix::fs::open(path, flags, rustix::fs::Mode::empty()).unwrap()
+    };
+    std::fs::create_dir(dir.path().join("free")).unwrap();
+    std::fs::write(dir.path().join("kept"), "kept").unwrap();
+    let (system, free) = (open("/"), open(&format!("{path}/free")));
+    let script = format!(
+        "echo x > {path}/free/new && echo wrote; echo x 2>&1 > {path}/new; true >> {path}/kept; cat {path}/kept"
+    );
+    let inside = [Inside { path: c("/tmp"), rights: landlock::rights(true) }];
+    let ways = namespaces();
+    for private_tmp in [false, true] {
+        if private_tmp && ways.is_empty() {
+            continue;
+        }
+        for route in routes() {
+            // The descriptor lies just where the child is to have another one.
+            let rules = [
+                landlock::Rule { place: system.as_fd(), write: false },
+                landlock::Rule { place: free.as_fd(), write: true },
+            ];
+            let ruleset = landlock::ruleset(Some(&rules), false).unwrap();
+            let mut order = shell(&format!("{{ {script}; echo t > /tmp/pinfold-t; }} 2>&1"));
+            order.no_new_privs = true;
+            order.descriptors = vec![Mapping { source: system.as_fd(), target: ruleset.as_raw_fd() }];
+            order.sandbox = Sandbox {
+                private_tmp,
+                user_namespace: private_tmp && !ways.contains(&false),
+                landlock: Some(Landlock { ruleset: ruleset.as_fd(), inside: &inside[..private_tmp.into()] }),
+                ..Sandbox::default()
+            };
+            let (text, status) = capture(route, order).unwrap();
+            assert_eq!(status == ExitStatus::Code(0), private_tmp, "{route:?}: {text}");
+            assert!(text.starts_with("wrote\n") && text.contains("kept"), "{route:?}: {text}");
+            let denied = text.matches("ermission denied").count();
+            assert_eq!(denied, if private_tmp { 2 } else { 3 }, "{route:?}: {text}");
+        }
+    }
+    // The program itself is a file, too.
+    let rules = [landlock::Rule { place: free.as_fd(), write: true }];
+    let ruleset = landlock::ruleset(Some(&rules), false).unwrap();
+    let landlock = Some(Landlock { ruleset: ruleset.as_fd(), inside: &[] });
+    let order = Order { no_new_privs: true, ..shell("true") };
+    let order = Order { sandbox: Sandbox { landlock, ..Sandbox::default() }, ..order };
+    nowhere(&order, Step::Exec, libc::EACCES);
+}
+
+#[test]
+fn a_filter_is_on_from_the_execution() {
+    if !has(seccomp::available(), "seccomp filters") {
+        return;
+    }
+    let filter = seccomp::filter(seccomp::List::Deny, &["mkdir", "mkdirat", "clone3"]).unwrap();
+    let mut order = shell("mkdir /tmp/x 2>&1; true | grep Seccomp: /proc/self/status");
+    order.no_new_privs = true;
+    order.sandbox.filter = Some(&filter);
+    let text = everywhere(&order);
+    assert!(text.contains("Operation not permitted") && text.ends_with("Seccomp:\t2\n"), "{text}");
+    // What the child still has to do is in every list, so that a failure is told.
+    let nothing = seccomp::filter(seccomp::List::Allow, &[]).unwrap();
+    order.sandbox.filter = Some(&nothing);
+    nowhere(&Order { program: c("/nonexistent"), ..order.clone() }, Step::Exec, libc::ENOENT);
+    for route in routes() {
+        let (_, status) = capture(route, order.clone()).unwrap();
+        assert_ne!(status, ExitStatus::Code(0), "a shell needs more than that");
+    }
+}
+
+#[test]
+fn who_is_not_privileged_cannot_be_restricted_without_giving_up_privileges() {
+    if !has(seccomp::available(), "seccomp filters") {
+        return;
+    }
+    if rustix::process::geteuid().is_root() {
+        return;
+    }
+    let filter = seccomp::filter(seccomp::List::Deny, &["ptrace"]).unwrap();
+    let sandbox = Sandbox { filter: Some(&filter), ..Sandbox::default() };
+    nowhere(&Order { sandbox, ..shell("true") }, Step::Seccomp, libc::EACCES);
 }

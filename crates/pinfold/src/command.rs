@@ -2,6 +2,7 @@
 
 use crate::capture::{Keep, Limit};
 use crate::outcome::Guarantee;
+use crate::sandbox::Sandbox;
 use crate::settings::{
     Containment, IoPriority, Isolation, Retry, Rlimit, Stdin, Stdio, StopRule, StrayRule, Stream,
 };
@@ -91,6 +92,7 @@ pub(crate) struct ProcessSettings {
     pub(crate) oom_score_adj: Option<i32>,
     pub(crate) rlimits: Vec<Rlimit>,
     pub(crate) no_new_privs: bool,
+    pub(crate) sandbox: Sandbox,
     pub(crate) kill_on_parent_death: bool,
     pub(crate) no_window: bool,
 }
@@ -446,6 +448,20 @@ impl Command {
     /// Bars it from gaining privileges by what it executes (`PR_SET_NO_NEW_PRIVS`). Linux.
     pub fn no_new_privs(mut self) -> Command {
         self.process.no_new_privs = true;
+        self
+    }
+
+    /// Shuts it off from what the sandbox says, together with all that it starts. Linux.
+    ///
+    /// ```no_run
+    /// use pinfold::{Command, Sandbox};
+    ///
+    /// let said = Command::new("python3").arg("-c").arg("print(6 * 7)").sandbox(Sandbox::untrusted()).run()?;
+    /// assert_eq!(said, "42");
+    /// # pinfold::Result::Ok(())
+    /// ```
+    pub fn sandbox(mut self, sandbox: Sandbox) -> Command {
+        self.process.sandbox = sandbox;
         self
     }
 

@@ -36,6 +36,7 @@ mod output;
 mod plan;
 mod runner;
 mod running;
+mod sandbox;
 mod settings;
 mod stop;
 mod verbs;
@@ -63,6 +64,7 @@ pub use plan::Plan;
 pub use runner::RunnerJson;
 pub use runner::{Host, Runner};
 pub use running::{Interest, Progress, Running};
+pub use sandbox::{Access, AllowedPath, Sandbox};
 pub use settings::{
     Containment, IoPriority, Isolation, Retry, RetryOn, Rlimit, Stdin, Stdio, StopRule, StrayRule, Stream,
 };
@@ -72,3 +74,8 @@ pub use text::{Encoding, LineRule};
 #[cfg(all(doctest, feature = "tokio", unix))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The example of the page on the sandbox.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/sandbox.md")]
+struct SandboxPage;

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 pub use explain::{ExecFailure, Loader, Machine, explain_exec_failure};
 pub use hint::Hint;
+pub(crate) use hint::closest;
 use pinfold_os::files;
 
 /// What is searched when `PATH` is not set.

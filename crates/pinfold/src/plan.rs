@@ -4,6 +4,7 @@ mod contradictions;
 mod describe;
 mod environment;
 mod launch;
+mod sandbox;
 
 use crate::command::Command;
 use crate::containment;
@@ -42,6 +43,7 @@ pub struct Plan<'a> {
     limits: Vec<Limit>,
     affinity: Option<Vec<u64>>,
     io_priority: Option<u32>,
+    sandbox: sandbox::Resolved,
     mechanism: Mechanism,
     missed: Option<String>,
     required: Option<Guarantee>,
@@ -103,17 +105,19 @@ impl<'a> Plan<'a> {
                 None => refused(ErrorKind::Unsupported),
             }
         })?;
+        let sandbox = sandbox::resolve(command, &path, &user.identity)?;
         Ok(Plan {
             command,
             env: environment.variables,
             path,
             looked_at: look,
             argv,
-            directory: cwd.transpose()?,
+            directory: cwd.transpose()?.or_else(|| sandbox.directory.clone()),
             identity: user.identity,
             limits: contradictions::limits(command)?,
             affinity: command.process.affinity.as_deref().map(cpu_mask),
             io_priority: command.process.io_priority.and_then(|priority| priority.number()),
+            sandbox,
             mechanism: choice.mechanism,
             missed: choice.missed,
             required: containment.require,

@@ -2,6 +2,7 @@
 //! it says, and that nothing is ever left.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stderr, reason = "a test says why it was skipped")]
 
 mod container;
 mod ending;
@@ -9,6 +10,7 @@ mod jobs;
 mod output;
 mod record;
 mod refusals;
+mod sandbox;
 mod signals;
 mod terminal;
 mod transparent;

@@ -63,6 +63,8 @@ fn what_it_needs_and_what_is_not_there() {
     refused(&["--env-file", "/no/such", "true"], 125, &["--env-file /no/such", "NAME=VALUE"]);
     refused(&["--json=77", "true"], 125, &["--json=77", "77>record.json"]);
     refused(&["--user", "no-such-user", "true"], 125, &["true", "no-such-user"]);
+    refused(&["--capabilities=net_amdin", "true"], 125, &["true", "did you mean 'net_admin'"]);
+    refused(&["--cap-drop=all", "true"], 125, &["--cap-drop", "--capabilities"]);
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod matrix;
 mod outcome;
 mod owner;
 mod routes;
+mod sandbox;
 mod sharing;
 mod streams;
 mod text;

@@ -200,3 +200,27 @@ fn without_cgroups_the_process_is_the_same_but_for_its_group() {
         assert_eq!(without.replace("\"group\":\"self\"", "\"group\":\"parent\""), with);
     }
 }
+
+#[test]
+fn a_sandboxed_command_makes_the_same_process() {
+    let part = Part::new(|_| {
+        let script = "grep -E '^(Cap|NoNewPrivs|Seccomp:)' /proc/self/status; sed 1,2d /proc/net/dev | cut -d: -f1; \
+                      ls -A /tmp; id -u; ls /root; ls -l /proc/self/fd | wc -l; cat /proc/self/uid_map | tr -s ' '";
+        let said = sh(script).cwd("/").sandbox(pinfold::Sandbox::untrusted()).output().unwrap();
+        eprintln!("{}{}{}", said.outcome, said.stdout, said.stderr);
+        let mut nothing = pinfold::Sandbox::new();
+        nothing.paths = Some(Vec::new());
+        eprintln!("{}", sh("true").sandbox(nothing).run().unwrap_err());
+    });
+    let needs = "Landlock of Linux 6.12";
+    let has = pinfold_os::linux::landlock::version().is_ok_and(|version| version >= 6);
+    let mut unshare = std::process::Command::new("unshare");
+    let unshare = unshare.args([if is_root() { "-mn" } else { "-Umn" }, "true"]).status();
+    if !has || !unshare.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: needs namespaces and {needs}");
+        return;
+    }
+    let said = everywhere(part, "");
+    assert!(said.contains("NoNewPrivs:\t1\nSeccomp:\t2\n"), "{said}");
+    assert!(said.contains("lo\n") && said.contains("cannot be executed"), "{said}");
+}

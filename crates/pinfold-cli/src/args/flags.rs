@@ -1,6 +1,6 @@
 //! The one definition of each option of `pinfold run`.
 
-use super::values::{self, GUARANTEES, ISOLATIONS, Read};
+use super::values::{self, GUARANTEES, ISOLATIONS, Read, SANDBOXES};
 use super::{EnvChange, RunArgs};
 use pinfold::Stdio;
 use std::ffi::OsStr;
@@ -44,6 +44,7 @@ pub(crate) enum Heading {
     User,
     Process,
     Containment,
+    Sandbox,
     Reporting,
 }
 
@@ -56,6 +57,7 @@ impl Heading {
             Heading::User => "User and privileges",
             Heading::Process => "Process",
             Heading::Containment => "Containment",
+            Heading::Sandbox => "Sandbox (Linux; see docs/sandbox.md)",
             Heading::Reporting => "What pinfold tells",
         }
     }
@@ -100,7 +102,7 @@ fn names<T>(choices: values::Choices<T>) -> Vec<&'static str> {
     choices.iter().map(|(name, _)| *name).collect()
 }
 
-use Heading::{Containment, Environment, Process, Reporting, Streams, Time, User};
+use Heading::{Containment, Environment, Process, Reporting, Sandbox, Streams, Time, User};
 use Value::{Needed, None as Nothing, Optional};
 
 /// Every option, in the order of the help.
@@ -271,6 +273,51 @@ pub(crate) const FLAGS: &[Flag] = &[
     .choices(|| names(GUARANTEES))
     .more("best-effort: descendants that try can get away. while-owner-lives: none gets away unless pinfold itself is \
            killed. guarded, kernel: not even then."),
+    //
+    flag("sandbox", Needed("NAME"), Sandbox, "Shut it off as a program that nobody vouches for [default: none]", |run, value| {
+        put(&mut run.untrusted, values::choice(values::text(value)?, SANDBOXES))
+    })
+    .choices(|| names(SANDBOXES))
+    .more("No network, no sockets, no capabilities, no signals to others, /tmp of its own to write to, /usr, /etc, /proc \
+           and the like to read and to execute, and a list of system calls denied. The options below add to it. What \
+           this host cannot enforce is an error. It is given no descriptor above 2. With any of these options it gains no \
+           privileges by what it executes."),
+    flag("no-network", Nothing, Sandbox, "No network but a loopback device of its own", |run, _| {
+        put(&mut run.sandbox.no_network, Ok(true))
+    })
+    .elsewhere(&["unshare-net", "private-network", "net"]),
+    flag("private-tmp", Nothing, Sandbox, "An empty /tmp of its own", |run, _| {
+        put(&mut run.sandbox.private_tmp, Ok(true))
+    }),
+    flag("allow-path", Needed("PATH[:ro|rw]"), Sandbox, "Let it open files here, and only where allowed [default: ro]", |run, value| {
+        let (path, write) = values::allowed_path(value)?;
+        let sandbox = std::mem::take(&mut run.sandbox);
+        run.sandbox = if write { sandbox.read_write(path) } else { sandbox.read_only(path) };
+        Ok(())
+    })
+    .elsewhere(&["ro-bind", "bind", "whitelist", "read-only", "read-write"])
+    .more("May be repeated. A file, or a directory and all below it; a relative one begins where the program starts. ro: \
+           read, list and execute. rw: everything. Its loader and libraries need to be allowed too (/usr, /lib, ...)."),
+    flag("no-outside-signals", Nothing, Sandbox, "Its signals reach nobody outside", |run, _| {
+        put(&mut run.sandbox.no_outside_signals, Ok(true))
+    }),
+    flag("capabilities", Needed("LIST"), Sandbox, "The capabilities that it has and can ever have, or none", |run, value| {
+        put(&mut run.sandbox.capabilities, some(value, values::names_or_none))
+    })
+    .elsewhere(&["cap-drop", "cap-add", "caps", "bounding-set"])
+    .more("As in net_bind_service,chown."),
+    flag("deny-syscalls", Needed("LIST"), Sandbox, "System calls that fail with EPERM", |run, value| {
+        run.sandbox.deny_syscalls.extend(values::text(value).and_then(values::names_or_none)?);
+        Ok(())
+    })
+    .elsewhere(&["seccomp", "system-call-filter"])
+    .more("As in ptrace,mount. May be repeated."),
+    flag("allow-syscalls", Needed("LIST"), Sandbox, "The only system calls that do not fail with EPERM", |run, value| {
+        let names = values::text(value).and_then(values::names_or_none)?;
+        run.sandbox.allow_syscalls.get_or_insert_default().extend(names);
+        Ok(())
+    })
+    .more("May be repeated. execve, exit_group and write are always among them."),
     //
     flag("json", Optional("FD"), Reporting, "Write a JSON record of the outcome [default: to 2]", |run, value| {
         let none = value.is_empty();

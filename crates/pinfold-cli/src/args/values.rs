@@ -7,6 +7,7 @@ use pinfold::{
     Guarantee, IoPriority, Isolation, Overflow, Resource, Rlimit, Signal, Stdin, Stdio, StrayRule,
 };
 use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A value, or what is wrong with its text.
@@ -222,6 +223,35 @@ pub(crate) const GUARANTEES: Choices<Guarantee> = &[
     ("kernel", Guarantee::Kernel),
 ];
 
+/// Sandboxes that have a name: whether it is the one for what nobody vouches for.
+pub(crate) const SANDBOXES: Choices<bool> = &[("untrusted", true), ("none", false)];
+
+/// `PATH`, `PATH:ro` or `PATH:rw`.
+pub(crate) fn allowed_path(value: &OsStr) -> Read<(PathBuf, bool)> {
+    let bytes = value.as_encoded_bytes();
+    let (length, write) = match bytes {
+        [path @ .., b':', b'r', b'w'] => (path.len(), true),
+        [path @ .., b':', b'r', b'o'] => (path.len(), false),
+        _ => (bytes.len(), false),
+    };
+    match slice(value, 0, length).filter(|path| !path.is_empty()) {
+        Some(path) => Ok((path.into(), write)),
+        None => Err("wants a path, and :ro or :rw after it".to_owned()),
+    }
+}
+
+/// `A,B`; `none` is no name.
+pub(crate) fn names_or_none(text: &str) -> Read<Vec<String>> {
+    if text == "none" {
+        return Ok(Vec::new());
+    }
+    let names: Vec<String> = text.split(',').map(str::to_owned).collect();
+    if names.iter().any(String::is_empty) {
+        return Err(format!("'{text}' holds an empty name; use A,B or none"));
+    }
+    Ok(names)
+}
+
 /// The choice of this name.
 pub(crate) fn choice<T: Copy>(text: &str, choices: Choices<T>) -> Read<T> {
     let found = choices.iter().find(|(name, _)| *name == text);
@@ -260,6 +290,22 @@ pub(crate) fn slice(value: &OsStr, start: usize, end: usize) -> Option<OsString>
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
+
+    #[test]
+    fn an_allowed_path_ends_in_what_may_be_done_there() {
+        for (text, path, write) in [
+            ("/a", "/a", false),
+            ("a:ro", "a", false),
+            ("/a:rw", "/a", true),
+            ("a:rx", "a:rx", false),
+            ("a:rw:ro", "a:rw", false),
+        ] {
+            assert_eq!(allowed_path(text.as_ref()), Ok((path.into(), write)), "{text}");
+        }
+        assert!(allowed_path(":rw".as_ref()).is_err() && allowed_path("".as_ref()).is_err());
+        assert_eq!(names_or_none("none"), Ok(Vec::new()));
+        assert!(names_or_none("a,").is_err());
+    }
 
     #[test]
     fn durations_are_read_in_every_unit() {

@@ -1,7 +1,7 @@
 //! From the arguments to the command that the engine runs.
 
 use crate::args::{EnvChange, Misuse, RunArgs};
-use pinfold::{Command, Keep, Limit, Overflow, Retry, Stdin, Stdio, Stream};
+use pinfold::{Command, Keep, Limit, Overflow, Retry, Sandbox, Stdin, Stdio, Stream};
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
@@ -157,6 +157,7 @@ fn process(args: &RunArgs, mut command: Command) -> Command {
     if args.no_new_privs {
         command = command.no_new_privs();
     }
+    command = command.sandbox(sandbox(args));
     if args.setsid {
         command = command.setsid();
     }
@@ -179,6 +180,20 @@ fn process(args: &RunArgs, mut command: Command) -> Command {
         command = command.oom_score_adj(score);
     }
     command
+}
+
+/// What is asked for, on top of the preset.
+fn sandbox(args: &RunArgs) -> Sandbox {
+    let asked = args.sandbox.clone();
+    if !args.untrusted {
+        return asked;
+    }
+    let mut sandbox = Sandbox::untrusted();
+    sandbox.paths.get_or_insert_default().extend(asked.paths.unwrap_or_default());
+    sandbox.capabilities = asked.capabilities.or(sandbox.capabilities);
+    sandbox.allow_syscalls = asked.allow_syscalls;
+    sandbox.deny_syscalls.extend(asked.deny_syscalls);
+    sandbox
 }
 
 #[cfg(test)]
@@ -231,12 +246,30 @@ mod tests {
             "--oom-score-adj=1",
             "--isolation=cgroup",
             "--require=kernel",
+            "--sandbox=untrusted",
+            "--no-network",
+            "--private-tmp",
+            "--allow-path=/",
+            "--no-outside-signals",
+            "--capabilities=none",
+            "--deny-syscalls=ptrace",
+            "--allow-syscalls=read",
         ] {
             assert_ne!(build(&args(&format!("run {option} x"))).unwrap(), plain, "{option}");
         }
         for option in ["-q", "-v", "--explain", "--json", "--retry-pause=1"] {
             assert_eq!(build(&args(&format!("run {option} x"))).unwrap(), plain, "{option}");
         }
+    }
+
+    #[test]
+    fn options_add_to_a_preset() {
+        let line = "run --allow-path=/srv:rw --capabilities=kill --deny-syscalls=fork --sandbox=untrusted \
+                    --allow-path=/opt x";
+        let mut wanted = Sandbox::untrusted().read_write("/srv").read_only("/opt").capabilities(["kill"]);
+        wanted.deny_syscalls.push("fork".to_owned());
+        assert_eq!(sandbox(&args(line)), wanted);
+        assert_eq!(sandbox(&args("run --sandbox=untrusted --sandbox=none x")), Sandbox::new());
     }
 
     #[test]

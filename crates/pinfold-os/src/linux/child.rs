@@ -4,8 +4,10 @@
 //! system call on data that the parent laid out; the first that fails is reported and the child ends.
 
 mod keeper;
+mod sandbox;
 
 pub(super) use keeper::{Keep, PID_DIGITS};
+pub(super) use sandbox::Sandbox;
 
 use super::clone::{self, Cloned, Stack};
 use super::sys::call;
@@ -36,6 +38,7 @@ pub(super) struct Script {
     pub(super) gid: Option<u32>,
     pub(super) uid: Option<u32>,
     pub(super) no_new_privs: bool,
+    pub(super) sandbox: Sandbox,
     pub(super) capabilities: Option<Capabilities>,
     pub(super) limits: *const crate::order::Limit,
     pub(super) limit_count: usize,
@@ -213,6 +216,7 @@ pub(super) unsafe fn prepare(script: *mut Script) -> Done {
             let pair = [limit.soft, limit.hard];
             call!(libc::SYS_prlimit64, 0, limit.resource, pair.as_ptr(), 0).map_err(at(Step::Limits))?;
         }
+        sandbox::enter_namespaces(&s.sandbox)?;
         become_user(s)?;
         if !s.directory.is_null() {
             call!(libc::SYS_chdir, s.directory).map_err(at(Step::Directory))?;
@@ -227,6 +231,7 @@ pub(super) unsafe fn prepare(script: *mut Script) -> Done {
                 return Err((Step::ParentDeath, libc::ESRCH));
             }
         }
+        sandbox::restrict(&s.sandbox)?;
         let mask = s.mask;
         call!(libc::SYS_rt_sigprocmask, libc::SIG_SETMASK, &raw const mask, 0, size_of::<u64>())
             .map_err(at(Step::Mask))?;
@@ -247,6 +252,7 @@ pub(super) unsafe fn execute(s: &Script) -> Done {
                 .map(drop)
                 .or_else(|errno| if errno == libc::ENOSYS { Ok(()) } else { Err((Step::Exec, errno)) });
         }
+        sandbox::load_filter(&s.sandbox)?;
         call!(libc::SYS_execve, s.program, s.argv, s.env).map(drop).map_err(at(Step::Exec))
     }
 }

@@ -7,8 +7,10 @@ pub mod guard;
 mod image;
 pub(crate) mod inbox;
 pub mod keeper;
+pub mod landlock;
 pub(crate) mod reap;
 mod reports;
+pub mod seccomp;
 pub(crate) mod spawn;
 pub(crate) mod sys;
 

@@ -6,12 +6,13 @@ use super::sys::call;
 use crate::deny::{Feature, denied};
 use crate::handle::{Pid, Process};
 use crate::order::{Directory, Env, Order, SpawnError, Step};
+use crate::sandbox;
 use crate::spawn::Route;
 use std::convert::Infallible;
 use std::ffi::{CStr, CString, c_char};
 use std::io::Read;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::ptr;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -44,7 +45,7 @@ fn make(
 ) -> Result<(Cloned, Report), SpawnError> {
     let mut route = forced.unwrap_or_else(chosen);
     loop {
-        let mut layout = Layout::new(order);
+        let mut layout = Layout::new(order)?;
         let keep = keep.as_deref_mut().map(KeepLayout::script);
         let outcome = if order.detach || keep.is_some() {
             start::<STACK_FOR_TWO>(order, &mut layout, route, keep)
@@ -163,7 +164,11 @@ pub(super) fn discard(child: Cloned) {
 }
 
 pub(crate) fn exec(order: &Order<'_>) -> Result<Infallible, SpawnError> {
-    let mut layout = Layout::new(order);
+    let mut layout = Layout::new(order)?;
+    // The kernel refuses it, after other steps were taken.
+    if order.sandbox.user_namespace && !is_single() {
+        return Err(SpawnError::new(Step::SandboxUser, libc::EINVAL));
+    }
     try_out(order, &mut layout)?;
     let mut script = layout.script(order, Route::Fork, -1);
     if order.mask.is_none() {
@@ -211,12 +216,25 @@ fn try_out(order: &Order<'_>, layout: &mut Layout) -> Result<(), SpawnError> {
 fn report_pipe(free: i32) -> Result<(OwnedFd, OwnedFd), SpawnError> {
     let failed = |errno: rustix::io::Errno| SpawnError::new(Step::Clone, errno.raw_os_error());
     let (read, write) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(failed)?;
-    let write = if write.as_raw_fd() < free {
-        rustix::io::fcntl_dupfd_cloexec(&write, free).map_err(failed)?
-    } else {
-        write
-    };
+    let write = if write.as_raw_fd() < free { above(&write, free)? } else { write };
     Ok((read, write))
+}
+
+/// The same under a number of at least `free`.
+fn above(descriptor: &impl AsFd, free: i32) -> Result<OwnedFd, SpawnError> {
+    let failed = |errno: rustix::io::Errno| SpawnError::new(Step::Clone, errno.raw_os_error());
+    rustix::io::fcntl_dupfd_cloexec(descriptor, free).map_err(failed)
+}
+
+/// Our own user and group, each under its own number (`user_namespaces(7)`).
+fn own_maps() -> [CString; 2] {
+    let map = |id: u32| CString::new(format!("{id} {id} 1")).unwrap_or_default();
+    [map(rustix::process::geteuid().as_raw()), map(rustix::process::getegid().as_raw())]
+}
+
+/// Whether this process has one thread only, as far as can be told.
+fn is_single() -> bool {
+    std::fs::read_dir("/proc/self/task").is_ok_and(|tasks| tasks.count() == 1)
 }
 
 /// The last report that came before every copy of the writing end was closed.
@@ -247,11 +265,17 @@ struct Layout {
     descriptors: Vec<(i32, i32)>,
     /// Above every target, and above the standard three.
     free_descriptor: i32,
+    /// What is written to `uid_map` and `gid_map`.
+    maps: Option<[CString; 2]>,
+    /// The order's ruleset under a number that no descriptor is placed at.
+    ruleset: Option<OwnedFd>,
+    /// What is added to it.
+    inside: Vec<(*const c_char, u64)>,
     parent_pid: u32,
 }
 
 impl Layout {
-    fn new(order: &Order<'_>) -> Layout {
+    fn new(order: &Order<'_>) -> Result<Layout, SpawnError> {
         let terminated = |strings: &[CString]| {
             let mut pointers = Vec::with_capacity(strings.len() + 1);
             pointers.extend(strings.iter().map(|string| string.as_ptr()));
@@ -259,15 +283,39 @@ impl Layout {
             pointers
         };
         let targets = order.descriptors.iter().map(|map| map.target);
-        Layout {
+        let free_descriptor = targets.max().map_or(3, |last| last + 1).max(3);
+        let inside = order.sandbox.landlock.map_or(&[][..], |landlock| landlock.inside);
+        Ok(Layout {
             argv: terminated(&order.argv),
             env: match &order.env {
                 Env::Ours => None,
                 Env::Exactly(variables) => Some(terminated(variables)),
             },
             descriptors: order.descriptors.iter().map(|map| (map.source.as_raw_fd(), map.target)).collect(),
-            free_descriptor: targets.max().map_or(3, |last| last + 1).max(3),
+            free_descriptor,
+            maps: order.sandbox.user_namespace.then(own_maps),
+            ruleset: order.sandbox.landlock.map(|it| above(&it.ruleset, free_descriptor)).transpose()?,
+            inside: inside.iter().map(|it| (it.path.as_ptr(), it.rights)).collect(),
             parent_pid: std::process::id(),
+        })
+    }
+
+    fn sandbox(&self, order: &sandbox::Sandbox<'_>) -> child::Sandbox {
+        let filter = order.filter.map(|filter| filter.instructions());
+        let map = |at: usize| {
+            let text = self.maps.as_ref().map(|maps| &maps[at]);
+            text.map_or((ptr::null(), 0), |text| (text.as_ptr(), text.as_bytes().len()))
+        };
+        child::Sandbox {
+            no_network: order.no_network,
+            private_tmp: order.private_tmp,
+            maps: [map(0), map(1)],
+            ruleset: self.ruleset.as_ref().map_or(-1, |fd| fd.as_raw_fd()),
+            inside: self.inside.as_ptr(),
+            inside_count: self.inside.len(),
+            filter: filter.map_or(ptr::null(), |filter| filter.as_ptr()),
+            // A filter is never as long as that (see its tests).
+            filter_length: filter.map_or(0, |filter| u16::try_from(filter.len()).unwrap_or(u16::MAX)),
         }
     }
 
@@ -294,6 +342,7 @@ impl Layout {
             gid: order.identity.gid,
             uid: order.identity.uid,
             no_new_privs: order.no_new_privs,
+            sandbox: self.sandbox(&order.sandbox),
             capabilities: order.capabilities,
             limits: order.limits.as_ptr(),
             limit_count: order.limits.len(),

@@ -119,6 +119,13 @@ fn is_slip(a: &[u8], b: &[u8]) -> bool {
     sorted(a) == sorted(b) || single(a) == single(b)
 }
 
+/// Of names, the one that differs least from a wrong one, in a letter or two.
+pub(crate) fn closest<'n>(wrong: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    let allowed = if wrong.len() < 6 { 1 } else { 2 };
+    let near = names.map(|name| (distance(wrong.as_bytes(), name.as_bytes()), name));
+    near.filter(|(distance, _)| *distance <= allowed).min().map(|(_, name)| name)
+}
+
 /// Insertions, deletions, replacements and swaps of neighbours between two names, in bytes (optimal string alignment).
 fn distance(a: &[u8], b: &[u8]) -> usize {
     let mut before: Vec<usize> = Vec::new();

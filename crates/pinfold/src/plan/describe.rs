@@ -1,6 +1,7 @@
 //! A plan in words.
 
 use super::Plan;
+use crate::sandbox::{Access, Sandbox};
 use crate::settings::{Stdin, Stdio, StrayRule};
 use std::fmt;
 use std::time::Duration;
@@ -52,6 +53,9 @@ impl fmt::Display for Plan<'_> {
             line("groups", groups.iter().map(u32::to_string).collect::<Vec<_>>().join(" "))?;
         }
         let process = &command.process;
+        for taken in sandbox(&process.sandbox, self.sandbox.in_user_namespace()) {
+            line("sandbox", taken)?;
+        }
         if let Some(nice) = process.nice {
             line("nice", nice.to_string())?;
         }
@@ -70,6 +74,49 @@ impl fmt::Display for Plan<'_> {
         }
         Ok(())
     }
+}
+
+/// What it is shut off from, a line each.
+fn sandbox(sandbox: &Sandbox, in_user_namespace: bool) -> Vec<String> {
+    let mut lines = Vec::new();
+    if sandbox.is_none() {
+        return lines;
+    }
+    lines.push("gains no privileges by what it executes".to_owned());
+    if sandbox.no_network {
+        lines.push("no network: a namespace with a loopback device".to_owned());
+    }
+    if sandbox.private_tmp {
+        lines.push("an empty /tmp of its own".to_owned());
+    }
+    if in_user_namespace {
+        lines.push("in a user namespace, since namespaces take privileges".to_owned());
+    }
+    if let Some(paths) = &sandbox.paths {
+        for (access, doing) in [(Access::ReadOnly, "reads and executes"), (Access::ReadWrite, "writes")] {
+            let which = paths.iter().filter(|allowed| allowed.access == access);
+            let mut which: Vec<String> = which.map(|allowed| allowed.path.display().to_string()).collect();
+            if sandbox.private_tmp && access == Access::ReadWrite {
+                which.push("its own /tmp".to_owned());
+            }
+            let which = if which.is_empty() { "nothing".to_owned() } else { which.join(" ") };
+            lines.push(format!("{doing} {which}"));
+        }
+    }
+    if sandbox.no_outside_signals {
+        lines.push("its signals reach nobody outside".to_owned());
+    }
+    if let Some(names) = &sandbox.capabilities {
+        let names = if names.is_empty() { "none".to_owned() } else { names.join(" ") };
+        lines.push(format!("capabilities: {names}"));
+    }
+    if let Some(names) = &sandbox.allow_syscalls {
+        lines.push(format!("makes no system call but {} of them", names.len() + 3));
+    }
+    if !sandbox.deny_syscalls.is_empty() {
+        lines.push(format!("denied {} system calls, or parts of them", sandbox.deny_syscalls.len()));
+    }
+    lines
 }
 
 fn stdin(stdin: &Stdin) -> String {

@@ -38,6 +38,8 @@ struct Ends {
     stdin: Option<Owned>,
     outputs: [Option<Owned>; 2],
     stderr_to_stdout: bool,
+    /// What restricts it to its paths.
+    ruleset: Option<Owned>,
 }
 
 impl Ends {
@@ -62,6 +64,7 @@ impl Plan<'_> {
         let mut ends = Ends::default();
         let feed = self.open_stdin(&mut ends)?;
         let channels = self.open_outputs(&mut ends, true)?;
+        ends.ruleset = self.sandbox.ruleset(command, &self.path)?;
         let required = self.required;
         let no_container = |error| ran_out(command, &format!("make its {}", self.mechanism), error);
         let mut container = Container::make(self.mechanism, required).map_err(no_container)?;
@@ -107,6 +110,7 @@ impl Plan<'_> {
         let mut ends = Ends::default();
         self.open_stdin(&mut ends)?;
         self.open_outputs(&mut ends, false)?;
+        ends.ruleset = self.sandbox.ruleset(self.command, &self.path)?;
         let mut order = self.order(&ends);
         order.grouping = Grouping::Session;
         order.detach = true;
@@ -125,6 +129,7 @@ impl Plan<'_> {
             self.open_stdin(&mut ends)?;
         }
         self.open_outputs(&mut ends, false)?;
+        ends.ruleset = self.sandbox.ruleset(self.command, &self.path)?;
         containment::release();
         spawn::exec(&self.order(&ends)).map_err(|error| self.explain(error))
     }
@@ -213,6 +218,7 @@ impl Plan<'_> {
         order.affinity = self.affinity.clone();
         order.io_priority = self.io_priority;
         order.oom_score_adj = process.oom_score_adj;
+        self.sandbox.admit(&process.sandbox, ends.ruleset.as_ref(), &mut order);
         order
     }
 
@@ -230,6 +236,9 @@ impl Plan<'_> {
         {
             return refusal;
         }
+        if let Some(refusal) = super::sandbox::explain(command, error.step, &error.source) {
+            return refusal.because(error.source);
+        }
         let errno = error.source.raw_os_error().unwrap_or(0);
         let kind = kind_of(&error.source);
         let explained = match error.step {
@@ -240,7 +249,14 @@ impl Plan<'_> {
                 let from = command.cwd.as_deref().unwrap_or(Path::new("")).join(&self.path);
                 let why = explain_exec_failure(&from, errno);
                 let kind = if kind == ErrorKind::NotFound { kind } else { ErrorKind::PermissionDenied };
-                command.error(kind, format!("cannot be executed: {why}")).blame_program()
+                let refused = command.error(kind, format!("cannot be executed: {why}")).blame_program();
+                if kind == ErrorKind::PermissionDenied && command.process.sandbox.paths.is_some() {
+                    refused.hint(
+                        "its interpreter or loader has to lie in the paths that its sandbox allows, as well",
+                    )
+                } else {
+                    refused
+                }
             }
             Step::Directory => match &command.cwd {
                 Some(cwd) if kind == ErrorKind::NotFound => no_directory(command, cwd),
@@ -259,6 +275,7 @@ impl Plan<'_> {
                     }
                     (Step::Affinity, ErrorKind::InvalidInput) => failed.hint("none of these CPUs is there for it to run on"),
                     (Step::Uid | Step::Gid | Step::Groups, _) => failed.hint("only root may become another user"),
+                    (Step::Capabilities, _) => failed.hint("only what this process has itself can be given and taken"),
                     (Step::Nice | Step::IoPriority | Step::OomScore, ErrorKind::PermissionDenied) => {
                         failed.hint("only root may ask for more than it has")
                     }
@@ -308,7 +325,7 @@ fn is_too_big(errno: i32) -> bool {
 }
 
 /// The kind of what the system refused.
-fn kind_of(error: &io::Error) -> ErrorKind {
+pub(super) fn kind_of(error: &io::Error) -> ErrorKind {
     match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => ErrorKind::NotFound,
         io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
