@@ -85,7 +85,10 @@ fn reap(program: usize) -> Left {
     const NO_HANG: usize = 1;
     const STOPS: usize = 2;
     const ENDS: usize = 4;
+    const LEAVE_IT: usize = 0x0100_0000;
     const ANY_KIND: usize = 0x4000_0000;
+    const EVERY: usize = 0;
+    const ONE: usize = 1;
     const NO_CHILD: isize = -10;
     const INTERRUPTED: isize = -4;
     const CODE_STOPPED: i32 = 5;
@@ -97,7 +100,7 @@ fn reap(program: usize) -> Left {
         let mut usage = [0i64; 18];
         let options = ENDS | STOPS | NO_HANG | ANY_KIND;
         let (info_at, usage_at) = (info.as_mut_ptr() as usize, usage.as_mut_ptr() as usize);
-        match call(number::WAITID, [0, 0, info_at, options, usage_at]) {
+        match call(number::WAITID, [EVERY, 0, info_at, options | LEAVE_IT, usage_at]) {
             NO_CHILD => return Left::None,
             INTERRUPTED => continue,
             failed if failed < 0 => return left,
@@ -107,7 +110,10 @@ fn reap(program: usize) -> Left {
         if pid == 0 {
             return left;
         }
+        // Told before it is taken: once the program's pid is gone, its end is known.
+        let take = || call(number::WAITID, [ONE, pid as usize, 0, options, 0]);
         if pid as usize != program || code == CODE_CONTINUED {
+            take();
             continue;
         }
         let kind = if code == CODE_STOPPED { STOPPED } else { ENDED };
@@ -123,6 +129,7 @@ fn reap(program: usize) -> Left {
             usage[4],
         ];
         call(number::WRITE, [CONTROL as usize, record.as_ptr() as usize, size_of_val(&record), 0, 0]);
+        take();
     }
 }
 

@@ -53,6 +53,7 @@ impl Process {
     /// # Errors
     /// `ESRCH` if there is none.
     pub fn open(pid: Pid) -> io::Result<Process> {
+        crate::fault::at(crate::fault::Fault::Handle)?;
         Ok(Process { pid, imp: imp::Handle::open(pid)? })
     }
 

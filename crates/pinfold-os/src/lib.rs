@@ -18,6 +18,7 @@ pub mod capability;
 pub mod deny;
 pub mod descriptor;
 pub mod exit;
+pub mod fault;
 pub mod files;
 pub mod handle;
 pub mod inbox;

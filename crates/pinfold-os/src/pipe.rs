@@ -93,6 +93,7 @@ mod imp {
     pub(super) fn pair() -> io::Result<(Owned, Owned)> {
         #[cfg(any(target_os = "linux", target_os = "freebsd"))]
         {
+            crate::fault::at(crate::fault::Fault::Pipe)?;
             Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
         }
         #[cfg(not(any(target_os = "linux", target_os = "freebsd")))]

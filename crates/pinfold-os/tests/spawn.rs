@@ -490,3 +490,17 @@ fn who_is_not_privileged_cannot_be_restricted_without_giving_up_privileges() {
     let sandbox = Sandbox { filter: Some(&filter), ..Sandbox::default() };
     nowhere(&Order { sandbox, ..shell("true") }, Step::Seccomp, libc::EACCES);
 }
+
+#[test]
+fn a_child_that_becomes_somebody_else_leaves_its_parent_dumpable() {
+    use rustix::process::{DumpableBehavior, dumpable_behavior, geteuid};
+    if !geteuid().is_root() {
+        return;
+    }
+    for route in routes() {
+        let mut order = shell("exit 0");
+        order.identity = Identity { uid: Some(65_534), gid: Some(65_534), groups: Some(Vec::new()) };
+        capture(route, order).unwrap();
+        assert_eq!(dumpable_behavior().unwrap(), DumpableBehavior::Dumpable, "{route:?}");
+    }
+}

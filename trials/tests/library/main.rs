@@ -13,6 +13,7 @@ mod control;
 mod detached;
 mod ending;
 mod exhaustion;
+mod faults;
 mod limits;
 mod machine;
 mod matrix;

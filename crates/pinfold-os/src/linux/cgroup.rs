@@ -5,6 +5,7 @@
 
 use crate::deny::{Feature, denied};
 use crate::descriptor::Borrowed;
+use crate::fault::{self, Fault};
 use crate::handle::{Pid, Process};
 use crate::poll::{Direction, Waitable};
 use crate::signal::Signal;
@@ -52,6 +53,7 @@ impl Cgroup {
     /// # Errors
     /// `EEXIST`, `EACCES`, `EROFS`; `EAGAIN` where the hierarchy's own limits on depth or number are reached.
     pub fn create(path: &Path) -> io::Result<Cgroup> {
+        fault::at(Fault::CgroupMake)?;
         rustix::fs::mkdir(path, Mode::from_raw_mode(0o755))?;
         Cgroup::open(path).inspect_err(|_| {
             let _ = rustix::fs::rmdir(path);
@@ -69,6 +71,7 @@ impl Cgroup {
     /// `EMFILE`, if it had been closed.
     pub fn directory(&self) -> io::Result<Borrowed<'_>> {
         opened(&self.directory, || {
+            fault::at(Fault::CgroupOpen)?;
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
             Ok(rustix::fs::open(&self.path, flags, Mode::empty())?)
         })
@@ -83,7 +86,10 @@ impl Cgroup {
     }
 
     fn events(&self) -> io::Result<Borrowed<'_>> {
-        opened(&self.events, || self.open_file("cgroup.events", OFlags::RDONLY))
+        opened(&self.events, || {
+            fault::at(Fault::CgroupEvents)?;
+            self.open_file("cgroup.events", OFlags::RDONLY)
+        })
     }
 
     /// Whether a process lives in it or below it. Zombies do not count.
@@ -110,6 +116,7 @@ impl Cgroup {
     /// # Errors
     /// `EACCES` without the right to write there.
     pub fn kill(&self) -> io::Result<()> {
+        fault::at(Fault::CgroupKill)?;
         if !denied(Feature::CgroupKill) {
             match self.write("cgroup.kill", b"1") {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -167,6 +174,7 @@ impl Cgroup {
     /// # Errors
     /// `EACCES`; `ENODEV` once it was removed.
     pub fn processes(&self) -> io::Result<Vec<Pid>> {
+        fault::at(Fault::CgroupList)?;
         let mut pids = Vec::new();
         self.visit(&mut |directory| {
             let listed = read_in(directory, "cgroup.procs")?;
@@ -241,6 +249,7 @@ pub fn is_hierarchy(path: &Path) -> bool {
 /// # Errors
 /// `EBUSY` while a process lives there.
 pub fn remove(path: &Path) -> io::Result<()> {
+    fault::at(Fault::CgroupRemove)?;
     match rustix::fs::rmdir(path) {
         Err(rustix::io::Errno::BUSY | rustix::io::Errno::NOTEMPTY) => {}
         other => return Ok(other?),

@@ -1,5 +1,6 @@
 //! The guard's program (`guard/main.rs`) where it can be executed from.
 
+use crate::fault::{self, Fault};
 use crate::order::Order;
 use rustix::fs::{MemfdFlags, Mode, OFlags};
 use std::ffi::CString;
@@ -38,6 +39,7 @@ impl Image {
     /// [`io::ErrorKind::Unsupported`] if this build has no such program.
     pub(super) fn open() -> io::Result<Image> {
         let program = PROGRAM.filter(|_| is_built()).ok_or(io::ErrorKind::Unsupported)?;
+        fault::at(Fault::Image)?;
         if IN_FILES.load(Ordering::Relaxed) {
             return Image::in_file(program);
         }

@@ -8,6 +8,7 @@ use super::image::{self, Image};
 use super::spawn::{KeepLayout, spawn_kept};
 use crate::deny::{Feature, denied};
 use crate::descriptor::Borrowed;
+use crate::fault::{self, Fault};
 use crate::handle::{Pid, Process};
 use crate::order::{Order, SpawnError, Step};
 use crate::poll::{Direction, Waitable};
@@ -122,6 +123,7 @@ fn start(
     order: &Order<'_>,
     keeping: Keeping,
 ) -> Result<(Process, Keeper), SpawnError> {
+    fault::at(Fault::KeeperSocket).map_err(failed)?;
     let (flags, kind) = (SocketFlags::CLOEXEC, SocketType::SEQPACKET);
     let (control, theirs) = rustix::net::socketpair(AddressFamily::UNIX, kind, flags, None)
         .map_err(|error| failed(error.into()))?;
@@ -201,6 +203,7 @@ impl Keeper {
 
     /// The handle of the program, which is the first thing that comes.
     fn receive_handle(&self) -> io::Result<OwnedFd> {
+        fault::at(Fault::KeeperHandle)?;
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
         let mut ancillary = RecvAncillaryBuffer::new(&mut space);
         let mut byte = [0u8; 1];

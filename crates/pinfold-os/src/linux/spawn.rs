@@ -4,6 +4,7 @@ use super::child::{self, Keep, PID_DIGITS, Report, Script};
 use super::clone::{self, Cloned, Stack, demote};
 use super::sys::call;
 use crate::deny::{Feature, denied};
+use crate::fault::{self, Fault};
 use crate::handle::{Pid, Process};
 use crate::order::{Directory, Env, Order, SpawnError, Step};
 use crate::sandbox;
@@ -76,6 +77,7 @@ fn start<const SIZE: usize>(
     route: Route,
     keep: Option<Keep>,
 ) -> Result<(Cloned, Report), SpawnError> {
+    fault::at(Fault::Clone).map_err(|source| SpawnError { step: Step::Clone, source })?;
     // A child with its own memory reports through a pipe, which must not lie where a descriptor is to be placed.
     let pipe = if route == Route::Fork { Some(report_pipe(layout.free_descriptor)?) } else { None };
     let mut script = layout.script(order, route, pipe.as_ref().map_or(-1, |(_, write)| write.as_raw_fd()));
@@ -85,6 +87,7 @@ fn start<const SIZE: usize>(
     let born_in = route == Route::Clone3 && !BIRTHS_ARE_KILLED.load(Ordering::Relaxed);
     let cgroup = order.cgroup.filter(|_| born_in && !order.detach && keep.is_none()).map(|fd| fd.as_raw_fd());
     let namespaces = keep.map_or(0, |keep| keep.namespaces);
+    let dumpable = (route != Route::Fork).then(dumpable);
     let blocked = BlockedSignals::new();
     // SAFETY: `child::main` keeps to raw system calls; signals are blocked; script, stack and what the script points
     // to live in this frame and in `layout`, which outlive a child that shares our memory.
@@ -95,6 +98,7 @@ fn start<const SIZE: usize>(
         clone::clone(route, &mut stack, cgroup, namespaces, child::main, script.cast())
     };
     drop(blocked);
+    stay_dumpable(dumpable.flatten());
     let cloned = cloned.map_err(|errno| SpawnError::new(Step::Clone, errno))?;
 
     // SAFETY: the child has executed or ended, or has a copy of its own; it wrote plain numbers.
@@ -119,6 +123,21 @@ fn start<const SIZE: usize>(
         return Err(SpawnError::new(step, report.errno));
     }
     Ok((cloned, report))
+}
+
+/// Whether this process may be traced and leave core dumps, if it may.
+fn dumpable() -> Option<rustix::process::DumpableBehavior> {
+    use rustix::process::{DumpableBehavior, dumpable_behavior};
+    dumpable_behavior().ok().filter(|now| *now == DumpableBehavior::Dumpable)
+}
+
+/// A child that became another user took that from the memory that it shared with us: see GOTCHAS.md.
+fn stay_dumpable(before: Option<rustix::process::DumpableBehavior>) {
+    if let Some(before) = before
+        && dumpable().is_none()
+    {
+        let _ = rustix::process::set_dumpable_behavior(before);
+    }
 }
 
 /// Makes a handle of what was cloned; a process that cannot be named is not left running.

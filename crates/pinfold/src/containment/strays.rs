@@ -4,8 +4,6 @@ use crate::outcome::{Stray, Usage};
 use pinfold_os::descriptor::Borrowed;
 use pinfold_os::handle::Pid;
 use pinfold_proc::Proc;
-#[cfg(target_os = "linux")]
-use std::collections::HashMap;
 use std::time::Duration;
 
 /// `USER_HZ`: what the kernel counts in towards user space, on every architecture of ours.
@@ -59,25 +57,23 @@ pub(crate) fn members_of_group(leader: Pid) -> Vec<Pid> {
     pids.into_iter().filter(|pid| belongs(*pid)).filter_map(|pid| Pid::new(pid.into())).collect()
 }
 
-/// The living descendants of a process, nearest first.
+/// The living descendants of a process, nearest first: by the lists of children that the kernel keeps for each thread,
+/// which cost as much as there are descendants, and not as there are processes on the host.
 #[cfg(target_os = "linux")]
 pub(crate) fn below(root: Pid) -> Vec<Pid> {
-    let mut proc = proc();
-    let mut children: HashMap<u32, Vec<(u32, bool)>> = HashMap::new();
-    for pid in self::proc().pids().unwrap_or_default() {
-        if let Ok(stat) = proc.stat(pid)
-            && let Some(parent) = stat.ppid
-        {
-            children.entry(parent).or_default().push((pid, stat.state.has_ended()));
+    let (mut found, mut at) = (vec![root.get()], 0);
+    while let Some(pid) = found.get(at) {
+        let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
+        for thread in threads.into_iter().flatten().flatten() {
+            let children = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+            found.extend(children.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
         }
-    }
-    let (mut found, mut at) = (vec![(root.get(), true)], 0);
-    while let Some((pid, _)) = found.get(at) {
-        found.extend(children.remove(pid).unwrap_or_default());
         at += 1;
     }
-    let living = found.into_iter().filter(|(_, has_ended)| !has_ended);
-    living.filter_map(|(pid, _)| Pid::new(pid.into())).collect()
+    let mut proc = proc();
+    let mut lives = |pid: u32| proc.stat(pid).is_ok_and(|stat| !stat.state.has_ended());
+    let living = found.into_iter().skip(1).filter(|pid| lives(*pid));
+    living.filter_map(|pid| Pid::new(pid.into())).collect()
 }
 
 /// What a living process has used, by itself.
