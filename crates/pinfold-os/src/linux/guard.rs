@@ -2,7 +2,7 @@
 
 use super::cgroup::Cgroup;
 use crate::descriptor::borrow;
-use crate::handle::Process;
+use crate::handle::{Pid, Process};
 use crate::order::{Directory, Grouping, Mapping, Order};
 use rustix::fs::{MemfdFlags, Mode, OFlags};
 use rustix::process::PidfdFlags;
@@ -47,6 +47,11 @@ impl Guard {
             }
             result => result,
         }
+    }
+
+    /// Its pid.
+    pub fn pid(&self) -> Pid {
+        self.process.pid()
     }
 
     /// Whether it is still there.

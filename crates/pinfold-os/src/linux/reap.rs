@@ -51,6 +51,15 @@ impl Handle {
         Ok(Handle { name, unreaped_child: true })
     }
 
+    pub(crate) fn twin(&self) -> io::Result<Handle> {
+        match &self.name {
+            Name::Pidfd(fd) => {
+                Ok(Handle { name: Name::Pidfd(fd.try_clone()?), unreaped_child: self.unreaped_child })
+            }
+            Name::Watched { .. } => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     pub(crate) fn waitable(&self) -> BorrowedFd<'_> {
         match &self.name {
             Name::Pidfd(fd) => fd.as_fd(),

@@ -3,13 +3,26 @@
 //! A closed set: each rung of the ladder is a variant here and a file beside this one. Built so far are
 //! [`Mechanism::CgroupV2`] and [`Mechanism::ProcessGroup`]; asking for another is a typed refusal.
 
+mod bounds;
 #[cfg(target_os = "linux")]
 mod cgroup;
 #[cfg(target_os = "linux")]
+mod control;
+mod counters;
+#[cfg(target_os = "linux")]
+mod directory;
+pub(crate) mod knobs;
+mod nest;
+#[cfg(target_os = "linux")]
 mod pool;
 mod strays;
+mod watch;
 
+pub(crate) use bounds::{Demand, choose_for};
+pub(crate) use counters::Counters;
+pub(crate) use nest::Nest;
 pub(crate) use strays::{describe, holders, live_usage};
+pub(crate) use watch::Watch;
 
 use crate::outcome::{Guarantee, Mechanism};
 use crate::settings::{Containment, Isolation};
