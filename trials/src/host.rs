@@ -70,6 +70,29 @@ mod linux {
         cgroup2_dir().is_some_and(|dir| access(dir, Access::WRITE_OK | Access::EXEC_OK).is_ok())
     }
 
+    /// Every container that this machine has, by the names that `pinfold run --isolation` gives them.
+    #[must_use]
+    pub fn mechanisms() -> Vec<&'static str> {
+        let mut all = vec!["process-group"];
+        if super::given(can_write_cgroup2(), "a cgroup v2 directory that can be written to") {
+            all.push("cgroup");
+        }
+        all
+    }
+
+    /// Whether the container of this name holds on to a descendant that makes itself a session of its own.
+    #[must_use]
+    pub fn holds_sessions(mechanism: &str) -> bool {
+        mechanism != "process-group"
+    }
+
+    /// The controllers that this process can hand down to cgroups below its own, as far as the kernel says.
+    #[must_use]
+    pub fn controllers() -> Vec<String> {
+        let own = cgroup2_dir().and_then(|own| fs::read_to_string(own.join("cgroup.controllers")).ok());
+        own.unwrap_or_default().split_whitespace().map(str::to_owned).collect()
+    }
+
     /// Root and mount point of a line of mountinfo that is a cgroup2 mount; see `proc_pid_mountinfo(5)`.
     fn cgroup2_mount(line: &[u8]) -> Option<(PathBuf, PathBuf)> {
         let fields: Vec<_> = line.split(|&byte| byte == b' ').collect();
@@ -114,4 +137,4 @@ mod linux {
     }
 }
 #[cfg(target_os = "linux")]
-pub use linux::{can_write_cgroup2, cgroup2_dir};
+pub use linux::{can_write_cgroup2, cgroup2_dir, controllers, holds_sessions, mechanisms};

@@ -199,7 +199,8 @@ pub struct LimitsHit {
     pub oom_kills: Option<u64>,
     /// How often its memory was about to go over the limit, most often with no harm done (`max` in `memory.events`).
     pub memory_max: Option<u64>,
-    /// Processes and threads that were refused (`max` in `pids.events`).
+    /// Processes and threads that were refused (`max` in `pids.events`). Of a group as a whole the kernel tells it since
+    /// Linux 6.11; before that each of its runs knows its own.
     pub processes: Option<u64>,
     /// How long it was kept from running by its CPU quota (`throttled_usec` in `cpu.stat`).
     #[cfg_attr(feature = "serde", serde(rename = "throttled_seconds", with = "crate::wire::maybe_seconds"))]

@@ -3,6 +3,7 @@
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod emptiness;
 mod ending;
 mod jobs;
 mod output;
@@ -16,7 +17,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
-use pinfold_trials::{Trial, can_write_cgroup2, fixture, given, pinfold_bin};
+use pinfold_trials::{Trial, fixture, pinfold_bin};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Longer than anything here takes on the slowest machine.
@@ -24,11 +25,7 @@ const LONG: Duration = Duration::from_secs(30);
 
 /// The containers that this machine has, as `--isolation` calls them.
 fn isolations() -> Vec<&'static str> {
-    let mut all = vec!["process-group"];
-    if given(can_write_cgroup2(), "a writable cgroup v2 directory") {
-        all.push("cgroup");
-    }
-    all
+    pinfold_trials::mechanisms()
 }
 
 /// `pinfold run OPTIONS -- fixture ARGUMENTS`, both split at spaces.

@@ -11,8 +11,10 @@ mod bad_input;
 mod containers;
 mod control;
 mod detached;
+mod emptiness;
 mod ending;
 mod exhaustion;
+mod group;
 mod limits;
 mod machine;
 mod outcome;
@@ -28,7 +30,7 @@ use std::time::Duration;
 
 use pinfold::{Command, Isolation};
 use pinfold_trials::descriptors::Descriptor;
-use pinfold_trials::{Trial, can_write_cgroup2, cgroup2_dir, given};
+use pinfold_trials::{Trial, cgroup2_dir};
 
 /// Longer than anything here takes on the slowest machine.
 const LONG: Duration = Duration::from_secs(30);
@@ -81,9 +83,10 @@ impl Of for Command {
 
 /// Every container that this host has.
 fn mechanisms() -> Vec<Isolation> {
-    let mut all = vec![Isolation::ProcessGroup];
-    if given(can_write_cgroup2(), "a cgroup v2 directory that can be written to") {
-        all.push(Isolation::Cgroup);
-    }
-    all
+    pinfold_trials::mechanisms().into_iter().map(isolation).collect()
+}
+
+/// A container by the name that the command-line tool gives it.
+fn isolation(name: &str) -> Isolation {
+    serde_json::from_value(name.replace('-', "_").into()).unwrap()
 }

@@ -9,7 +9,7 @@ mod bound;
 pub(super) use bound::{could_provide, next_path, provide};
 
 use super::Lack;
-use super::control;
+use super::control::{self, Aside};
 use super::knobs::Controllers;
 use super::pool::{self, Pool, StaysOpen};
 use bound::Bound;
@@ -46,6 +46,8 @@ struct Owner {
     swept: bool,
     /// What the directory hands down to its children.
     provided: Controllers,
+    /// We have stepped out of the way of that.
+    aside: Option<Aside>,
 }
 
 static OWNER: Mutex<Option<Owner>> = Mutex::new(None);
@@ -72,6 +74,7 @@ fn owner() -> io::Result<MutexGuard<'static, Option<Owner>>> {
             guard: None,
             swept: false,
             provided: Controllers::default(),
+            aside: None,
         });
     }
     Ok(guard)
@@ -256,14 +259,24 @@ fn leave() {
     std::mem::take(&mut owner.pool).remove();
     let Ok(directory) = &owner.directory else { return };
     // Nothing is in it, as a rule.
-    if std::fs::remove_dir(directory).is_ok() {
-        return;
-    }
-    if let Ok(cgroup) = Cgroup::open(directory) {
+    if std::fs::remove_dir(directory).is_err()
+        && let Ok(cgroup) = Cgroup::open(directory)
+    {
         if cgroup.is_populated().unwrap_or(false) && cgroup.kill().is_ok() {
             wait_until_empty(&cgroup, Instant::now() + Duration::from_secs(1));
         }
         let _ = cgroup.remove();
+    }
+    owner.step_back();
+}
+
+impl Owner {
+    /// Back to where we were before limits had us step aside.
+    fn step_back(&mut self) {
+        let base = self.directory.as_ref().ok().and_then(|directory| directory.parent());
+        if let (Some(base), Some(aside)) = (base, self.aside.take()) {
+            aside.step_back(base);
+        }
     }
 }
 
@@ -273,6 +286,7 @@ pub(crate) fn release() {
     let Some(owner) = guard.as_mut().filter(|owner| owner.pid == std::process::id()) else { return };
     owner.pool = Pool::default();
     if owner.directory.as_ref().is_ok_and(|directory| cgroup::remove(directory).is_ok()) {
+        owner.step_back();
         // Should the execution fail, the next run makes it anew.
         *guard = None;
     }

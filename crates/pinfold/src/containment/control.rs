@@ -46,17 +46,43 @@ pub(super) fn check(base: &Path, wanted: Controllers, movable: &Movable) -> Resu
     if !base.is_top() { occupants(&base, missing, movable).map(drop) } else { Ok(()) }
 }
 
-/// Has `base` hand these controllers down to `directory`, our own one in it.
+/// That we have stepped aside, and what for.
+#[derive(Debug)]
+pub(super) struct Aside {
+    leaf: Cgroup,
+    controllers: Controllers,
+}
+
+impl Aside {
+    /// Two steps as one.
+    pub(super) fn after(self, earlier: Option<Aside>) -> Aside {
+        let controllers = self.controllers.with(earlier.map(|aside| aside.controllers).unwrap_or_default());
+        Aside { controllers, ..self }
+    }
+
+    /// Leaves `base` as we found it, once nothing of ours is in it any more; not while others rely on what it hands down.
+    pub(super) fn step_back(self, base: &Path) {
+        let Ok(base) = Cgroup::open(base) else { return };
+        if base.set(SUBTREE, &self.controllers.order('-')).is_err() {
+            return;
+        }
+        let pids = self.leaf.processes().unwrap_or_default();
+        take_in(&base, &pids.iter().map(|pid| pid.get()).collect::<Vec<_>>());
+        let _ = self.leaf.remove();
+    }
+}
+
+/// Has `base` hand these controllers down to `directory`, our own one in it: the step aside that it took, if one.
 pub(super) fn hand_down(
     base: &Path,
     directory: &Path,
     wanted: Controllers,
     movable: &Movable,
-) -> Result<(), Refusal> {
+) -> Result<Option<Aside>, Refusal> {
     let base = open(base)?;
     let missing = missing(&base, wanted)?;
     if missing.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let moved = if base.is_top() { None } else { Some(step_aside(&base, missing, movable)?) };
     let enabled = enable_in(&base, missing).and_then(|()| {
@@ -69,13 +95,15 @@ pub(super) fn hand_down(
             _ => Ok(()),
         }
     });
-    if enabled.is_err()
-        && let Some((leaf, pids)) = moved
-    {
-        take_in(&base, &pids);
-        let _ = leaf.remove();
+    match (enabled, moved) {
+        (Ok(()), moved) => Ok(moved.map(|(leaf, _)| Aside { leaf, controllers: missing })),
+        (Err(refusal), Some((leaf, pids))) => {
+            take_in(&base, &pids);
+            let _ = leaf.remove();
+            Err(refusal)
+        }
+        (Err(refusal), None) => Err(refusal),
     }
-    enabled
 }
 
 /// Has a cgroup without processes of its own hand controllers down to what is below it.
@@ -195,7 +223,15 @@ pub(super) fn apply(cgroup: &Cgroup, settings: &[Setting]) -> Result<(), Refusal
             let what = format!("does not take \"{}\"", setting.value.trim_end());
             refused(cgroup, controllers, setting.file, &what, error)
         };
-        cgroup.set(setting.file, &setting.value).map_err(failed)?;
+        match cgroup.set(setting.file, &setting.value) {
+            // Among processes the kernel takes no empty list; that of the cgroup above comes to the same.
+            Err(error) if setting.file == "cpuset.cpus" && error.kind() == io::ErrorKind::StorageFull => {
+                let above = cgroup.path().parent().map(|above| above.join("cpuset.cpus.effective"));
+                let all = std::fs::read_to_string(above.unwrap_or_default()).map_err(failed)?;
+                cgroup.set(setting.file, all.trim_end()).map_err(failed)?;
+            }
+            set => set.map_err(failed)?,
+        }
         if setting.file == "cpuset.cpus" {
             hold_to_cpus(cgroup, setting)?;
         }
@@ -252,6 +288,7 @@ fn not_here(cgroup: &Cgroup, absent: Controllers) -> Refusal {
 
 /// Where a version 1 hierarchy has a controller at work.
 fn version_1(controller: &str) -> Option<String> {
+    let controller = if controller == "io" { "blkio" } else { controller };
     let own = std::fs::read_to_string("/proc/self/cgroup").ok()?;
     own.lines().find_map(|line| {
         let mut parts = line.splitn(3, ':');

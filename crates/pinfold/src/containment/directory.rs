@@ -129,7 +129,12 @@ impl Directory {
 
     /// What its controllers have counted.
     pub(super) fn counters(&self) -> Counters {
-        Counters::read(&self.cgroup, self.counted())
+        let mut counters = Counters::read(&self.cgroup, self.counted());
+        // Before Linux 6.11 it is each leaf's file that tells of a limit further up: see GOTCHAS.md.
+        if self.cgroup.read("pids.events.local").is_err() {
+            counters.hit.processes = None;
+        }
+        counters
     }
 
     /// Files of its own for one waiter.
@@ -179,7 +184,11 @@ impl Directory {
             self.kills.fetch_add(1, Ordering::SeqCst);
             std::mem::take(&mut *pool).remove();
         }
-        self.cgroup.kill()
+        match self.cgroup.kill() {
+            // It has ended, and all that was in it.
+            Err(error) if cgroup::is_removed(&error) => Ok(()),
+            killed => killed,
+        }
     }
 
     /// Takes in a process that others have started.

@@ -26,7 +26,7 @@ pub enum GroupEvent {
         /// How often.
         times: u64,
     },
-    /// Processes or threads were refused, since there were as many as its limit allows.
+    /// Processes or threads were refused, since there were as many as its limit allows. Linux 6.11 and later.
     ProcessesRefused {
         /// How many.
         count: u64,

@@ -68,7 +68,9 @@ pub(in crate::containment) fn provide(
     }
     let directory = owner.directory.clone().map_err(|why| Refusal::no_cgroup(&why))?;
     let base = directory.parent().unwrap_or(Path::new("/"));
-    control::hand_down(base, &directory, wanted, &owner.movable(take_over))?;
+    if let Some(aside) = control::hand_down(base, &directory, wanted, &owner.movable(take_over))? {
+        owner.aside = Some(aside.after(owner.aside.take()));
+    }
     let cgroup = Cgroup::open(&directory).map_err(|error| Refusal::at("open its cgroup", error))?;
     control::enable(&cgroup, wanted)?;
     owner.provided = owner.provided.with(wanted);
