@@ -49,7 +49,7 @@ pub(super) fn check(base: &Path, wanted: Controllers, movable: &Movable) -> Resu
 /// That we have stepped aside, and what for.
 #[derive(Debug)]
 pub(super) struct Aside {
-    leaf: Cgroup,
+    leaf: PathBuf,
     controllers: Controllers,
 }
 
@@ -62,13 +62,13 @@ impl Aside {
 
     /// Leaves `base` as we found it, once nothing of ours is in it any more; not while others rely on what it hands down.
     pub(super) fn step_back(self, base: &Path) {
-        let Ok(base) = Cgroup::open(base) else { return };
+        let (Ok(base), Ok(leaf)) = (Cgroup::open(base), Cgroup::open(&self.leaf)) else { return };
         if base.set(SUBTREE, &self.controllers.order('-')).is_err() {
             return;
         }
-        let pids = self.leaf.processes().unwrap_or_default();
+        let pids = leaf.processes().unwrap_or_default();
         take_in(&base, &pids.iter().map(|pid| pid.get()).collect::<Vec<_>>());
-        let _ = self.leaf.remove();
+        let _ = leaf.remove();
     }
 }
 
@@ -96,7 +96,9 @@ pub(super) fn hand_down(
         }
     });
     match (enabled, moved) {
-        (Ok(()), moved) => Ok(moved.map(|(leaf, _)| Aside { leaf, controllers: missing })),
+        (Ok(()), moved) => {
+            Ok(moved.map(|(leaf, _)| Aside { leaf: leaf.path().to_owned(), controllers: missing }))
+        }
         (Err(refusal), Some((leaf, pids))) => {
             take_in(&base, &pids);
             let _ = leaf.remove();
