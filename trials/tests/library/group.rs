@@ -359,7 +359,7 @@ fn starting_while_it_is_stopped_is_refused_or_stopped_too() {
 #[test]
 fn its_twins_of_tokio_do_the_same() {
     use pinfold::AsyncRunner;
-    let trial = begin();
+    let trial = crate::asynchronous::begin();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     for isolation in mechanisms() {
         runtime.block_on(async {

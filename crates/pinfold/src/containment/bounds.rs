@@ -3,7 +3,7 @@
 use super::{Container, Lack, Nest, Refusal};
 use crate::command::Command;
 use crate::error::{Error, ErrorKind};
-use crate::limits::{BlockDevice, Enforcement, Limits};
+use crate::limits::{Enforcement, Limits};
 use crate::outcome::{Guarantee, Mechanism};
 use crate::settings::{Containment, Isolation};
 use std::io;
@@ -11,6 +11,8 @@ use std::sync::Arc;
 
 #[cfg(target_os = "linux")]
 use super::knobs::{self, Setting};
+#[cfg(target_os = "linux")]
+use crate::limits::BlockDevice;
 
 /// What a container is to be beside its mechanism.
 #[derive(Clone, Copy, Default)]
@@ -18,6 +20,7 @@ pub(crate) struct Demand<'a> {
     pub(crate) limits: Option<&'a Limits>,
     pub(crate) group: Option<&'a Arc<Nest>>,
     /// Strangers in our cgroup may be moved for it.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has cgroups"))]
     pub(crate) take_over: bool,
 }
 
@@ -139,6 +142,7 @@ impl Container {
                 super::cgroup::Leaf::bound(settings(demand.limits)?, directory, demand.take_over, guarded)?;
             return Ok(Container::Cgroup(leaf));
         }
+        let _ = demand;
         Container::make(mechanism, required)
             .map_err(|error| Refusal::at(&format!("make its {mechanism}"), error))
     }

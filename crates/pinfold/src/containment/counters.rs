@@ -16,9 +16,9 @@ pub(crate) struct Counters {
     pub(crate) peak_memory: Option<u64>,
 }
 
-#[cfg(target_os = "linux")]
 impl Counters {
     /// Asks those of these controllers.
+    #[cfg(target_os = "linux")]
     pub(crate) fn read(cgroup: &Cgroup, controllers: Controllers) -> Counters {
         let mut counters = Counters::default();
         let read =
@@ -54,6 +54,7 @@ impl Counters {
     }
 
     /// What is known here, or else there.
+    #[cfg(target_os = "linux")]
     pub(crate) fn or(self, other: Counters) -> Counters {
         let hit = LimitsHit {
             oom_kills: self.hit.oom_kills.or(other.hit.oom_kills),

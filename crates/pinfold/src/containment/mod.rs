@@ -11,6 +11,7 @@ mod control;
 mod counters;
 #[cfg(target_os = "linux")]
 mod directory;
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has files like these"))]
 pub(crate) mod knobs;
 mod nest;
 #[cfg(target_os = "linux")]
@@ -44,7 +45,6 @@ pub(crate) struct Refusal {
 
 /// Why one kind of container cannot be had.
 #[derive(Debug)]
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only what Linux has can run out"))]
 pub(crate) enum Lack {
     /// For this reason, as long as this process lives.
     Lasting(String),
@@ -156,6 +156,7 @@ pub(crate) enum Container {
 impl Container {
     /// An empty one; where a guard is required, it is at work by then.
     pub(crate) fn make(mechanism: Mechanism, required: Option<Guarantee>) -> io::Result<Container> {
+        let _ = required;
         match mechanism {
             #[cfg(target_os = "linux")]
             Mechanism::CgroupV2 => {
