@@ -256,4 +256,19 @@ mod tests {
         assert!(Limits::new().enforce(Enforcement::PerProcess).is_empty());
         assert!(!Limits::new().swap_max(0).is_empty());
     }
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn limits_go_over_the_wire_as_what_they_are() {
+        let limit = IoLimit { read_bytes: Some(9), ..IoLimit::new(BlockDevice::Path("/dev/sda".into())) };
+        let limits = Limits::new().memory_max(1 << 20).cpu_quota(0.5).cpus([1]).io_max(limit);
+        let text = serde_json::to_string(&limits).expect("plain data");
+        assert!(
+            text.contains("\"memory_max_bytes\":1048576") && text.contains("\"cpu_quota\":0.5"),
+            "{text}"
+        );
+        assert_eq!(serde_json::from_str::<Limits>(&text).expect("its own words"), limits);
+        let few: Limits = serde_json::from_str("{\"processes\": 3}").expect("the rest is left out");
+        assert_eq!(few, Limits::new().processes(3));
+    }
 }
