@@ -21,6 +21,7 @@ pub(crate) fn all(programs: &Programs) -> Vec<Measure> {
     streams(&mut list, programs);
     many(&mut list, programs);
     stop(&mut list, programs);
+    groups(&mut list, programs);
     tool(&mut list, programs);
     list
 }
@@ -140,6 +141,21 @@ fn stop(list: &mut Vec<Measure>, programs: &Programs) {
         let mut measure = measure("stop", &what, "bare kill and wait", [ours, floor], More(2.0));
         measure.given = grace * 1_000_000;
         list.push(measure);
+    }
+}
+
+fn groups(list: &mut Vec<Measure>, programs: &Programs) {
+    let ask = |verb: &str, way: &str, times: u32, units: u32| {
+        worker(request(verb, way, times, &programs.tiny), units)
+    };
+    let sides = [ask("group", "make", 100, 100), ask("group", "bare make", 100, 100)];
+    list.push(measure("group", "make and remove a group", "bare mkdir and rmdir of a cgroup", sides, Shown));
+    let sides = [ask("group", "spawn", 300, 300), ask("spawn", "cgroup", 300, 300)];
+    list.push(measure("group", "spawn and wait in a group, tiny program", "itself, no group", sides, Shown));
+    for size in [10, 1_000, 10_000] {
+        let what = format!("kill of a group of {size} processes");
+        let sides = [ask("group", "kill", size, 1), ask("group", "bare kill", size, 1)];
+        list.push(measure("group", &what, "bare cgroup.kill", sides, Ratio(1.15)));
     }
 }
 

@@ -49,6 +49,7 @@ mod linux {
     use std::fs;
     use std::os::unix::ffi::OsStringExt;
     use std::path::{Path, PathBuf};
+    use std::process::Command;
 
     use rustix::fs::{Access, access};
 
@@ -68,6 +69,37 @@ mod linux {
     #[must_use]
     pub fn can_write_cgroup2() -> bool {
         cgroup2_dir().is_some_and(|dir| access(dir, Access::WRITE_OK | Access::EXEC_OK).is_ok())
+    }
+
+    /// Every container that this machine has, by the names that `pinfold run --isolation` gives them.
+    #[must_use]
+    pub fn mechanisms() -> Vec<&'static str> {
+        const BETTER: [(&str, &str); 3] = [
+            ("subreaper", "a subreaper keeper"),
+            ("pid-namespace", "PID namespaces, as root or in a user namespace"),
+            ("cgroup", "a cgroup v2 directory that can be written to"),
+        ];
+        // Whether one can be had is found out by trying, which the tool does when it explains itself.
+        let can = |name: &str| {
+            let mut explain = Command::new(crate::pinfold_bin());
+            explain.args(["run", "--explain", "--isolation", name, "--", "sh"]);
+            explain.output().is_ok_and(|output| output.status.success())
+        };
+        let better = BETTER.into_iter().filter(|(name, what)| super::given(can(name), what));
+        std::iter::once("process-group").chain(better.map(|(name, _)| name)).collect()
+    }
+
+    /// Whether the container of this name holds on to a descendant that makes itself a session of its own.
+    #[must_use]
+    pub fn holds_sessions(mechanism: &str) -> bool {
+        mechanism != "process-group"
+    }
+
+    /// The controllers that this process can hand down to cgroups below its own, as far as the kernel says.
+    #[must_use]
+    pub fn controllers() -> Vec<String> {
+        let own = cgroup2_dir().and_then(|own| fs::read_to_string(own.join("cgroup.controllers")).ok());
+        own.unwrap_or_default().split_whitespace().map(str::to_owned).collect()
     }
 
     /// Root and mount point of a line of mountinfo that is a cgroup2 mount; see `proc_pid_mountinfo(5)`.
@@ -114,4 +146,4 @@ mod linux {
     }
 }
 #[cfg(target_os = "linux")]
-pub use linux::{can_write_cgroup2, cgroup2_dir};
+pub use linux::{can_write_cgroup2, cgroup2_dir, controllers, holds_sessions, mechanisms};

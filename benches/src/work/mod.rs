@@ -1,5 +1,6 @@
 //! A worker: this program started again to do what is measured, in a process that does nothing else.
 
+mod group;
 mod lines;
 mod many;
 mod output;
@@ -51,6 +52,7 @@ fn answer(words: &[&str], held: &mut Vec<u8>) -> Result<Answer> {
         "lines" => lines::answer(job),
         "many" => many::answer(job),
         "stop" => stop::answer(job),
+        "group" => group::answer(job),
         _ => Err(Error::from(format!("no such request: {words:?}"))),
     }
 }

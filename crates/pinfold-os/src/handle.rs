@@ -68,6 +68,15 @@ impl Process {
         Process { pid, imp: imp::Handle::kept(pidfd, reports) }
     }
 
+    /// Another handle of the same process. Where this one is a child that has not been waited for, the other relies on
+    /// that as long as it lives: let go of it before the child is waited for.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::Unsupported`] on kernels without pidfds.
+    pub fn twin(&self) -> io::Result<Process> {
+        Ok(Process { pid: self.pid, imp: self.imp.twin()? })
+    }
+
     /// Its pid. Good for showing; signals go through the handle.
     pub fn pid(&self) -> Pid {
         self.pid
@@ -169,6 +178,10 @@ mod imp {
     impl Handle {
         pub(super) fn open(_: Pid) -> io::Result<Handle> {
             Err(io::ErrorKind::Unsupported.into())
+        }
+
+        pub(super) fn twin(&self) -> io::Result<Handle> {
+            match *self {}
         }
 
         pub(super) fn waitable(&self) -> Borrowed<'_> {

@@ -256,6 +256,11 @@ pub fn resolve(spec: &UserSpec, database: &Database) -> Result<Resolved, UserErr
     resolve_from(spec, database, current)
 }
 
+/// The real user id of this process.
+pub fn own_uid() -> u32 {
+    rustix::process::getuid().as_raw()
+}
+
 /// The ids that a spec leaves as they are.
 #[derive(Clone, Copy)]
 struct Current {

@@ -8,7 +8,8 @@ use crate::command::Command;
 use crate::cursor::{ByteCursor, EventCursor, LineCursor};
 use crate::drive::tokio::{Watch, failed};
 use crate::error::{Error, Result};
-use crate::outcome::{Guarantee, Mechanism, Outcome, Seen, Usage};
+use crate::limits::Limits;
+use crate::outcome::{Guarantee, LimitsHit, Mechanism, Outcome, Seen, Usage};
 use crate::output::Output;
 use crate::running::Running;
 use crate::settings::{StopRule, Stream};
@@ -240,6 +241,19 @@ impl AsyncHandle {
     /// What it has used so far.
     pub fn usage(&self) -> Usage {
         self.0.lock().usage()
+    }
+
+    /// Which of its limits it has run into so far.
+    pub fn limits_hit(&self) -> LimitsHit {
+        self.0.lock().limits_hit()
+    }
+
+    /// Changes its limits to these, while it runs: what is not named has no limit of ours any more.
+    ///
+    /// # Errors
+    /// As [`Handle::set_limits`](crate::Handle::set_limits).
+    pub fn set_limits(&self, limits: &Limits) -> Result<()> {
+        self.0.lock().change_limits(&self.0.command, limits)
     }
 
     /// Bytes and lines seen on a stream so far; `None` if it is not captured.

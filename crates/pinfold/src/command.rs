@@ -1,6 +1,7 @@
 //! A command as plain data: it can be cloned, compared, stored and sent, and nothing happens until a verb is called.
 
 use crate::capture::{Keep, Limit};
+use crate::limits::{IoLimit, Limits};
 use crate::outcome::Guarantee;
 use crate::sandbox::Sandbox;
 use crate::settings::{
@@ -59,6 +60,7 @@ pub struct Command {
     pub(crate) success_codes: Vec<i32>,
     pub(crate) retry: Option<Retry>,
     pub(crate) containment: Containment,
+    pub(crate) limits: Limits,
     pub(crate) process: ProcessSettings,
 }
 
@@ -128,6 +130,7 @@ impl Command {
             success_codes: vec![0],
             retry: None,
             containment: Containment::default(),
+            limits: Limits::default(),
             process: ProcessSettings::default(),
         }
     }
@@ -365,6 +368,69 @@ impl Command {
     /// Ends it when this process is killed: [`Command::require`] with [`Guarantee::Guarded`].
     pub fn kill_on_parent_death(mut self) -> Command {
         self.process.kill_on_parent_death = true;
+        self
+    }
+}
+
+/// What all of it may use together. Linux, in a cgroup: see [`Limits`] for each, and for what is done elsewhere.
+impl Command {
+    /// Sets all limits, in place of those that were set before.
+    pub fn limits(mut self, limits: Limits) -> Command {
+        self.limits = limits;
+        self
+    }
+
+    /// Sets [`Limits::memory_max`].
+    pub fn memory_max(mut self, bytes: u64) -> Command {
+        self.limits.memory_max = Some(bytes);
+        self
+    }
+
+    /// Sets [`Limits::memory_high`].
+    pub fn memory_high(mut self, bytes: u64) -> Command {
+        self.limits.memory_high = Some(bytes);
+        self
+    }
+
+    /// Sets [`Limits::swap_max`].
+    pub fn swap_max(mut self, bytes: u64) -> Command {
+        self.limits.swap_max = Some(bytes);
+        self
+    }
+
+    /// Sets [`Limits::processes`].
+    pub fn max_processes(mut self, count: u64) -> Command {
+        self.limits.processes = Some(count);
+        self
+    }
+
+    /// Sets [`Limits::cpu_quota`].
+    pub fn cpu_quota(mut self, cpus: f64) -> Command {
+        self.limits.cpu_quota = Some(cpus);
+        self
+    }
+
+    /// Sets [`Limits::cpu_weight`].
+    pub fn cpu_weight(mut self, weight: u32) -> Command {
+        self.limits.cpu_weight = Some(weight);
+        self
+    }
+
+    /// Sets [`Limits::cpus`]. Unlike [`Command::affinity`], no process of it can undo that.
+    pub fn cpus(mut self, cpus: impl IntoIterator<Item = u32>) -> Command {
+        self.limits.cpus = Some(cpus.into_iter().collect());
+        self
+    }
+
+    /// Sets [`Limits::io_weight`].
+    pub fn io_weight(mut self, weight: u32) -> Command {
+        self.limits.io_weight = Some(weight);
+        self
+    }
+
+    /// Adds to [`Limits::io`].
+    pub fn io_max(mut self, limit: IoLimit) -> Command {
+        self.limits.io.push(limit);
         self
     }
 }

@@ -8,7 +8,8 @@ pub use streams::{Chunks, Events, Lines, StdinWriter};
 use crate::command::Command;
 use crate::cursor::{ByteCursor, EventCursor, LineCursor};
 use crate::error::{Error, Result};
-use crate::outcome::{Guarantee, Mechanism, Outcome, Usage};
+use crate::limits::Limits;
+use crate::outcome::{Guarantee, LimitsHit, Mechanism, Outcome, Usage};
 use crate::output::Output;
 use crate::running::Running;
 use crate::settings::{StopRule, Stream};
@@ -227,6 +228,20 @@ impl Handle {
     /// What it has used so far.
     pub fn usage(&self) -> Usage {
         self.shared().visit(|running| running.usage())
+    }
+
+    /// Which of its limits it has run into so far.
+    pub fn limits_hit(&self) -> LimitsHit {
+        self.shared().visit(|running| running.limits_hit())
+    }
+
+    /// Changes its limits to these, while it runs: what is not named has no limit of ours any more.
+    ///
+    /// # Errors
+    /// As for limits at the start; [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) for a memory limit if it was
+    /// started without one, since what it took before is not counted.
+    pub fn set_limits(&self, limits: &Limits) -> Result<()> {
+        self.shared().visit(|running| running.change_limits(&self.shared().command, limits))
     }
 
     /// Bytes and lines seen on a stream so far; `None` if it is not captured.

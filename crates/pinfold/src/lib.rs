@@ -29,7 +29,9 @@ mod containment;
 mod cursor;
 mod drive;
 mod error;
+mod group;
 mod handle;
+mod limits;
 mod listener;
 mod outcome;
 mod output;
@@ -52,9 +54,14 @@ pub use capture::{Keep, Limit, Overflow};
 pub use command::Command;
 pub use cursor::Event;
 pub use error::{Error, ErrorKind, Result};
+pub use group::{
+    GroupBuilder, GroupEvent, GroupEvents, GroupStats, MemberInfo, Pressure, ProcessGroup, ProcessState,
+    StopReport,
+};
 pub use handle::{Chunks, Events, Handle, Lines, StdinWriter};
+pub use limits::{BlockDevice, Enforcement, IoLimit, Limits};
 pub use listener::Listener;
-pub use outcome::{Cause, Ending, Guarantee, Mechanism, Outcome, Seen, Stray, Strays, Usage};
+pub use outcome::{Cause, Ending, Guarantee, LimitsHit, Mechanism, Outcome, Seen, Stray, Strays, Usage};
 pub use output::Output;
 pub use pinfold_os::handle::Pid;
 pub use pinfold_os::limits::Resource;

@@ -129,7 +129,8 @@ pub struct Usage {
     /// Time on CPUs in the kernel, counted likewise.
     #[cfg_attr(feature = "serde", serde(rename = "system_seconds", with = "crate::wire::seconds"))]
     pub system: Duration,
-    /// The largest resident set of one process of the run, in bytes.
+    /// The largest resident set of one process of the run, in bytes. Where a limit of its own or of its group has the memory
+    /// controller at work, exactly the most memory of all of it at once, page cache included (`memory.peak`, Linux 5.19).
     ///
     /// Linux starts a new process with its maker's figure (`getrusage(2)` after `execve(2)`), so a program that stays
     /// smaller than its maker hides behind it: then this is `None`, rather than the maker's size.
@@ -187,6 +188,32 @@ pub struct Seen {
     pub truncated: bool,
 }
 
+/// What a run or a group has run into, by the kernel's own count. A figure is `None` where no limit of ours had its
+/// controller at work: then nobody counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
+#[non_exhaustive]
+pub struct LimitsHit {
+    /// Processes that the kernel killed because memory had run out: that of its limit, or of the whole machine
+    /// (`oom_kill` in `memory.events`).
+    pub oom_kills: Option<u64>,
+    /// How often its memory was about to go over the limit, most often with no harm done (`max` in `memory.events`).
+    pub memory_max: Option<u64>,
+    /// Processes and threads that were refused (`max` in `pids.events`). Of a group as a whole the kernel tells it since
+    /// Linux 6.11; before that each of its runs knows its own.
+    pub processes: Option<u64>,
+    /// How long it was kept from running by its CPU quota (`throttled_usec` in `cpu.stat`).
+    #[cfg_attr(feature = "serde", serde(rename = "throttled_seconds", with = "crate::wire::maybe_seconds"))]
+    pub throttled: Option<Duration>,
+}
+
+impl LimitsHit {
+    /// Whether the kernel killed a process of it because memory had run out.
+    pub fn out_of_memory(&self) -> bool {
+        self.oom_kills.is_some_and(|kills| kills > 0)
+    }
+}
+
 /// The end of a run.
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -209,6 +236,9 @@ pub struct Outcome {
     pub stderr: Option<Seen>,
     /// What outlived the program.
     pub strays: Strays,
+    /// Which of its limits it ran into.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub limits_hit: LimitsHit,
     /// What held it together.
     pub mechanism: Mechanism,
     /// What that was good for.
@@ -267,12 +297,17 @@ impl fmt::Display for Outcome {
             Cause::Itself => {}
         }
         match self.ending {
-            Ending::Exited { code } => write!(f, "exited with code {code}"),
+            Ending::Exited { code } => write!(f, "exited with code {code}")?,
             Ending::Signalled { signal, core_dumped } => {
                 let core = if core_dumped { " (core dumped)" } else { "" };
-                write!(f, "was ended by {signal}{core}")
+                write!(f, "was ended by {signal}{core}")?;
             }
-            Ending::Lost => f.write_str("ended, and its status was taken by other code of this process"),
+            Ending::Lost => f.write_str("ended, and its status was taken by other code of this process")?,
+        }
+        match self.limits_hit.oom_kills {
+            None | Some(0) => Ok(()),
+            Some(1) => f.write_str("; the kernel killed a process of it for want of memory"),
+            Some(kills) => write!(f, "; the kernel killed {kills} processes of it for want of memory"),
         }
     }
 }

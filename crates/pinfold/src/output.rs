@@ -150,6 +150,7 @@ mod tests {
                 usage: Usage::default(),
                 stdout: None,
                 stderr: None,
+                limits_hit: Default::default(),
                 strays: Strays::default(),
                 mechanism: Mechanism::ProcessGroup,
                 guarantee: Guarantee::BestEffort,

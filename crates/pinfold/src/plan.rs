@@ -4,10 +4,11 @@ mod contradictions;
 mod describe;
 mod environment;
 mod launch;
+mod limits;
 mod sandbox;
 
 use crate::command::Command;
-use crate::containment;
+use crate::containment::{self, Demand};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lookup::{self, LookupError};
 use crate::outcome::{Guarantee, Mechanism};
@@ -55,18 +56,18 @@ impl Command {
     /// # Errors
     /// Whatever would keep it from being started, as far as that can be told before.
     pub fn plan(&self) -> Result<Plan<'_>> {
-        let plan = Plan::new(self, true)?;
+        let plan = Plan::new(self, true, &Extras::default())?;
         launch::refuse_what_is_missing(self)?;
         Ok(plan)
     }
 
     /// [`Command::plan`] for an execution that follows at once: a program that is given by its path is left to that to
     /// find, which saves a fifth of all that we do. Not where a file would be emptied for a program that is not there.
-    pub(crate) fn plan_in_haste(&self) -> Result<Plan<'_>> {
+    pub(crate) fn plan_in_haste(&self, extras: &Extras) -> Result<Plan<'_>> {
         let writes =
             [&self.stdout, &self.stderr].into_iter().any(|stdio| matches!(stdio, Stdio::File { .. }));
         let is_path = lookup::names_a_file(&self.program) && !self.program.as_encoded_bytes().contains(&0);
-        Plan::new(self, writes || !is_path)
+        Plan::new(self, writes || !is_path, extras)
     }
 
     /// The file that the program's name means, looked for as a run would.
@@ -74,12 +75,12 @@ impl Command {
     /// # Errors
     /// [`ErrorKind::NotFound`], [`ErrorKind::PermissionDenied`].
     pub fn resolve_program(&self) -> Result<PathBuf> {
-        Plan::new(self, true).map(|plan| plan.path)
+        Plan::new(self, true, &Extras::default()).map(|plan| plan.path)
     }
 }
 
 impl<'a> Plan<'a> {
-    fn new(command: &'a Command, look: bool) -> Result<Plan<'a>> {
+    fn new(command: &'a Command, look: bool, extras: &Extras) -> Result<Plan<'a>> {
         contradictions::refuse(command)?;
         let user = environment::user(command)?;
         let environment = environment::build(command, user.home.as_deref())?;
@@ -98,13 +99,10 @@ impl<'a> Plan<'a> {
         if command.process.kill_on_parent_death {
             containment.require = containment.require.max(Some(Guarantee::Guarded));
         }
-        let choice = containment::choose(containment).map_err(|refusal| {
-            let refused = |kind| command.error(kind, refusal.what).hint(refusal.instead);
-            match refusal.passing {
-                Some(error) => refused(ErrorKind::ResourceLimit).because(error),
-                None => refused(ErrorKind::Unsupported),
-            }
-        })?;
+        let demand = extras.demand(command);
+        let choice =
+            containment::choose_for(containment, demand).map_err(|refusal| refusal.into_error(command))?;
+        let each = limits::per_process(command, &user.identity)?;
         let sandbox = sandbox::resolve(command, &path, &user.identity)?;
         Ok(Plan {
             command,
@@ -114,13 +112,13 @@ impl<'a> Plan<'a> {
             argv,
             directory: cwd.transpose()?.or_else(|| sandbox.directory.clone()),
             identity: user.identity,
-            limits: contradictions::limits(command)?,
-            affinity: command.process.affinity.as_deref().map(cpu_mask),
+            limits: contradictions::limits(command)?.into_iter().chain(each.limits).collect(),
+            affinity: command.process.affinity.as_deref().or(each.cpus).map(cpu_mask),
             io_priority: command.process.io_priority.and_then(|priority| priority.number()),
             sandbox,
             mechanism: choice.mechanism,
             missed: choice.missed,
-            required: containment.require,
+            required: containment.require.max(extras.group.as_ref().and_then(|group| group.required())),
         })
     }
 
@@ -151,6 +149,13 @@ impl<'a> Plan<'a> {
 
     fn feeds(&self) -> bool {
         matches!(self.command.stdin, Stdin::Bytes(_) | Stdin::Open)
+    }
+}
+
+impl Extras {
+    /// What the container of a command is to be.
+    fn demand<'a>(&'a self, command: &'a Command) -> Demand<'a> {
+        Demand { limits: Some(&command.limits), group: self.group.as_ref(), take_over: self.take_over }
     }
 }
 

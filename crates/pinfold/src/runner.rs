@@ -4,6 +4,7 @@
 
 use crate::cancel::CancelToken;
 use crate::command::Command;
+use crate::containment::Nest;
 use crate::drive::block;
 use crate::error::{ErrorKind, Result};
 use crate::handle::Handle;
@@ -14,6 +15,7 @@ use crate::running::Running;
 use crate::settings::Stream;
 use crate::verbs;
 use pinfold_os::signal::SignalSet;
+use std::sync::Arc;
 
 /// What can run commands, with every verb that waits for the end.
 ///
@@ -135,6 +137,7 @@ pub struct Host {
     listener: Option<Listener>,
     mask: Option<SignalSet>,
     pass_descriptors: bool,
+    take_over: bool,
 }
 
 impl Host {
@@ -172,19 +175,21 @@ impl Host {
         self.pass_descriptors = true;
         self
     }
+
+    /// Lets limits move every process of our own cgroup into a leaf beside the runs, where the kernel hands controllers
+    /// down only from a cgroup without processes: this one is moved without asking where it is alone in its cgroup, others
+    /// only by this word, or by `PINFOLD_TAKE_OVER_CGROUP=1` in the environment. For the main program of a container or of
+    /// a service whose cgroup is delegated to it. Linux.
+    #[must_use]
+    pub fn take_over_cgroup(mut self) -> Host {
+        self.take_over = true;
+        self
+    }
 }
 
 impl Runner for Host {
     fn launch(&self, command: &Command) -> Result<Running> {
-        let cancelled = self.cancel.as_ref().is_some_and(CancelToken::is_cancelled);
-        if cancelled {
-            return Err(command.error(ErrorKind::Cancelled, "was cancelled before it was started"));
-        }
-        command.plan_in_haste()?.launch(Extras {
-            cancel: self.cancel.clone(),
-            mask: self.mask,
-            pass_descriptors: self.pass_descriptors,
-        })
+        self.launch_in(command, None)
     }
 
     fn listener(&self) -> Option<&Listener> {
@@ -193,6 +198,29 @@ impl Runner for Host {
 
     fn cancel_token(&self) -> Option<&CancelToken> {
         self.cancel.as_ref()
+    }
+}
+
+impl Host {
+    /// [`Runner::launch`], in a group.
+    pub(crate) fn launch_in(&self, command: &Command, group: Option<&Arc<Nest>>) -> Result<Running> {
+        let cancelled = self.cancel.as_ref().is_some_and(CancelToken::is_cancelled);
+        if cancelled {
+            return Err(command.error(ErrorKind::Cancelled, "was cancelled before it was started"));
+        }
+        let extras = Extras {
+            cancel: self.cancel.clone(),
+            mask: self.mask,
+            pass_descriptors: self.pass_descriptors,
+            group: group.cloned(),
+            take_over: self.take_over,
+        };
+        command.plan_in_haste(&extras)?.launch(extras)
+    }
+
+    /// Whether limits may move others out of our cgroup.
+    pub(crate) fn takes_over(&self) -> bool {
+        self.take_over
     }
 }
 

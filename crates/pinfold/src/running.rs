@@ -13,7 +13,7 @@ pub(crate) use feed::Feed;
 
 use crate::cancel::CancelToken;
 use crate::capture::Journal;
-use crate::containment::{self, Container};
+use crate::containment::{self, Container, Nest};
 use crate::outcome::{Cause, Ending, Guarantee, Mechanism, Outcome, Strays, Usage};
 use crate::settings::{StopRule, StrayRule, Stream};
 use crate::stop::{Act, Ladder};
@@ -22,6 +22,7 @@ use pinfold_os::poll::{Direction, Waitable};
 use pinfold_os::signal::Signal;
 use pinfold_os::wait::{Exit, ExitStatus};
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// How often a container that gives no events is asked whether it is empty.
@@ -34,7 +35,9 @@ const ASK_AGAIN: Duration = Duration::from_millis(2);
 pub struct Running {
     pub(crate) rules: Rules,
     process: Process,
-    container: Option<Container>,
+    container: Option<Arc<Container>>,
+    /// The group that it is in.
+    group: Option<Arc<Nest>>,
     mechanism: Mechanism,
     guarantee: Guarantee,
     pub(crate) channels: [Channel; 2],
@@ -69,7 +72,8 @@ pub(crate) struct Rules {
 pub(crate) struct Parts {
     pub(crate) rules: Rules,
     pub(crate) process: Process,
-    pub(crate) container: Container,
+    pub(crate) container: Arc<Container>,
+    pub(crate) group: Option<Arc<Nest>>,
     pub(crate) channels: [Channel; 2],
     pub(crate) feed: Feed,
     pub(crate) cancel: Option<CancelToken>,
@@ -103,6 +107,7 @@ impl Running {
             guarantee: parts.container.guarantee(),
             process: parts.process,
             container: Some(parts.container),
+            group: parts.group,
             channels: parts.channels,
             journal: Journal::new(),
             feed: parts.feed,
@@ -230,7 +235,7 @@ impl Running {
         let exit = if self.leaves_record() { self.process.peek_exit() } else { self.process.try_reap() };
         self.take_exit(exit, now);
         // What held it together was killed, and the program can go where nobody would find it.
-        if self.exit.is_none() && self.container.as_ref().is_some_and(Container::is_broken) {
+        if self.exit.is_none() && self.container.as_ref().is_some_and(|container| container.is_broken()) {
             let exit = self.process.try_reap();
             self.take_exit(exit, now);
             if self.exit.is_none() && self.ladder.is_none_or(|ladder| !ladder.has_killed()) {
@@ -241,7 +246,7 @@ impl Running {
 
     /// A leader that was waited for can no longer name its group on older kernels; its record can wait.
     fn leaves_record(&self) -> bool {
-        matches!(self.container, Some(Container::Group)) && !self.process.group_outlives_leader()
+        matches!(self.container.as_deref(), Some(Container::Group)) && !self.process.group_outlives_leader()
     }
 
     /// For a driver that may block: waits for the end of the program where there is nothing else to wait for, which saves
@@ -266,6 +271,11 @@ impl Running {
     fn take_exit(&mut self, exit: io::Result<Option<Exit>>, now: Instant) {
         match exit {
             Ok(Some(exit)) => {
+                // What its group was told, it was told.
+                let pid = self.process.pid();
+                if self.ladder.is_none() && self.group.as_ref().is_some_and(|group| group.has_stopped(pid)) {
+                    self.cause = Cause::Stopped;
+                }
                 self.exit = Some((exit, now));
                 self.revision += 1;
                 self.feed.close();
@@ -357,7 +367,7 @@ impl Running {
             Act::Signal(signal) => {
                 let _ = container.signal(&self.process, signal);
                 // What is stopped or frozen could not act on the signal.
-                if matches!(container, Container::Group) {
+                if matches!(**container, Container::Group) {
                     let _ = container.signal(&self.process, Signal::CONT);
                 } else {
                     let _ = container.freeze(&self.process, false);
@@ -416,13 +426,19 @@ impl Running {
     }
 
     fn conclude(&mut self, mut exit: Exit, now: Instant) {
+        // Before the pid can be given away.
+        if let Some(group) = &self.group {
+            group.leave(self.process.pid());
+        }
         if let Ok(Some(reaped)) = self.process.try_reap() {
             exit = reaped;
         }
-        let cpu = self.container.as_ref().and_then(Container::cpu_time);
+        let cpu = self.container.as_ref().and_then(|container| container.cpu_time());
+        let counters = self.container.as_ref().map(|container| container.counters()).unwrap_or_default();
         let (user, system) = cpu.unwrap_or((exit.usage.user, exit.usage.system));
         // Its figure started at ours, so only what is above ours is its own.
-        let peak_memory = (exit.usage.max_rss > self.maker_memory).then_some(exit.usage.max_rss);
+        let peak_resident = (exit.usage.max_rss > self.maker_memory).then_some(exit.usage.max_rss);
+        let peak_memory = counters.peak_memory.or(peak_resident);
         self.outcome = Some(Outcome {
             ending: ending(exit.status),
             cause: self.cause,
@@ -431,6 +447,7 @@ impl Running {
             stdout: self.seen(Stream::Stdout),
             stderr: self.seen(Stream::Stderr),
             strays: std::mem::take(&mut self.strays),
+            limits_hit: counters.hit,
             mechanism: self.mechanism,
             guarantee: self.guarantee,
         });

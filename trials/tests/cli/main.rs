@@ -5,6 +5,7 @@
 #![expect(clippy::print_stderr, reason = "a test says why it was skipped")]
 
 mod container;
+mod emptiness;
 mod ending;
 mod jobs;
 mod output;
@@ -19,7 +20,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
-use pinfold_trials::{Trial, can_write_cgroup2, fixture, given, pinfold_bin};
+use pinfold_trials::{Trial, fixture, pinfold_bin};
 use rustix::process::{Pid, Signal, kill_process};
 
 /// Longer than anything here takes on the slowest machine.
@@ -27,12 +28,7 @@ const LONG: Duration = Duration::from_secs(30);
 
 /// The containers that this machine has, as `--isolation` calls them.
 fn isolations() -> Vec<&'static str> {
-    use pinfold::Isolation::{Cgroup, PidNamespace, Subreaper};
-    let all = [("subreaper", Subreaper), ("pid-namespace", PidNamespace), ("cgroup", Cgroup)];
-    let here = all.into_iter().filter(|(name, isolation)| {
-        given(pinfold::Command::new("sh").isolation(*isolation).plan().is_ok(), name)
-    });
-    std::iter::once("process-group").chain(here.map(|(name, _)| name)).collect()
+    pinfold_trials::mechanisms()
 }
 
 /// `pinfold run OPTIONS -- fixture ARGUMENTS`, both split at spaces.
@@ -46,7 +42,7 @@ fn run(trial: &Trial, options: &str, arguments: &str) -> Command {
 fn pinfold(trial: &Trial, options: &str) -> Command {
     let mut command = Command::new(pinfold_bin());
     command.arg("run");
-    if !can_write_cgroup2() {
+    if !pinfold_trials::can_write_cgroup2() {
         // What it says of a container that is not the best is told in a trial of its own, and would be in the way of others.
         command.args(["--require", "best-effort"]);
     }

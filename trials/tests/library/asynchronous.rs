@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// A trial that begins with what a runtime keeps for the life of its process: a pair of sockets, if any crate of the
 /// build wants its signals.
-fn begin() -> Trial {
+pub(crate) fn begin() -> Trial {
     drop(tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap());
     crate::begin()
 }

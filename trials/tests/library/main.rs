@@ -11,9 +11,11 @@ mod bad_input;
 mod containers;
 mod control;
 mod detached;
+mod emptiness;
 mod ending;
 mod exhaustion;
 mod faults;
+mod group;
 mod limits;
 mod machine;
 mod matrix;
@@ -31,7 +33,7 @@ use std::time::Duration;
 
 use pinfold::{Command, Isolation};
 use pinfold_trials::descriptors::Descriptor;
-use pinfold_trials::{Trial, cgroup2_dir, given};
+use pinfold_trials::{Trial, cgroup2_dir};
 
 /// Longer than anything here takes on the slowest machine.
 const LONG: Duration = Duration::from_secs(30);
@@ -84,16 +86,10 @@ impl Of for Command {
 
 /// Every container that this host has.
 fn mechanisms() -> Vec<Isolation> {
-    let mut all = vec![Isolation::ProcessGroup];
-    for (isolation, what) in [
-        (Isolation::Subreaper, "a subreaper keeper"),
-        (Isolation::PidNamespace, "PID namespaces, as root or in a user namespace"),
-        (Isolation::Cgroup, "a cgroup v2 directory that can be written to"),
-    ] {
-        let plan = Command::new("sh").isolation(isolation);
-        if given(plan.plan().is_ok(), what) {
-            all.push(isolation);
-        }
-    }
-    all
+    pinfold_trials::mechanisms().into_iter().map(isolation).collect()
+}
+
+/// A container by the name that the command-line tool gives it.
+fn isolation(name: &str) -> Isolation {
+    serde_json::from_value(name.replace('-', "_").into()).unwrap()
 }

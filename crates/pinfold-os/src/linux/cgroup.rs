@@ -4,7 +4,7 @@
 //! above.
 
 use crate::deny::{Feature, denied};
-use crate::descriptor::Borrowed;
+use crate::descriptor::{Borrowed, Owned};
 use crate::fault::{self, Fault};
 use crate::handle::{Pid, Process};
 use crate::poll::{Direction, Waitable};
@@ -138,6 +138,17 @@ impl Cgroup {
         self.write("cgroup.freeze", if frozen { b"1" } else { b"0" })
     }
 
+    /// Lets all of it run again, cgroups below it that were frozen by themselves too.
+    ///
+    /// # Errors
+    /// `EACCES` without the right to write there.
+    pub fn thaw(&self) -> io::Result<()> {
+        self.visit(&mut |directory| {
+            rustix::io::write(&open_in(directory, "cgroup.freeze", OFlags::WRONLY)?, b"0")?;
+            Ok(())
+        })
+    }
+
     /// Sends a signal to every process in it and below it: the number of those that got it.
     ///
     /// A process that is made while this runs is found by looking again until nothing new shows up.
@@ -201,6 +212,40 @@ impl Cgroup {
             value.and_then(|value| value.parse().ok()).map(Duration::from_micros).unwrap_or_default()
         };
         Ok(CpuTime { user: microseconds("user_usec "), system: microseconds("system_usec ") })
+    }
+
+    /// What one of its files says (`memory.events`, `cgroup.controllers`, ...).
+    ///
+    /// # Errors
+    /// `ENOENT` where its controller is not at work; `ENODEV` once it was removed.
+    pub fn read(&self, file: &str) -> io::Result<String> {
+        use std::io::Read;
+        let mut text = String::new();
+        std::fs::File::from(self.open_file(file, OFlags::RDONLY)?).read_to_string(&mut text)?;
+        Ok(text)
+    }
+
+    /// Writes to one of its files, in a single write: a limit, a controller, a process to take in.
+    ///
+    /// # Errors
+    /// What the kernel says: `EINVAL`, `ERANGE`, `EBUSY`, `ENOENT` where the controller is not at work, ...
+    pub fn set(&self, file: &str, value: &str) -> io::Result<()> {
+        self.write(file, value.as_bytes())
+    }
+
+    /// One of its files whose changes the kernel tells ([`Direction::Change`]): `memory.events`, `pids.events`, ...
+    ///
+    /// # Errors
+    /// `ENOENT` where its controller is not at work.
+    pub fn watch(&self, file: &str) -> io::Result<Owned> {
+        self.open_file(file, OFlags::RDONLY)
+    }
+
+    /// Whether it is the root of the whole hierarchy, to which the rules about processes beside controllers do not apply.
+    /// The root of a cgroup namespace or of a container is none.
+    pub fn is_top(&self) -> bool {
+        let no_type = rustix::fs::access(self.path.join("cgroup.type"), rustix::fs::Access::EXISTS);
+        no_type == Err(rustix::io::Errno::NOENT)
     }
 
     /// Removes it and what is below it.

@@ -4,7 +4,7 @@
 use super::cgroup::Cgroup;
 use super::image::Image;
 use crate::descriptor::borrow;
-use crate::handle::Process;
+use crate::handle::{Pid, Process};
 use crate::order::{Directory, Grouping, Mapping, Order};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::PidfdFlags;
@@ -32,6 +32,11 @@ impl Guard {
     /// [`io::ErrorKind::Unsupported`] if this build has none; else whatever kept it from being started.
     pub fn start(directory: &Cgroup) -> io::Result<Guard> {
         Image::with(|image| start_from(image, directory))
+    }
+
+    /// Its pid.
+    pub fn pid(&self) -> Pid {
+        self.process.pid()
     }
 
     /// Whether it is still there.

@@ -58,6 +58,17 @@ impl Handle {
         Handle { name: Name::Pidfd(pidfd), unreaped_child: false, reports: Some(Reports::new(reports)) }
     }
 
+    pub(crate) fn twin(&self) -> io::Result<Handle> {
+        match &self.name {
+            Name::Pidfd(fd) => Ok(Handle {
+                name: Name::Pidfd(fd.try_clone()?),
+                unreaped_child: self.unreaped_child,
+                reports: None,
+            }),
+            Name::Watched { .. } => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
     pub(crate) fn waitable(&self) -> BorrowedFd<'_> {
         if let Some(reports) = self.reports.as_ref().and_then(Reports::waitable) {
             return reports;

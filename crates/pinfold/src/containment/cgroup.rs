@@ -4,8 +4,15 @@
 //! next owner can tell and clear what a dead one left. Empty cgroups are kept for the next run, since making one
 //! costs more than the spawn itself.
 
+mod bound;
+
+pub(super) use bound::{could_provide, next_path, provide};
+
+use super::control::{self, Aside};
+use super::knobs::Controllers;
 use super::ladder::Lack;
 use super::pool::{self, Pool, StaysOpen};
+use bound::Bound;
 use pinfold_os::descriptor::Borrowed;
 use pinfold_os::handle::Pid;
 use pinfold_os::linux::cgroup::{self, Cgroup, CpuTime};
@@ -18,7 +25,7 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 /// What a directory of ours is called: this, then PID namespace, pid and start time, with dots between.
@@ -37,6 +44,10 @@ struct Owner {
     guard: Option<Result<Guard, String>>,
     /// What dead owners left was looked for.
     swept: bool,
+    /// What the directory hands down to its children.
+    provided: Controllers,
+    /// We have stepped out of the way of that.
+    aside: Option<Aside>,
 }
 
 static OWNER: Mutex<Option<Owner>> = Mutex::new(None);
@@ -55,7 +66,16 @@ fn owner() -> io::Result<MutexGuard<'static, Option<Owner>>> {
             static ONCE: Once = Once::new();
             ONCE.call_once(|| pinfold_os::exit::at_exit(leave));
         }
-        *guard = Some(Owner { pid, directory, pool: Pool::default(), made: 0, guard: None, swept: false });
+        *guard = Some(Owner {
+            pid,
+            directory,
+            pool: Pool::default(),
+            made: 0,
+            guard: None,
+            swept: false,
+            provided: Controllers::default(),
+            aside: None,
+        });
     }
     Ok(guard)
 }
@@ -100,7 +120,7 @@ fn settle() -> Result<PathBuf, Lack> {
         return Err(Lack::lasting("hidden by PINFOLD_DENY"));
     }
     let mut proc = Proc::host().map_err(unreadable)?;
-    let base = own_cgroup(&mut proc)?;
+    let base = base(&mut proc)?;
     let directory = base.join(own_name(&mut proc)?);
     match std::fs::create_dir(&directory) {
         Ok(()) => {}
@@ -117,6 +137,18 @@ fn settle() -> Result<PathBuf, Lack> {
         Lack::of(&format!("{} is no usable cgroup", directory.display()), error)
     });
     usable.map(|_| directory)
+}
+
+/// Where our directory goes: into our own cgroup. Where that cannot be written to, this is the place to ask somebody for
+/// one that can, such as systemd for a scope that is delegated to us.
+fn base(proc: &mut Proc) -> Result<PathBuf, Lack> {
+    let mut own = own_cgroup(proc)?;
+    // A leaf into which we, or who made us, stepped aside.
+    let stepped_aside = |path: &Path| {
+        path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with(control::SELF))
+    };
+    while stepped_aside(&own) && own.pop() {}
+    Ok(own)
 }
 
 /// The cgroup v2 directory that this process is in.
@@ -181,6 +213,11 @@ fn sweep(base: &Path) {
     for entry in entries.flatten() {
         if entry.file_name().to_str().is_some_and(|name| is_left_over(name, namespace)) {
             let path = entry.path();
+            // What was started detached from there lives on.
+            if entry.file_name().to_str().is_some_and(|name| name.starts_with(control::SELF)) {
+                let _ = std::fs::remove_dir(&path);
+                continue;
+            }
             if let Ok(cgroup) = Cgroup::open(&path) {
                 let _ = cgroup.kill();
                 wait_until_empty(&cgroup, Instant::now() + Duration::from_secs(1));
@@ -205,7 +242,7 @@ fn is_left_over(name: &str, namespace: u64) -> bool {
     is_ours && in_namespace == namespace && !lives
 }
 
-fn wait_until_empty(cgroup: &Cgroup, deadline: Instant) {
+pub(super) fn wait_until_empty(cgroup: &Cgroup, deadline: Instant) {
     while cgroup.is_populated().unwrap_or(false) {
         let Ok(waitable) = cgroup.waitable() else { return };
         match pinfold_os::poll::wait(&[waitable], Some(deadline)) {
@@ -222,14 +259,24 @@ fn leave() {
     std::mem::take(&mut owner.pool).remove();
     let Ok(directory) = &owner.directory else { return };
     // Nothing is in it, as a rule.
-    if std::fs::remove_dir(directory).is_ok() {
-        return;
-    }
-    if let Ok(cgroup) = Cgroup::open(directory) {
+    if std::fs::remove_dir(directory).is_err()
+        && let Ok(cgroup) = Cgroup::open(directory)
+    {
         if cgroup.is_populated().unwrap_or(false) && cgroup.kill().is_ok() {
             wait_until_empty(&cgroup, Instant::now() + Duration::from_secs(1));
         }
         let _ = cgroup.remove();
+    }
+    owner.step_back();
+}
+
+impl Owner {
+    /// Back to where we were before limits had us step aside.
+    fn step_back(&mut self) {
+        let base = self.directory.as_ref().ok().and_then(|directory| directory.parent());
+        if let (Some(base), Some(aside)) = (base, self.aside.take()) {
+            aside.step_back(base);
+        }
     }
 }
 
@@ -239,12 +286,13 @@ pub(crate) fn release() {
     let Some(owner) = guard.as_mut().filter(|owner| owner.pid == std::process::id()) else { return };
     owner.pool = Pool::default();
     if owner.directory.as_ref().is_ok_and(|directory| cgroup::remove(directory).is_ok()) {
+        owner.step_back();
         // Should the execution fail, the next run makes it anew.
         *guard = None;
     }
 }
 
-fn is_removed(error: &io::Error) -> bool {
+pub(super) fn is_removed(error: &io::Error) -> bool {
     const ENODEV: i32 = 19;
     error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(ENODEV)
 }
@@ -264,6 +312,8 @@ pub(crate) struct Leaf {
     /// Held where its files may stay open while it is in use.
     open: Option<StaysOpen>,
     guarded: bool,
+    /// Made where it has limits or is in a group.
+    bound: OnceLock<Box<Bound>>,
 }
 
 impl Leaf {
@@ -291,6 +341,7 @@ impl Leaf {
             used: Mutex::new(None),
             killed: AtomicBool::new(false),
             emptied: AtomicBool::new(false),
+            bound: OnceLock::new(),
         }
     }
 
@@ -369,17 +420,26 @@ impl Leaf {
 
 impl Drop for Leaf {
     fn drop(&mut self) {
-        let Some(cgroup) = self.cgroup.take() else { return };
+        let Some(mut cgroup) = self.cgroup.take() else { return };
         let mut guard = OWNER.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(owner) = guard.as_mut().filter(|owner| owner.pid == std::process::id()) else { return };
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner).take();
         // A run ends when its cgroup was seen empty, and nobody but its members makes new ones.
         let empty =
             self.emptied.load(Ordering::Relaxed) || cgroup.is_populated().is_ok_and(|populated| !populated);
-        let fit = !self.killed.load(Ordering::Relaxed) && !cgroup.has_children();
-        if let (true, Some(used), true) = (empty, used, fit && owner.pool.has_room()) {
-            owner.pool.put(cgroup, used);
-            return;
+        let bound = self.bound.take();
+        let uncounted = bound.as_ref().is_none_or(|bound| bound.is_uncounted());
+        let fit = uncounted && !self.killed.load(Ordering::Relaxed) && !cgroup.has_children();
+        match (bound.and_then(|bound| Bound::into_group(*bound)), used) {
+            (Some((group, kills)), Some(used)) if empty && fit => match group.keep(cgroup, used, kills) {
+                Some(given_back) => cgroup = given_back,
+                None => return,
+            },
+            (None, Some(used)) if empty && fit && owner.pool.has_room() => {
+                owner.pool.put(cgroup, used);
+                return;
+            }
+            _ => {}
         }
         drop(guard);
         if !empty {

@@ -3,18 +3,31 @@
 //! A closed set: each rung of the ladder is a variant here and a file beside this one; which one a command gets is
 //! decided in `ladder`.
 
+mod bounds;
 #[cfg(target_os = "linux")]
 mod cgroup;
 #[cfg(target_os = "linux")]
+mod control;
+mod counters;
+#[cfg(target_os = "linux")]
+mod directory;
+#[cfg(target_os = "linux")]
 mod kept;
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has files like these"))]
+pub(crate) mod knobs;
 mod ladder;
+mod nest;
 #[cfg(target_os = "linux")]
 mod pool;
 mod strays;
+mod watch;
 
-pub(crate) use ladder::{choose, guarantee};
-
+pub(crate) use bounds::{Demand, choose_for};
+pub(crate) use counters::Counters;
+pub(crate) use ladder::{Refusal, choose, guarantee};
+pub(crate) use nest::Nest;
 pub(crate) use strays::{describe, holders, live_usage};
+pub(crate) use watch::Watch;
 
 use crate::outcome::{Guarantee, Mechanism};
 use pinfold_os::handle::{Pid, Process};
@@ -46,6 +59,7 @@ pub(crate) enum Container {
 impl Container {
     /// An empty one; where a guard is required, it is at work by then.
     pub(crate) fn make(mechanism: Mechanism, required: Option<Guarantee>) -> io::Result<Container> {
+        let _ = required;
         match mechanism {
             #[cfg(target_os = "linux")]
             Mechanism::CgroupV2 => {

@@ -1,5 +1,6 @@
 //! The driver that blocks the calling thread.
 
+use super::Machine;
 use crate::command::Command;
 use crate::error::{ErrorKind, Result};
 use crate::output::Output;
@@ -7,6 +8,7 @@ use crate::runner::Runner;
 use crate::running::{Progress, Running};
 use crate::verbs::{Attempt, Attempts, Judge, needs_no_writer};
 use pinfold_os::poll;
+use std::io;
 use std::time::{Duration, Instant};
 
 /// Runs a command to its end, as often as it says, and has the last result judged.
@@ -46,6 +48,20 @@ fn wait(running: &mut Running, command: &Command) -> Result<()> {
     woken.map(drop).map_err(|error| {
         command.error(ErrorKind::Io, format!("cannot be waited for: {error}")).because(error)
     })
+}
+
+/// Drives a machine until it has its answer, or until the deadline.
+pub(crate) fn until<M: Machine>(machine: &mut M, deadline: Option<Instant>) -> io::Result<Option<M::Answer>> {
+    loop {
+        let now = Instant::now();
+        let answer = machine.advance(now)?;
+        if answer.is_some() || deadline.is_some_and(|deadline| deadline <= now) {
+            return Ok(answer);
+        }
+        let interest = machine.interest(now);
+        let first = [interest.deadline, deadline].into_iter().flatten().min();
+        poll::wait(&interest.waitables, first)?;
+    }
 }
 
 /// The pause between two attempts, which a cancellation ends.

@@ -1,5 +1,6 @@
 //! The driver for tokio: one descriptor of each run is watched by the reactor that is there already.
 
+use super::Machine;
 use crate::cancel::CancelToken;
 use crate::command::Command;
 use crate::error::{ErrorKind, Result};
@@ -87,6 +88,19 @@ async fn once<R: Runner + ?Sized>(runner: &R, command: &Command) -> Result<Outpu
         watch.wait(deadline, None).await.map_err(failed)?;
     }
     attempt.finish()
+}
+
+/// Drives a machine until it has its answer.
+pub(crate) async fn until<M: Machine>(machine: &mut M) -> io::Result<M::Answer> {
+    let watch = Watch::new()?;
+    loop {
+        let now = Instant::now();
+        if let Some(answer) = machine.advance(now)? {
+            return Ok(answer);
+        }
+        let deadline = watch.update(&machine.interest(now))?;
+        watch.wait(deadline, None).await?;
+    }
 }
 
 /// The pause between two attempts, which a cancellation ends.

@@ -12,6 +12,9 @@ pub(super) fn refuse(command: &Command) -> Result<()> {
     times(command)?;
     identity(command)?;
     process(command)?;
+    if let Some((what, instead)) = command.limits.contradiction() {
+        return no(command, what, instead);
+    }
     environment(command)
 }
 

@@ -65,6 +65,9 @@ impl fmt::Display for Plan<'_> {
         if let Some(mask) = process.umask {
             line("umask", format!("{mask:03o}"))?;
         }
+        for (name, value) in super::limits::describe(&command.limits) {
+            line(name, value)?;
+        }
         let bound = |value: Option<u64>| value.map_or("unlimited".to_owned(), |value| value.to_string());
         for limit in &process.rlimits {
             line(

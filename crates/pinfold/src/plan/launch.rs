@@ -4,7 +4,7 @@ use super::Plan;
 use crate::cancel::CancelToken;
 use crate::capture::Capture;
 use crate::command::Command;
-use crate::containment::{self, Container};
+use crate::containment::{self, Container, Nest, Refusal};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lookup::explain_exec_failure;
 use crate::running::{Channel, Feed, Parts, Rules, Running};
@@ -22,6 +22,7 @@ use std::convert::Infallible;
 use std::fs::File;
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// What a run is given beside its command.
@@ -30,6 +31,10 @@ pub(crate) struct Extras {
     pub(crate) cancel: Option<CancelToken>,
     pub(crate) mask: Option<SignalSet>,
     pub(crate) pass_descriptors: bool,
+    /// The group that it is to be in.
+    pub(crate) group: Option<Arc<Nest>>,
+    /// Strangers in our cgroup may be moved for its limits.
+    pub(crate) take_over: bool,
 }
 
 /// The child's ends of its three streams; what is `None` it inherits.
@@ -66,8 +71,10 @@ impl Plan<'_> {
         let channels = self.open_outputs(&mut ends, true)?;
         ends.ruleset = self.sandbox.ruleset(command, &self.path)?;
         let required = self.required;
-        let no_container = |error| ran_out(command, &format!("make its {}", self.mechanism), error);
-        let mut container = Container::make(self.mechanism, required).map_err(no_container)?;
+        let refused = |refusal: Refusal| refusal.into_error(command);
+        let entry = extras.group.as_ref().map(|group| group.enter()).transpose().map_err(refused)?;
+        let mut container =
+            Container::make_for(self.mechanism, required, extras.demand(command)).map_err(refused)?;
         if required.is_some_and(|required| container.guarantee() < required) {
             let what = format!("guarantees {} and no more: no guard could be started", container.guarantee());
             return Err(command.error(ErrorKind::Unsupported, what).hint("require less, or nothing"));
@@ -82,6 +89,9 @@ impl Plan<'_> {
         };
         drop(ends);
         let attended = container.attend();
+        let container = Arc::new(container);
+        let joined = extras.group.as_ref().map_or(Ok(()), |group| group.join(&container, &process));
+        drop(entry);
         let running = Running::new(Parts {
             rules: Rules {
                 timeout: command.timeout,
@@ -91,6 +101,7 @@ impl Plan<'_> {
             },
             process,
             container,
+            group: extras.group.clone(),
             channels,
             feed,
             cancel: extras.cancel,
@@ -98,7 +109,9 @@ impl Plan<'_> {
             maker_memory,
         });
         // Nothing is taken less because something ran out: what was started ends here.
-        attended.map(|()| running).map_err(|error| ran_out(command, "start its guard", error))
+        attended.map_err(|error| ran_out(command, "start its guard", error))?;
+        joined.map_err(|error| ran_out(command, "note it in its group", error))?;
+        Ok(running)
     }
 
     /// Starts it outside of any container, as nobody's child.

@@ -1,8 +1,11 @@
 //! Acting on a run, and asking how it does.
 
 use super::{Progress, Running};
-use crate::containment::{self, Container};
-use crate::outcome::Usage;
+use crate::command::Command;
+use crate::containment;
+use crate::error::{ErrorKind, Result};
+use crate::limits::Limits;
+use crate::outcome::{LimitsHit, Usage};
 use crate::settings::StopRule;
 use pinfold_os::handle::Pid;
 use pinfold_os::signal::Signal;
@@ -66,10 +69,44 @@ impl Running {
             return outcome.usage;
         }
         let live = containment::live_usage(self.pid());
-        match self.container.as_ref().and_then(Container::cpu_time) {
-            Some((user, system)) => Usage { user, system, ..live },
+        let Some(container) = &self.container else { return live };
+        let peak_memory = container.counters().peak_memory.or(live.peak_memory);
+        match container.cpu_time() {
+            Some((user, system)) => Usage { user, system, peak_memory },
             None => live,
         }
+    }
+
+    /// Which of its limits it has run into so far.
+    pub fn limits_hit(&self) -> LimitsHit {
+        match (&self.outcome, &self.container) {
+            (Some(outcome), _) => outcome.limits_hit,
+            (None, Some(container)) => container.counters().hit,
+            (None, None) => LimitsHit::default(),
+        }
+    }
+
+    /// Changes its limits to these, for the command that it was made of.
+    pub(crate) fn change_limits(&self, command: &Command, limits: &Limits) -> Result<()> {
+        let refuse = |kind, what: String, hint: &str| Err(command.error(kind, what).hint(hint));
+        if let Some((what, hint)) = limits.contradiction() {
+            return refuse(ErrorKind::InvalidInput, what, hint);
+        }
+        match &self.container {
+            Some(container) => container.set_limits(limits).map_err(|refusal| refusal.into_error(command)),
+            None => {
+                let what = "its limits cannot be changed: the run has ended";
+                refuse(ErrorKind::NotFound, what.to_owned(), "set them before the end")
+            }
+        }
+    }
+
+    /// Changes its limits to these: what is not named has no limit of ours any more.
+    ///
+    /// # Errors
+    /// As [`Handle::set_limits`](crate::Handle::set_limits); they name the program by its pid.
+    pub fn set_limits(&self, limits: &Limits) -> Result<()> {
+        self.change_limits(&Command::new(format!("process {}", self.pid())), limits)
     }
 
     /// Whether the program was stopped by a job control signal since this was last asked, and by which.

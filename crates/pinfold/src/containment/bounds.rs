@@ -1,0 +1,191 @@
+//! Limits held against this host: which mechanism can enforce them, and what is to be written for them.
+
+use super::ladder::{Choice, Lack, Refusal, rung};
+use super::{Container, Nest};
+use crate::command::Command;
+use crate::error::{Error, ErrorKind};
+use crate::limits::{Enforcement, Limits};
+use crate::outcome::{Guarantee, Mechanism};
+use crate::settings::{Containment, Isolation};
+use std::io;
+use std::sync::Arc;
+
+#[cfg(target_os = "linux")]
+use super::knobs::{self, Setting};
+#[cfg(target_os = "linux")]
+use crate::limits::BlockDevice;
+
+/// What a container is to be beside its mechanism.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Demand<'a> {
+    pub(crate) limits: Option<&'a Limits>,
+    pub(crate) group: Option<&'a Arc<Nest>>,
+    /// Strangers in our cgroup may be moved for it.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has cgroups"))]
+    pub(crate) take_over: bool,
+}
+
+impl Refusal {
+    /// A step that failed.
+    pub(crate) fn at(step: &str, error: io::Error) -> Refusal {
+        Refusal {
+            what: format!("failed to {step}: {error}"),
+            instead: if pinfold_os::wait::is_exhaustion(&error) {
+                "see ulimit -n for descriptors, ulimit -u for processes".to_owned()
+            } else {
+                "it is this process that has to be allowed to".to_owned()
+            },
+            passing: Some(error),
+        }
+    }
+
+    /// As an error of a command.
+    pub(crate) fn into_error(self, command: &Command) -> Error {
+        const ESRCH: i32 = 3;
+        let error = |kind| command.error(kind, self.what).hint(self.instead);
+        let Some(source) = self.passing else { return error(ErrorKind::Unsupported) };
+        let kind = match source.kind() {
+            io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+            io::ErrorKind::NotFound => ErrorKind::NotFound,
+            _ if source.raw_os_error() == Some(ESRCH) => ErrorKind::NotFound,
+            _ => ErrorKind::ResourceLimit,
+        };
+        error(kind).because(source)
+    }
+
+    /// Limits without a cgroup.
+    pub(crate) fn no_cgroup(why: &str) -> Refusal {
+        Refusal {
+            what: format!("its limits cannot be enforced: no cgroup v2 can be had: {why}"),
+            instead: "run as root, or in a cgroup that is delegated to your user, or ask for limits of each process: Enforcement::PerProcess".to_owned(),
+            passing: None,
+        }
+    }
+}
+
+/// Chooses the mechanism for a command with these limits, or its group's.
+pub(crate) fn choose_for(mut wanted: Containment, demand: Demand<'_>) -> Result<Choice, Refusal> {
+    let choice = match demand.group {
+        Some(group) => Choice { mechanism: group.admit(wanted)?, missed: None },
+        None => {
+            if takes_cgroup(demand.limits) && wanted.isolation == Isolation::Best {
+                if let Err(Lack::Lasting(why)) = rung(Mechanism::CgroupV2) {
+                    return Err(Refusal::no_cgroup(&why));
+                }
+                wanted.isolation = Isolation::Cgroup;
+            }
+            super::choose(wanted)?
+        }
+    };
+    if takes_cgroup(demand.limits) {
+        check(choice.mechanism, demand)?;
+    }
+    Ok(choice)
+}
+
+fn takes_cgroup(limits: Option<&Limits>) -> bool {
+    limits.is_some_and(|limits| !limits.is_empty() && limits.enforcement == Enforcement::Cgroup)
+}
+
+/// Whether limits can be enforced, as far as that shows without changing anything.
+fn check(mechanism: Mechanism, demand: Demand<'_>) -> Result<(), Refusal> {
+    #[cfg(target_os = "linux")]
+    if mechanism == Mechanism::CgroupV2 {
+        let wanted = knobs::controllers(&settings(demand.limits)?);
+        return super::cgroup::could_provide(wanted, demand.take_over);
+    }
+    let _ = demand;
+    Err(Refusal::no_cgroup(&format!("it is to be held together by {mechanism}")))
+}
+
+/// What is to be written for them.
+#[cfg(target_os = "linux")]
+pub(super) fn settings(limits: Option<&Limits>) -> Result<Vec<Setting>, Refusal> {
+    let Some(limits) = limits.filter(|_| takes_cgroup(limits)) else { return Ok(Vec::new()) };
+    let devices = limits.io.iter().map(|limit| numbers(&limit.device)).collect::<Result<Vec<_>, _>>()?;
+    Ok(knobs::settings(limits, &devices))
+}
+
+#[cfg(target_os = "linux")]
+fn numbers(device: &BlockDevice) -> Result<(u32, u32), Refusal> {
+    use std::os::unix::fs::{FileTypeExt, MetadataExt};
+    let path = match device {
+        BlockDevice::Number { major, minor } => return Ok((*major, *minor)),
+        BlockDevice::Path(path) => path,
+    };
+    let refused = |why: String| Refusal {
+        what: format!("its I/O limit cannot be set on {}: {why}", path.display()),
+        instead: "name a block device, such as /dev/sda".to_owned(),
+        passing: None,
+    };
+    let found = std::fs::metadata(path).map_err(|error| refused(error.to_string()))?;
+    if !found.file_type().is_block_device() {
+        return Err(refused("it is no block device".to_owned()));
+    }
+    // makedev(3), as glibc and musl have it.
+    let number = found.rdev();
+    let major = (number >> 8 & 0xfff | number >> 32 & !0xfff) as u32;
+    Ok((major, (number & 0xff | number >> 12 & !0xff) as u32))
+}
+
+impl Container {
+    /// An empty one, as it is demanded. Its limits are in force before anything can be in it.
+    pub(crate) fn make_for(
+        mechanism: Mechanism,
+        required: Option<Guarantee>,
+        demand: Demand<'_>,
+    ) -> Result<Container, Refusal> {
+        #[cfg(target_os = "linux")]
+        if mechanism == Mechanism::CgroupV2 {
+            let directory = demand.group.and_then(|group| group.directory());
+            let guarded = required >= Some(Guarantee::Guarded);
+            let leaf =
+                super::cgroup::Leaf::bound(settings(demand.limits)?, directory, demand.take_over, guarded)?;
+            return Ok(Container::Cgroup(leaf));
+        }
+        let _ = demand;
+        Container::make(mechanism, required)
+            .map_err(|error| Refusal::at(&format!("make its {mechanism}"), error))
+    }
+
+    /// Changes its limits to these.
+    pub(crate) fn set_limits(&self, limits: &Limits) -> Result<(), Refusal> {
+        if limits.enforcement == Enforcement::PerProcess {
+            return Err(Refusal {
+                what: "limits of each process cannot be changed once it runs".to_owned(),
+                instead: "use limits that a cgroup enforces".to_owned(),
+                passing: None,
+            });
+        }
+        match self {
+            #[cfg(target_os = "linux")]
+            Container::Cgroup(leaf) => leaf.bind(settings(Some(limits))?),
+            _ => Err(Refusal::no_cgroup(&format!("it is held together by {}", self.mechanism()))),
+        }
+    }
+
+    /// What its controllers have counted.
+    pub(crate) fn counters(&self) -> super::Counters {
+        match self {
+            #[cfg(target_os = "linux")]
+            Container::Cgroup(leaf) => leaf.counters(),
+            _ => super::Counters::default(),
+        }
+    }
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::limits::IoLimit;
+
+    #[test]
+    fn a_device_is_told_by_its_file_or_refused() {
+        let null = BlockDevice::Path("/dev/null".into());
+        let refusal =
+            settings(Some(&Limits::new().io_max(IoLimit { read_bytes: Some(1), ..IoLimit::new(null) })));
+        assert!(refusal.is_err_and(|refusal| refusal.what.contains("no block device")));
+        let number = BlockDevice::Number { major: 259, minor: 300 };
+        assert_eq!(numbers(&number).ok(), Some((259, 300)));
+    }
+}

@@ -1,0 +1,69 @@
+//! Files of a group's cgroup that tell when something has changed, opened for one waiter.
+//!
+//! The kernel remembers for each open file what was read through it: two waiters must not share one, or the first to look
+//! would take the news from the second.
+
+use super::{Nest, knobs};
+use pinfold_os::descriptor::borrow;
+use pinfold_os::poll::{Direction, Waitable};
+use std::fs::File;
+use std::io;
+use std::time::{Duration, Instant};
+
+/// How often what gives no events is asked.
+const ASK_AGAIN: Duration = Duration::from_millis(2);
+
+/// What one waiter waits for.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    /// `cgroup.events`; `None` where there is no cgroup.
+    pub(super) populated: Option<File>,
+    /// `memory.events` and the like.
+    pub(super) limits: Vec<File>,
+}
+
+impl Watch {
+    /// Whether nobody is left; news from here on wakes the waiter again.
+    pub(crate) fn is_empty(&self, nest: &Nest) -> io::Result<bool> {
+        match &self.populated {
+            None => Ok(nest.is_empty()),
+            Some(file) => match read(file) {
+                Ok(text) => Ok(knobs::keyed(&text, "populated") == Some(0)),
+                #[cfg(target_os = "linux")]
+                Err(error) if super::cgroup::is_removed(&error) => Ok(true),
+                Err(error) => Err(error),
+            },
+        }
+    }
+
+    /// Has news of limits wake the waiter again from here on.
+    pub(crate) fn look_at_limits(&self) {
+        for file in &self.limits {
+            // What it says is read anew by whoever counts.
+            let _ = read(file);
+        }
+    }
+
+    pub(crate) fn waitables(&self) -> Vec<Waitable<'_>> {
+        let files = self.populated.iter().chain(&self.limits);
+        files.map(|file| Waitable { descriptor: borrow(file), direction: Direction::Change }).collect()
+    }
+
+    /// When to ask where nothing tells.
+    pub(crate) fn ask_again(&self, now: Instant) -> Option<Instant> {
+        if self.populated.is_none() { Some(now + ASK_AGAIN) } else { None }
+    }
+}
+
+#[cfg(unix)]
+fn read(file: &File) -> io::Result<String> {
+    use std::os::unix::fs::FileExt;
+    let mut buffer = [0; 512];
+    let length = file.read_at(&mut buffer, 0)?;
+    Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
+}
+
+#[cfg(not(unix))]
+fn read(_: &File) -> io::Result<String> {
+    Err(io::ErrorKind::Unsupported.into())
+}

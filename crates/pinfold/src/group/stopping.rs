@@ -1,0 +1,122 @@
+//! Machines that see a group to its end.
+
+use crate::containment::{Nest, Watch};
+use crate::drive::Machine;
+use crate::running::Interest;
+use crate::settings::StopRule;
+use crate::stop::{Act, Ladder};
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How a group was stopped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct StopReport {
+    /// How many processes were in it when it began.
+    pub members_before: usize,
+    /// How many are left: none, on a mechanism that holds on to all of them.
+    pub members_after: usize,
+    /// Whether some ignored the stop signal, so that the kill had to follow.
+    pub escalated: bool,
+    /// From the first word to the last end.
+    #[cfg_attr(feature = "serde", serde(rename = "duration_seconds", with = "crate::wire::seconds"))]
+    pub duration: Duration,
+}
+
+/// A group on its way down the one ladder (`stop.rs`). Dropped before its end, it goes no further, and the group takes
+/// starts again.
+#[derive(Debug)]
+pub(super) struct Stopping {
+    nest: Arc<Nest>,
+    watch: Watch,
+    ladder: Ladder,
+    act: Option<Act>,
+    before: usize,
+    escalated: bool,
+    begun: Instant,
+}
+
+impl Stopping {
+    pub(super) fn begin(nest: Arc<Nest>, rule: StopRule, now: Instant) -> io::Result<Stopping> {
+        let watch = nest.watch(false)?;
+        let before = nest.begin_stop().len();
+        let (ladder, act) = Ladder::begin(rule, now);
+        Ok(Stopping { nest, watch, ladder, act: Some(act), before, escalated: false, begun: now })
+    }
+
+    fn act(&self, act: Act) -> io::Result<()> {
+        match act {
+            Act::Signal(signal) => {
+                self.nest.tell(signal);
+                Ok(())
+            }
+            Act::Kill => self.nest.kill(),
+        }
+    }
+}
+
+impl Machine for Stopping {
+    type Answer = StopReport;
+
+    fn advance(&mut self, now: Instant) -> io::Result<Option<StopReport>> {
+        if let Some(act) = self.act.take() {
+            self.act(act)?;
+        }
+        if !self.watch.is_empty(&self.nest)? {
+            if let Some(act) = self.ladder.step(now) {
+                self.escalated = true;
+                self.act(act)?;
+            } else if self.ladder.has_killed() && self.watch.ask_again(now).is_some() {
+                // What was being made while the others were killed.
+                self.act(Act::Kill)?;
+            }
+            if !self.watch.is_empty(&self.nest)? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(StopReport {
+            members_before: self.before,
+            members_after: self.nest.members().len(),
+            escalated: self.escalated,
+            duration: now.saturating_duration_since(self.begun),
+        }))
+    }
+
+    fn interest(&self, now: Instant) -> Interest<'_> {
+        let deadline = [self.ladder.deadline(), self.watch.ask_again(now)].into_iter().flatten().min();
+        Interest { waitables: self.watch.waitables(), deadline }
+    }
+}
+
+impl Drop for Stopping {
+    fn drop(&mut self) {
+        self.nest.stopped();
+    }
+}
+
+/// A group that is waited for.
+#[derive(Debug)]
+pub(super) struct Emptying {
+    nest: Arc<Nest>,
+    watch: Watch,
+}
+
+impl Emptying {
+    pub(super) fn new(nest: Arc<Nest>) -> io::Result<Emptying> {
+        Ok(Emptying { watch: nest.watch(false)?, nest })
+    }
+}
+
+impl Machine for Emptying {
+    type Answer = ();
+
+    fn advance(&mut self, _: Instant) -> io::Result<Option<()>> {
+        Ok(self.watch.is_empty(&self.nest)?.then_some(()))
+    }
+
+    fn interest(&self, now: Instant) -> Interest<'_> {
+        Interest { waitables: self.watch.waitables(), deadline: self.watch.ask_again(now) }
+    }
+}

@@ -1,0 +1,82 @@
+//! Stopping means empty: a service with four kinds of descendants is stopped, and nothing of it is left.
+
+use std::fs;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use pinfold::{Cause, Handle, ProcessGroup, Runner, Signal, StopRule};
+use pinfold_trials::{Trial, holds_sessions, mechanisms};
+
+use crate::{Of, begin, fixture, isolation};
+
+const GRACE: Duration = Duration::from_millis(300);
+const RULE: StopRule = StopRule { signal: Signal::TERM, grace: GRACE };
+/// The target is 100 ms after the grace; a busy machine takes its time over five processes.
+const LATE: Duration = Duration::from_secs(3);
+
+/// Every process of the service, and whether it makes itself a session.
+const ALL: [(&str, bool); 5] =
+    [("service", false), ("same-group", false), ("deaf", false), ("setsid", true), ("double-fork", false)];
+
+/// A service that is up, and where its processes write down what they hear.
+fn service(runner: &impl Runner, trial: &Trial, command: pinfold::Command, records: &Path) -> Handle {
+    let command = command.arg(records).of(trial).stop_rule(RULE);
+    let handle = runner.start(&command).unwrap();
+    assert_eq!(handle.stdout_lines().unwrap().next().unwrap().unwrap(), "ready");
+    handle
+}
+
+/// Who can be reached was told first, and had its grace. How many could not be reached.
+#[track_caller]
+fn escaped(name: &str, records: &Path, took: Duration) -> usize {
+    assert!(took >= GRACE, "{name}: the deaf one had its grace: {took:?}");
+    assert!(took < GRACE + LATE, "{name}: {took:?}");
+    for (who, is_session) in ALL {
+        let heard = fs::read_to_string(records.join(who)).unwrap();
+        let reached = !is_session || holds_sessions(name);
+        assert_eq!(heard, if reached { "TERM\n" } else { "" }, "{name}: {who}");
+    }
+    ALL.iter().filter(|(_, is_session)| *is_session && !holds_sessions(name)).count()
+}
+
+#[test]
+fn stopping_a_run_means_empty() {
+    let trial = begin();
+    for name in mechanisms() {
+        let records = tempfile::tempdir().unwrap();
+        let command = fixture("service").isolation(isolation(name));
+        let handle = service(&pinfold::Host::new(), &trial, command, records.path());
+        let began = Instant::now();
+        let outcome = handle.stop().unwrap();
+        assert_eq!((outcome.cause, outcome.code()), (Cause::Stopped, Some(0)));
+        let took = began.elapsed();
+        let left = trial.survivors();
+        assert_eq!(left.len(), escaped(name, records.path(), took), "{name}: {left:?}");
+        trial.kill_survivors();
+    }
+}
+
+#[test]
+fn stopping_a_group_means_empty() {
+    let trial = begin();
+    for name in mechanisms() {
+        let records = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+        let group = ProcessGroup::builder().isolation(isolation(name)).stop_rule(RULE).make().unwrap();
+        let handles =
+            records.each_ref().map(|records| service(&group, &trial, fixture("service"), records.path()));
+        let members = group.members().len();
+        assert_eq!(members, 2 * ALL.iter().filter(|(_, session)| !session || holds_sessions(name)).count());
+        let report = group.stop().unwrap();
+        let left = trial.survivors();
+        assert!(report.escalated);
+        assert_eq!((report.members_before, report.members_after), (members, 0));
+        for handle in &handles {
+            let outcome = handle.wait().unwrap();
+            assert_eq!((outcome.cause, outcome.code()), (Cause::Stopped, Some(0)), "{name}");
+        }
+        let escaped: usize =
+            records.iter().map(|records| escaped(name, records.path(), report.duration)).sum();
+        assert_eq!(left.len(), escaped, "{name}: {left:?}");
+        trial.kill_survivors();
+    }
+}
