@@ -13,6 +13,7 @@ mod markdown;
 mod step;
 mod test;
 mod tidy;
+mod vm;
 
 use std::process::ExitCode;
 

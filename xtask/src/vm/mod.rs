@@ -1,0 +1,160 @@
+//! Tests on real kernels: Debian's, with every controller in cgroup v2, in machines that qemu emulates.
+//!
+//! A machine has a kernel, and in memory a busybox and our static test programs; its init runs them, a process each, as
+//! root and as a user, and tells how each ended over a serial port. It is emulated in software even where the processor
+//! could do it: a `/dev/kvm` that can be opened is no promise that a kernel boots.
+
+mod cpio;
+mod kernel;
+mod programs;
+mod report;
+mod suites;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use std::{env, fs, io};
+
+use crate::house::{House, ask};
+use crate::step::{Verdict, capture};
+
+use cpio::Archive;
+use programs::{Programs, Test};
+use report::Report;
+use suites::{MACHINES, Machine};
+
+/// No machine needs longer, by far.
+const LIMIT: Duration = Duration::from_secs(300);
+/// How much of what a kernel said is shown where its machine failed.
+const LAST_LINES: usize = 15;
+const INIT: &str = include_str!("init.sh");
+const USERS: &str = "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/tmp:/bin/sh\n";
+const GROUPS: &str = "root:x:0:\nnogroup:x:65534:\n";
+
+/// The step of the test command.
+pub(crate) fn verdict(house: &House) -> Result<Verdict, Verdict> {
+    let busybox = tools(house)?;
+    let mut closing = Vec::new();
+    let mut machines = Vec::new();
+    for machine in &MACHINES {
+        match kernel::kernel(house, machine.debian) {
+            Ok(image) => machines.push((machine, image)),
+            Err(Verdict::Skipped { why, .. }) if !machine.needed => closing.push(format!("skipped: {why}")),
+            Err(verdict) => return Err(verdict),
+        }
+    }
+    let programs = Programs::build(house)?;
+    let mut wrong = String::new();
+    for (machine, image) in machines {
+        match boot(house, &programs, &busybox, machine, &image)? {
+            Ok(line) => closing.push(line),
+            Err(text) => wrong.push_str(&text),
+        }
+    }
+    if !wrong.is_empty() {
+        return Err(Verdict::Failed(wrong));
+    }
+    Ok(Verdict::Passed { remark: String::new(), closing })
+}
+
+/// What a machine is made with; gives the static busybox.
+fn tools(house: &House) -> Result<PathBuf, Verdict> {
+    if env::consts::OS != "linux" || env::consts::ARCH != "x86_64" {
+        return Err(Verdict::excused(
+            "the machines are x86_64 ones, and their tests are listed by running them here",
+        ));
+    }
+    if ask(house.command("qemu-system-x86_64", ["--version"])).is_none() {
+        return Err(Verdict::missing("qemu-system-x86_64 is missing (apt-get install qemu-system-x86)"));
+    }
+    let places = ["/bin/busybox", "/usr/bin/busybox"].map(PathBuf::from);
+    let is_static = |path: &PathBuf| {
+        fs::read(path).is_ok_and(|program| crate::elf::wants_loader(&program).is_ok_and(|wants| !wants))
+    };
+    places
+        .into_iter()
+        .find(is_static)
+        .ok_or_else(|| Verdict::missing("a static busybox is missing (apt-get install busybox-static)"))
+}
+
+/// Runs the tests of a machine: its line, or all that is wrong with it.
+fn boot(
+    house: &House,
+    programs: &Programs,
+    busybox: &Path,
+    machine: &Machine,
+    image: &Path,
+) -> Result<Result<String, String>, Verdict> {
+    let mut tests = BTreeSet::new();
+    for suite in machine.suites {
+        tests.extend(programs.tests(house, suite)?);
+    }
+    let home = house.target().join("vm");
+    let failed = |error: io::Error| Verdict::Failed(format!("{}: {error}\n", home.display()));
+    let initramfs = home.join(format!("{}.cpio", machine.debian));
+    let console = home.join(format!("{}.log", machine.debian));
+    let archive = archive(house, programs, busybox, &tests).map_err(failed)?;
+    fs::write(&initramfs, archive).map_err(failed)?;
+    // It bounds the time of the machine even when we are killed ourselves.
+    let mut command = house.command("timeout", ["--foreground", "--signal=KILL"]);
+    command.arg(LIMIT.as_secs().to_string()).arg("qemu-system-x86_64");
+    command.args([
+        "-accel",
+        "tcg,thread=multi",
+        "-smp",
+        "2",
+        "-m",
+        "1024",
+        "-nodefaults",
+        "-display",
+        "none",
+    ]);
+    command.args(["-no-reboot", "-append", "console=ttyS0 panic=-1 quiet", "-serial"]);
+    command.arg(format!("file:{}", console.display())).args(["-serial", "stdio", "-kernel"]);
+    command.arg(image).arg("-initrd").arg(&initramfs);
+    let (status, said) = capture(command).map_err(failed)?;
+    // A report that ends with all of it done is all that counts, but how the machine ended explains one that does not.
+    let ended = format!("-- qemu: {status}, of at most {}s\n", LIMIT.as_secs());
+    let judged = Report::read(&said).judged(&tests);
+    Ok(judged.map_err(|wrong| {
+        let log = fs::read(&console).unwrap_or_default();
+        let log = String::from_utf8_lossy(&log);
+        let lines: Vec<&str> = log.lines().collect();
+        let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
+        format!(
+            "the machine with the kernel of {}:\n{wrong}{ended}-- the last that its kernel said:\n{last}\n",
+            machine.debian
+        )
+    }))
+}
+
+/// The whole system of a machine.
+fn archive(
+    house: &House,
+    programs: &Programs,
+    busybox: &Path,
+    tests: &BTreeSet<Test>,
+) -> io::Result<Vec<u8>> {
+    let mut archive = Archive::new();
+    for path in ["bin", "dev", "etc", "proc", "run", "sys", "tests", "tmp", "usr", "usr/bin"] {
+        archive.directory(path);
+    }
+    // The kernel opens it for init before anything is mounted.
+    archive.device("dev/console", 5, 1);
+    archive.file("bin/busybox", 0o755, &fs::read(busybox)?);
+    for applet in ask(house.command(busybox, ["--list"])).unwrap_or_default().lines() {
+        if applet != "busybox" {
+            archive.link(&format!("bin/{applet}"), "busybox");
+        }
+    }
+    archive.file("etc/passwd", 0o644, USERS.as_bytes());
+    archive.file("etc/group", 0o644, GROUPS.as_bytes());
+    archive.file("init", 0o755, INIT.as_bytes());
+    let list: String =
+        tests.iter().map(|test| format!("{} {} {}\n", test.who, test.program, test.name)).collect();
+    archive.file("tests/list", 0o644, list.as_bytes());
+    for (name, path) in programs.files() {
+        archive.file(&format!("tests/{name}"), 0o755, &fs::read(path)?);
+    }
+    Ok(archive.finish())
+}

@@ -1,0 +1,95 @@
+//! What runs in which machine: the one list, a line a suite.
+
+/// Who runs a test there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Who {
+    Root,
+    /// A user without rights, in a cgroup that was handed over to it with all its controllers.
+    User,
+}
+
+impl Who {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Root => "root",
+            Self::User => "user",
+        }
+    }
+}
+
+/// Some tests of one test program.
+pub(super) struct Suite {
+    pub(super) who: Who,
+    /// The source file that the test program is built from.
+    pub(super) source: &'static str,
+    /// What a test's name contains, one of these; none means every test.
+    pub(super) only: &'static [&'static str],
+    /// What it does not contain.
+    pub(super) skip: &'static [&'static str],
+}
+
+const fn root(source: &'static str, only: &'static [&'static str], skip: &'static [&'static str]) -> Suite {
+    Suite { who: Who::Root, source, only, skip }
+}
+
+const fn user(source: &'static str, only: &'static [&'static str], skip: &'static [&'static str]) -> Suite {
+    Suite { who: Who::User, source, only, skip }
+}
+
+/// A kernel, and what is asked of it.
+pub(super) struct Machine {
+    /// The release of Debian whose kernel it is.
+    pub(super) debian: &'static str,
+    /// Whether the step fails without it. Debian's archive lets go of a release at some time.
+    pub(super) needed: bool,
+    pub(super) suites: &'static [Suite],
+}
+
+const OS: &str = "crates/pinfold-os/src/lib.rs";
+const SPAWN: &str = "crates/pinfold-os/tests/spawn.rs";
+const CGROUP: &str = "crates/pinfold-os/tests/cgroup.rs";
+const LIBRARY: &str = "trials/tests/library/main.rs";
+const CLI: &str = "trials/tests/cli/main.rs";
+
+/// What depends on the kernel, of the trials of the library. Memory, text and streams do not, and take long here.
+const KERNEL: &[&str] =
+    &["owner::", "containers::", "control::", "detached::", "background::", "threads::", "machine::"];
+/// The matrix of what is started and how it ends.
+const MATRIX: &[&str] = &["ending::nothing_is_left_of_a_run_however_it_ends"];
+/// What takes its time and is told by one machine as well as by two.
+const LONG: &[&str] = &["containers::many_runs_at_once"];
+
+/// Linux 6.1 has no group behind a pidfd and no status from one; Linux 5.10 has no `cgroup.kill` either, and no
+/// `close_range` that only marks. Both run in three minutes on two processors that emulate them: what is added must be
+/// worth its time. Programs that stop their group stay out: here the tests are in a group that nobody could continue,
+/// and the kernel stops no such group.
+pub(super) const MACHINES: [Machine; 2] = [
+    Machine {
+        debian: "bookworm",
+        needed: true,
+        suites: &[
+            root(OS, &[], &[]),
+            root(SPAWN, &[], &[]),
+            root(CGROUP, &[], &[]),
+            root(LIBRARY, KERNEL, &[]),
+            root(CLI, &["ending::whatever_outlives", "ending::strays_are_waited_for"], &[]),
+            user(CGROUP, &[], &[]),
+            user(LIBRARY, KERNEL, LONG),
+            user(LIBRARY, MATRIX, &[]),
+            user(CLI, &["ending::whatever_outlives", "ending::strays_are_waited_for"], &[]),
+        ],
+    },
+    Machine {
+        debian: "bullseye",
+        needed: false,
+        suites: &[
+            root(SPAWN, &[], &[]),
+            root(CGROUP, &[], &[]),
+            root(LIBRARY, &["owner::", "containers::", "detached::"], LONG),
+            root(LIBRARY, MATRIX, &[]),
+            root(LIBRARY, &["routes::endings", "routes::a_plain_command"], &[]),
+            user(CGROUP, &[], &[]),
+            user(LIBRARY, &["containers::"], LONG),
+        ],
+    },
+];
