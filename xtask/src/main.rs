@@ -1,4 +1,4 @@
-//! The chores of the house: `cargo xtask test`, `tidy`, `docs` and `bench`.
+//! The chores of the house: `cargo xtask test`, `tidy`, `docs`, `vm` and `bench`.
 //!
 //! It depends on nothing but the standard library, so that it is built in a second on a bare machine; it knows how the
 //! project is checked, and nothing of what the project does.
@@ -25,6 +25,8 @@ usage: cargo xtask <chore>
   test [--fast] [step..]   every check, or the inner loop, or the steps named; the one test command
   tidy                     the rules of the house: floors, rows, sizes, unsafe, words, papers, rooms
   docs                     run the console blocks of the README and of docs/
+  vm DEBIAN root|user SOURCE [word..]
+                           the tests of one source file whose names contain a word, on the kernel of bookworm, say
   bench [args..]           build the benches and run them; the arguments are theirs
 ";
 
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
         ["test", rest @ ..] => test::main(&house, rest),
         ["tidy"] => tidy::main(house.root()),
         ["docs"] => test::main(&house, &["docs"]),
+        ["vm", rest @ ..] => vm::main(&house, rest),
         ["bench", rest @ ..] => bench::main(&house, rest),
         ["help" | "--help" | "-h"] => {
             print!("{USAGE}");

@@ -12,16 +12,17 @@ mod suites;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Duration;
 use std::{env, fs, io};
 
 use crate::house::{House, ask};
-use crate::step::{Verdict, capture};
+use crate::step::{Tally, Verdict, capture};
 
 use cpio::Archive;
 use programs::{Programs, Test};
 use report::Report;
-use suites::{MACHINES, Machine};
+use suites::{MACHINES, Machine, Suite, Who};
 
 /// No machine needs longer, by far.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -33,19 +34,40 @@ const GROUPS: &str = "root:x:0:\nnogroup:x:65534:\n";
 
 /// The step of the test command.
 pub(crate) fn verdict(house: &House) -> Result<Verdict, Verdict> {
+    tests_in(house, &MACHINES)
+}
+
+/// `cargo xtask vm DEBIAN root|user SOURCE [WORD..]`: some tests of one test program, in one machine.
+pub(crate) fn main(house: &House, args: &[&str]) -> ExitCode {
+    let [debian, who, source, only @ ..] = args else {
+        eprintln!("xtask: vm needs a release of Debian, root or user, and the source file of a test program");
+        return ExitCode::from(2);
+    };
+    let Some(who) = [Who::Root, Who::User].into_iter().find(|known| known.name() == *who) else {
+        eprintln!("xtask: tests run as root or as user, and not as {who}");
+        return ExitCode::from(2);
+    };
+    let suites = [Suite { who, source, only, skip: &[] }];
+    let machine = Machine { debian, needed: true, suites: &suites };
+    let mut tally = Tally::default();
+    tally.step("vm", true, || tests_in(house, &[machine]).unwrap_or_else(|verdict| verdict));
+    if tally.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn tests_in(house: &House, machines: &[Machine<'_>]) -> Result<Verdict, Verdict> {
     let busybox = tools(house)?;
     let mut closing = Vec::new();
-    let mut machines = Vec::new();
-    for machine in &MACHINES {
+    let mut ready = Vec::new();
+    for machine in machines {
         match kernel::kernel(house, machine.debian) {
-            Ok(image) => machines.push((machine, image)),
+            Ok(image) => ready.push((machine, image)),
             Err(Verdict::Skipped { why, .. }) if !machine.needed => closing.push(format!("skipped: {why}")),
             Err(verdict) => return Err(verdict),
         }
     }
     let programs = Programs::build(house)?;
     let mut wrong = String::new();
-    for (machine, image) in machines {
+    for (machine, image) in ready {
         match boot(house, &programs, &busybox, machine, &image)? {
             Ok(line) => closing.push(line),
             Err(text) => wrong.push_str(&text),
@@ -82,7 +104,7 @@ fn boot(
     house: &House,
     programs: &Programs,
     busybox: &Path,
-    machine: &Machine,
+    machine: &Machine<'_>,
     image: &Path,
 ) -> Result<Result<String, String>, Verdict> {
     let mut tests = BTreeSet::new();

@@ -47,7 +47,7 @@ impl Programs {
     }
 
     /// The tests of a suite. The programs run on this machine too, which is asked what they have.
-    pub(super) fn tests(&self, house: &House, suite: &Suite) -> Result<Vec<Test>, Verdict> {
+    pub(super) fn tests(&self, house: &House, suite: &Suite<'_>) -> Result<Vec<Test>, Verdict> {
         let path = self.path(house, suite)?;
         let mut command = house.command(path, ["--list", "--format", "terse"]);
         command.args(suite.only);
@@ -75,7 +75,7 @@ impl Programs {
         self.tests.values().map(|path| (short(path), path.clone())).chain(bins)
     }
 
-    fn path(&self, house: &House, suite: &Suite) -> Result<&Path, Verdict> {
+    fn path(&self, house: &House, suite: &Suite<'_>) -> Result<&Path, Verdict> {
         let source = house.root().join(suite.source);
         let path = self.tests.get(&*source.to_string_lossy());
         path.map(PathBuf::as_path)

@@ -18,31 +18,31 @@ impl Who {
 }
 
 /// Some tests of one test program.
-pub(super) struct Suite {
+pub(super) struct Suite<'a> {
     pub(super) who: Who,
     /// The source file that the test program is built from.
-    pub(super) source: &'static str,
+    pub(super) source: &'a str,
     /// What a test's name contains, one of these; none means every test.
-    pub(super) only: &'static [&'static str],
+    pub(super) only: &'a [&'a str],
     /// What it does not contain.
-    pub(super) skip: &'static [&'static str],
+    pub(super) skip: &'a [&'a str],
 }
 
-const fn root(source: &'static str, only: &'static [&'static str], skip: &'static [&'static str]) -> Suite {
+const fn root<'a>(source: &'a str, only: &'a [&'a str], skip: &'a [&'a str]) -> Suite<'a> {
     Suite { who: Who::Root, source, only, skip }
 }
 
-const fn user(source: &'static str, only: &'static [&'static str], skip: &'static [&'static str]) -> Suite {
+const fn user<'a>(source: &'a str, only: &'a [&'a str], skip: &'a [&'a str]) -> Suite<'a> {
     Suite { who: Who::User, source, only, skip }
 }
 
 /// A kernel, and what is asked of it.
-pub(super) struct Machine {
+pub(super) struct Machine<'a> {
     /// The release of Debian whose kernel it is.
-    pub(super) debian: &'static str,
+    pub(super) debian: &'a str,
     /// Whether the step fails without it. Debian's archive lets go of a release at some time.
     pub(super) needed: bool,
-    pub(super) suites: &'static [Suite],
+    pub(super) suites: &'a [Suite<'a>],
 }
 
 const OS: &str = "crates/pinfold-os/src/lib.rs";
@@ -63,7 +63,7 @@ const LONG: &[&str] = &["containers::many_runs_at_once"];
 /// `close_range` that only marks. Both run in three minutes on two processors that emulate them: what is added must be
 /// worth its time. Programs that stop their group stay out: here the tests are in a group that nobody could continue,
 /// and the kernel stops no such group.
-pub(super) const MACHINES: [Machine; 2] = [
+pub(super) const MACHINES: [Machine<'static>; 2] = [
     Machine {
         debian: "bookworm",
         needed: true,
