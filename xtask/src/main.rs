@@ -25,7 +25,7 @@ usage: cargo xtask <chore>
   test [--fast] [step..]   every check, or the inner loop, or the steps named; the one test command
   tidy                     the rules of the house: floors, rows, sizes, unsafe, words, papers, rooms
   docs                     run the console blocks of the README and of docs/
-  vm DEBIAN root|user SOURCE [word..]
+  vm [--systemd] DEBIAN root|user SOURCE [word..]
                            the tests of one source file whose names contain a word, on the kernel of bookworm, say
   bench [args..]           build the benches and run them; the arguments are theirs
 ";

@@ -21,6 +21,11 @@ impl Archive {
         self.entry(path, 0o040_755, (0, 0), &[]);
     }
 
+    /// A directory in which everybody can make files, and remove their own.
+    pub(super) fn shared_directory(&mut self, path: &str) {
+        self.entry(path, 0o041_777, (0, 0), &[]);
+    }
+
     /// A file that everybody can read, and execute if `mode` says so.
     pub(super) fn file(&mut self, path: &str, mode: u32, content: &[u8]) {
         self.entry(path, 0o100_000 | mode, (0, 0), content);

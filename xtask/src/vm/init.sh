@@ -1,13 +1,14 @@
 #!/bin/sh
-# The first and only program of a test machine: makes a small system, runs the tests of /tests, a process each, and turns
-# the machine off. What it tells xtask goes to the second serial port, a line a fact:
-#   kernel RELEASE                    it is up
-#   test CODE SECONDS WHO PROGRAM NAME    a test has ended; what it printed follows, each line behind a `|`
-#   left WHAT                         something is still there that no test may leave
-#   done COUNT                        so many tests have ended, and the machine turns itself off
+# Runs the tests of /tests, a process and a cgroup each, and turns the machine off. It is either the first program of the
+# machine and makes a small system first, or a service of systemd (`init.sh service`), which makes the cgroups then. What it tells xtask goes to the second serial port, a line a fact:
+#   kernel RELEASE      it is up
+#   test CODE SECONDS WHO PROGRAM NAME
+#                       a test has ended; what it printed follows, each line behind a `|`
+#   left WHAT           something is still there that no test may leave
+#   done COUNT          so many tests have ended, and the machine turns itself off
 # A test whose line is missing, or a missing `done`, is a failure: nothing is inferred from silence.
-PATH=/bin
-export PATH
+PATH=/busybox:/bin
+export PATH PLACE
 CGROUPS=/sys/fs/cgroup/tests
 
 system() {
@@ -22,8 +23,7 @@ system() {
   mount -t securityfs securityfs /sys/kernel/security
   mount -t cgroup2 cgroup2 /sys/fs/cgroup
   ip link set lo up
-  stty -F /dev/ttyS1 raw
-  mkdir /run/tests "$CGROUPS"
+  mkdir "$CGROUPS"
   for file in /sys/fs/cgroup "$CGROUPS"; do
     echo "+cpu +memory +io +pids" >"$file/cgroup.subtree_control"
   done
@@ -36,24 +36,41 @@ say() {
   rmdir /run/saying
 }
 
-# test WHO PROGRAM NAME: one test, in a cgroup of its own.
+# test WHO PROGRAM NAME: one test, in a cgroup of its own that it may divide.
 run_test() {
-  cgroup=$CGROUPS/$1.$$ output=/run/tests/$$
-  mkdir "$cgroup"
-  if [ "$1" = user ]; then
-    chown nobody "$cgroup" "$cgroup/cgroup.procs" "$cgroup/cgroup.threads" "$cgroup/cgroup.subtree_control"
-    command="su -s /bin/sh nobody -c 'exec /tests/$2 --exact $3 --nocapture'"
-  else
-    # What a test needs is here: it may not excuse itself.
-    command="exec env CI=true /tests/$2 --exact $3 --nocapture"
-  fi
+  output=/run/tests/$$ unit=test-$$.scope
+  test="/tests/$2 --exact $3 --nocapture"
+  # What a test needs is there for root: it may not excuse itself.
+  case $PLACE$1 in
+    kernelroot)
+      cgroup=$CGROUPS/$$
+      mkdir "$cgroup"
+      command="echo 0 >$cgroup/cgroup.procs && exec env CI=true $test"
+      ;;
+    kerneluser)
+      cgroup=$CGROUPS/$$
+      mkdir "$cgroup"
+      chown user "$cgroup" "$cgroup/cgroup.procs" "$cgroup/cgroup.threads" "$cgroup/cgroup.subtree_control"
+      command="echo 0 >$cgroup/cgroup.procs && exec su user -c 'exec $test'"
+      ;;
+    systemdroot)
+      cgroup=/sys/fs/cgroup/system.slice/$unit
+      command="exec systemd-run --quiet --scope --unit=$unit -p Delegate=yes env CI=true $test"
+      ;;
+    systemduser)
+      cgroup=/sys/fs/cgroup/user.slice/user-1000.slice/user@1000.service/app.slice/$unit
+      command="exec systemd-run --user --quiet --scope --unit=$unit -p Delegate=yes $test"
+      command="exec su user -c 'XDG_RUNTIME_DIR=/run/user/1000 $command'"
+      ;;
+  esac
   read -r start _ </proc/uptime
   # The watch of timeout stays outside of the cgroup.
-  cd /tmp && timeout -s KILL 90 sh -c "echo 0 >$cgroup/cgroup.procs && $command" </dev/null >"$output" 2>&1
+  cd /tmp && timeout -s KILL 90 sh -c "$command" </dev/null >"$output" 2>&1
   code=$?
   read -r end _ </proc/uptime
   tries=0
-  until rmdir "$cgroup" 2>/dev/null; do
+  # systemd removes its own.
+  until [ ! -d "$cgroup" ] || { [ "$PLACE" = kernel ] && rmdir "$cgroup" 2>/dev/null; }; do
     tries=$((tries + 1))
     if [ $tries = 30 ]; then
       { echo "left behind in its cgroup:"; find "$cgroup" -type d; cat "$cgroup/cgroup.procs"; } >>"$output"
@@ -92,15 +109,28 @@ leftovers() {
   printf '%s' "$left" | say
 }
 
-if [ "$1" = test ]; then
-  shift
-  run_test "$@"
-  exit 0
+case $1 in
+  test)
+    shift
+    run_test "$@"
+    exit 0
+    ;;
+  service) PLACE=systemd ;;
+  *)
+    PLACE=kernel
+    system
+    ;;
+esac
+stty -F /dev/ttyS1 raw
+mkdir /run/tests
+if [ $PLACE = systemd ]; then
+  echo "kernel $(uname -r), $(systemctl --version | sed -n 1p)" | say
+else
+  echo "kernel $(uname -r)" | say
 fi
-system
-echo "kernel $(uname -r)" | say
 export PINFOLD_FIXTURE=/tests/fixture PINFOLD_BIN=/tests/pinfold
 xargs -n 3 -P 2 sh "$0" test </tests/list
-leftovers
+# systemd has programs of its own, and each scope was seen to be empty.
+[ $PLACE = systemd ] || leftovers
 echo "done $(wc -l </tests/list)" | say
 poweroff -f

@@ -4,11 +4,13 @@
 //! root and as a user, and tells how each ended over a serial port. It is emulated in software even where the processor
 //! could do it: a `/dev/kvm` that can be opened is no promise that a kernel boots.
 
+mod apt;
 mod cpio;
 mod kernel;
 mod programs;
 mod report;
 mod suites;
+mod system;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -22,23 +24,28 @@ use crate::step::{Tally, Verdict, capture};
 use cpio::Archive;
 use programs::{Programs, Test};
 use report::Report;
-use suites::{MACHINES, Machine, Suite, Who};
+use suites::{Init, MACHINES, Machine, Suite, Who};
 
 /// No machine needs longer, by far.
 const LIMIT: Duration = Duration::from_secs(300);
 /// How much of what a kernel said is shown where its machine failed.
 const LAST_LINES: usize = 15;
 const INIT: &str = include_str!("init.sh");
-const USERS: &str = "root:x:0:0::/:/bin/sh\nnobody:x:65534:65534::/tmp:/bin/sh\n";
-const GROUPS: &str = "root:x:0:\nnogroup:x:65534:\n";
+const USERS: &str = "root:x:0:0::/:/bin/sh\nmessagebus:x:100:100::/:/bin/sh\nuser:x:1000:1000::/tmp:/bin/sh\n\
+                     nobody:x:65534:65534::/tmp:/bin/sh\n";
+const GROUPS: &str = "root:x:0:\nmessagebus:x:100:\nuser:x:1000:\nnogroup:x:65534:\n";
 
 /// The step of the test command.
 pub(crate) fn verdict(house: &House) -> Result<Verdict, Verdict> {
     tests_in(house, &MACHINES)
 }
 
-/// `cargo xtask vm DEBIAN root|user SOURCE [WORD..]`: some tests of one test program, in one machine.
+/// `cargo xtask vm [--systemd] DEBIAN root|user SOURCE [WORD..]`: some tests of one test program, in one machine.
 pub(crate) fn main(house: &House, args: &[&str]) -> ExitCode {
+    let (init, args) = match args {
+        ["--systemd", rest @ ..] => (Init::Systemd, rest),
+        rest => (Init::Script, rest),
+    };
     let [debian, who, source, only @ ..] = args else {
         eprintln!("xtask: vm needs a release of Debian, root or user, and the source file of a test program");
         return ExitCode::from(2);
@@ -48,7 +55,7 @@ pub(crate) fn main(house: &House, args: &[&str]) -> ExitCode {
         return ExitCode::from(2);
     };
     let suites = [Suite { who, source, only, skip: &[] }];
-    let machine = Machine { debian, needed: true, suites: &suites };
+    let machine = Machine { debian, init, needed: true, suites: &suites };
     let mut tally = Tally::default();
     tally.step("vm", true, || tests_in(house, &[machine]).unwrap_or_else(|verdict| verdict));
     if tally.has_failed() { ExitCode::FAILURE } else { ExitCode::SUCCESS }
@@ -113,9 +120,13 @@ fn boot(
     }
     let home = house.target().join("vm");
     let failed = |error: io::Error| Verdict::Failed(format!("{}: {error}\n", home.display()));
-    let initramfs = home.join(format!("{}.cpio", machine.debian));
-    let console = home.join(format!("{}.log", machine.debian));
-    let archive = archive(house, programs, busybox, &tests).map_err(failed)?;
+    let packages = match machine.init {
+        Init::Script => None,
+        Init::Systemd => Some(system::packages(house, machine.debian)?),
+    };
+    let name = format!("{}-{:?}", machine.debian, machine.init).to_lowercase();
+    let (initramfs, console) = (home.join(format!("{name}.cpio")), home.join(format!("{name}.log")));
+    let archive = archive(house, programs, busybox, packages.as_deref(), &tests).map_err(failed)?;
     fs::write(&initramfs, archive).map_err(failed)?;
     // It bounds the time of the machine even when we are killed ourselves.
     let mut command = house.command("timeout", ["--foreground", "--signal=KILL"]);
@@ -144,8 +155,8 @@ fn boot(
         let lines: Vec<&str> = log.lines().collect();
         let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
         format!(
-            "the machine with the kernel of {}:\n{wrong}{ended}-- the last that its kernel said:\n{last}\n",
-            machine.debian
+            "the machine {name}:\n{wrong}{ended}-- the last that its kernel said, of {}:\n{last}\n",
+            console.display()
         )
     }))
 }
@@ -155,23 +166,31 @@ fn archive(
     house: &House,
     programs: &Programs,
     busybox: &Path,
+    packages: Option<&Path>,
     tests: &BTreeSet<Test>,
 ) -> io::Result<Vec<u8>> {
     let mut archive = Archive::new();
-    for path in ["bin", "dev", "etc", "proc", "run", "sys", "tests", "tmp", "usr", "usr/bin"] {
+    for path in ["busybox", "dev", "etc", "proc", "run", "sys", "tests", "usr", "usr/bin"] {
         archive.directory(path);
     }
     // The kernel opens it for init before anything is mounted.
     archive.device("dev/console", 5, 1);
-    archive.file("bin/busybox", 0o755, &fs::read(busybox)?);
+    if let Some(packages) = packages {
+        system::add(&mut archive, packages)?;
+    } else {
+        archive.link("bin", "busybox");
+        archive.link("init", "tests/init.sh");
+    }
+    archive.shared_directory("tmp");
+    archive.file("busybox/busybox", 0o755, &fs::read(busybox)?);
     for applet in ask(house.command(busybox, ["--list"])).unwrap_or_default().lines() {
         if applet != "busybox" {
-            archive.link(&format!("bin/{applet}"), "busybox");
+            archive.link(&format!("busybox/{applet}"), "busybox");
         }
     }
     archive.file("etc/passwd", 0o644, USERS.as_bytes());
     archive.file("etc/group", 0o644, GROUPS.as_bytes());
-    archive.file("init", 0o755, INIT.as_bytes());
+    archive.file("tests/init.sh", 0o755, INIT.as_bytes());
     let list: String =
         tests.iter().map(|test| format!("{} {} {}\n", test.who, test.program, test.name)).collect();
     archive.file("tests/list", 0o644, list.as_bytes());

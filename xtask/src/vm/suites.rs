@@ -36,10 +36,20 @@ const fn user<'a>(source: &'a str, only: &'a [&'a str], skip: &'a [&'a str]) -> 
     Suite { who: Who::User, source, only, skip }
 }
 
+/// The first program of a machine, and with it what makes the cgroups.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Init {
+    /// A script, which does by hand what a manager would do.
+    Script,
+    /// systemd, with a manager for the system and one for the user; each test is a scope with `Delegate=yes`.
+    Systemd,
+}
+
 /// A kernel, and what is asked of it.
 pub(super) struct Machine<'a> {
     /// The release of Debian whose kernel it is.
     pub(super) debian: &'a str,
+    pub(super) init: Init,
     /// Whether the step fails without it. Debian's archive lets go of a release at some time.
     pub(super) needed: bool,
     pub(super) suites: &'a [Suite<'a>],
@@ -60,12 +70,13 @@ const MATRIX: &[&str] = &["ending::nothing_is_left_of_a_run_however_it_ends"];
 const LONG: &[&str] = &["containers::many_runs_at_once"];
 
 /// Linux 6.1 has no group behind a pidfd and no status from one; Linux 5.10 has no `cgroup.kill` either, and no
-/// `close_range` that only marks. Both run in three minutes on two processors that emulate them: what is added must be
+/// `close_range` that only marks. All run in three minutes on two processors that emulate them: what is added must be
 /// worth its time. Programs that stop their group stay out: here the tests are in a group that nobody could continue,
 /// and the kernel stops no such group.
-pub(super) const MACHINES: [Machine<'static>; 2] = [
+pub(super) const MACHINES: [Machine<'static>; 3] = [
     Machine {
         debian: "bookworm",
+        init: Init::Script,
         needed: true,
         suites: &[
             root(OS, &[], &[]),
@@ -81,6 +92,7 @@ pub(super) const MACHINES: [Machine<'static>; 2] = [
     },
     Machine {
         debian: "bullseye",
+        init: Init::Script,
         needed: false,
         suites: &[
             root(SPAWN, &[], &[]),
@@ -90,6 +102,17 @@ pub(super) const MACHINES: [Machine<'static>; 2] = [
             root(LIBRARY, &["routes::endings", "routes::a_plain_command"], &[]),
             user(CGROUP, &[], &[]),
             user(LIBRARY, &["containers::"], LONG),
+        ],
+    },
+    Machine {
+        debian: "bookworm",
+        init: Init::Systemd,
+        needed: true,
+        suites: &[
+            root(CGROUP, &[], &[]),
+            root(LIBRARY, &["owner::", "containers::"], LONG),
+            user(CGROUP, &[], &[]),
+            user(LIBRARY, &["owner::", "containers::"], LONG),
         ],
     },
 ];
