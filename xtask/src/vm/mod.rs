@@ -27,7 +27,7 @@ use report::Report;
 use suites::{Init, MACHINES, Machine, Suite, Who};
 
 /// No machine needs longer, by far.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_secs(420);
 /// How much of what a kernel said is shown where its machine failed.
 const LAST_LINES: usize = 15;
 const INIT: &str = include_str!("init.sh");
