@@ -1,4 +1,4 @@
-//! The chores of the house: `cargo xtask test`, `tidy`, `docs` and `bench`.
+//! The chores of the house: `cargo xtask test`, `tidy`, `docs`, `vm` and `bench`.
 //!
 //! It depends on nothing but the standard library, so that it is built in a second on a bare machine; it knows how the
 //! project is checked, and nothing of what the project does.
@@ -14,6 +14,7 @@ mod soak;
 mod step;
 mod test;
 mod tidy;
+mod vm;
 
 use std::process::ExitCode;
 
@@ -26,6 +27,8 @@ usage: cargo xtask <chore>
   tidy                     the rules of the house: floors, rows, sizes, unsafe, words, papers, rooms
   docs                     run the console blocks of the README and of docs/
   soak [ROUNDS]            every escape by every ending, 200 times or as often as told
+  vm [--systemd] DEBIAN root|user SOURCE [word..]
+                           the tests of one source file whose names contain a word, on the kernel of bookworm, say
   bench [args..]           build the benches and run them; the arguments are theirs
 ";
 
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         ["test", rest @ ..] => test::main(&house, rest),
         ["tidy"] => tidy::main(house.root()),
         ["docs"] => test::main(&house, &["docs"]),
+        ["vm", rest @ ..] => vm::main(&house, rest),
         ["bench", rest @ ..] => bench::main(&house, rest),
         ["soak", rest @ ..] => soak::main(&house, rest),
         ["help" | "--help" | "-h"] => {

@@ -51,7 +51,8 @@ pub(crate) fn start(mut command: Command) -> io::Result<(Child, PipeReader)> {
     Ok((child, reader))
 }
 
-fn capture(command: Command) -> io::Result<(ExitStatus, String)> {
+/// Runs a command to its end, whichever that is, and gives all that it printed.
+pub(crate) fn capture(command: Command) -> io::Result<(ExitStatus, String)> {
     let (mut child, mut reader) = start(command)?;
     let mut output = Vec::new();
     reader.read_to_end(&mut output)?;

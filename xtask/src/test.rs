@@ -8,7 +8,7 @@ use std::{env, fs};
 use crate::elf;
 use crate::house::{House, ask};
 use crate::step::{Tally, Verdict, run};
-use crate::{docs, tidy};
+use crate::{docs, tidy, vm};
 
 struct Step {
     name: &'static str,
@@ -25,7 +25,7 @@ const fn fast(name: &'static str, work: fn(&House) -> Result<Verdict, Verdict>) 
     Step { name, fast: true, work }
 }
 
-const STEPS: [Step; 17] = [
+const STEPS: [Step; 18] = [
     fast("fmt", fmt),
     fast("clippy", |house| clippy(house, &["--workspace"])),
     step("clippy-all", |house| clippy(house, &["--workspace", "--all-features"])),
@@ -42,6 +42,7 @@ const STEPS: [Step; 17] = [
     step("check-freebsd", |house| check(house, "x86_64-unknown-freebsd")),
     step("static", static_program),
     step("aarch64", aarch64),
+    step("vm", vm::verdict),
     step("deny", |house| deny(house, &["licenses", "bans", "sources"])),
     step("advisories", |house| deny(house, &["advisories"])),
 ];
@@ -244,7 +245,7 @@ fn closing_lines(output: &str) -> Vec<String> {
 }
 
 /// Flags that somebody set for their own processor or linker are not meant for another target.
-fn without_flags(mut command: Command) -> Command {
+pub(crate) fn without_flags(mut command: Command) -> Command {
     command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
     command
 }
@@ -259,7 +260,7 @@ fn on_linux() -> Result<(), Verdict> {
 }
 
 /// Sees to it that the standard library for a target is there.
-fn have_target(house: &House, target: &str) -> Result<(), Verdict> {
+pub(crate) fn have_target(house: &House, target: &str) -> Result<(), Verdict> {
     let there = || {
         let library = ask(house.command("rustc", ["--print", "target-libdir", "--target", target]));
         library.is_some_and(|dir| fs::read_dir(dir).is_ok_and(|mut files| files.next().is_some()))

@@ -141,7 +141,7 @@ fn a_descriptor_goes_where_it_is_wanted_and_no_other_follows() {
 fn what_was_given_to_us_is_passed_on_where_ordered() {
     let (given, ours) = (File::open("/dev/zero").unwrap(), File::open("/dev/full").unwrap());
     rustix::io::fcntl_setfd(&given, rustix::io::FdFlags::empty()).unwrap();
-    let mut order = shell("readlink /proc/self/fd/*");
+    let mut order = shell("for fd in /proc/self/fd/*; do readlink $fd; done");
     for (pass, seen) in [(false, false), (true, true)] {
         order.pass_descriptors = pass;
         for route in routes() {

@@ -98,7 +98,8 @@ fn a_job_in_the_background_goes_on_there() {
         terminal.wait_for("stopped 148\r\n", LONG);
         terminal.wait_for("resumed\r\n", LONG);
         terminal.wait_for("end 0\r\n", LONG);
-        assert!(terminal.wait_for_hang_up(LONG).contains("foreground self"), "{isolation}");
+        let rest = terminal.wait_for_hang_up(LONG);
+        assert!(rest.contains("foreground self"), "{isolation}: {rest}");
         child.wait().unwrap();
         drop((terminal, child));
         trial.finish();

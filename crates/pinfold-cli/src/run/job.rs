@@ -45,6 +45,8 @@ impl Job {
             self.slept = true;
             // SIGSTOP would stop us even where nobody can wake us.
             stop_by(if signal == Signal::STOP { Signal::TSTP } else { signal });
+            // A shell gives the foreground before it wakes a job. The program can end before we are told that we go on.
+            self.in_front = terminal.is_ours();
         }
         // In the background it is woken by the SIGCONT that woke us, which is passed on.
         if !self.shares_group && terminal.is_ours() {
