@@ -20,6 +20,19 @@ pub enum ExitStatus {
     Lost,
 }
 
+#[cfg(target_os = "linux")]
+impl ExitStatus {
+    /// From the two numbers of a wait (`waitid(2)`): what became of the child, and its code or signal.
+    pub(crate) fn of_child(code: i32, status: i32) -> ExitStatus {
+        match Signal::from_number(status) {
+            Some(signal) if code == libc::CLD_KILLED || code == libc::CLD_DUMPED => {
+                ExitStatus::Signal { signal, core_dumped: code == libc::CLD_DUMPED }
+            }
+            _ => ExitStatus::Code(status),
+        }
+    }
+}
+
 /// What a process and the children that it waited for have used, as `getrusage(2)` counts it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {

@@ -128,7 +128,7 @@ impl Handle {
         }
         let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT;
         let seen = wait(&self.name, pid, flags).map_err(errno)?;
-        Ok(seen.map(|(info, usage)| Exit { status: status(info.code, info.status), usage }))
+        Ok(seen.map(|(info, usage)| Exit { status: ExitStatus::of_child(info.code, info.status), usage }))
     }
 
     pub(crate) fn reap(&mut self, pid: Pid, block: bool) -> io::Result<Option<Exit>> {
@@ -143,7 +143,7 @@ impl Handle {
             Ok(None) => Ok(None),
             Ok(Some((info, usage))) => {
                 self.unreaped_child = false;
-                Ok(Some(Exit { status: status(info.code, info.status), usage }))
+                Ok(Some(Exit { status: ExitStatus::of_child(info.code, info.status), usage }))
             }
             Err(libc::ECHILD) => {
                 self.unreaped_child = false;
@@ -277,15 +277,6 @@ fn wait(name: &Name, pid: Pid, flags: i32) -> Result<Option<(WaitInfo, Usage)>, 
         max_rss: usage.ru_maxrss as u64 * 1024,
     };
     Ok(Some((info, usage)))
-}
-
-pub(super) fn status(code: i32, status: i32) -> ExitStatus {
-    match Signal::from_number(status) {
-        Some(signal) if code == libc::CLD_KILLED || code == libc::CLD_DUMPED => {
-            ExitStatus::Signal { signal, core_dumped: code == libc::CLD_DUMPED }
-        }
-        _ => ExitStatus::Code(status),
-    }
 }
 
 /// Stands in for a pidfd: a thread that waits for the process to end and then feeds an eventfd.

@@ -1,7 +1,7 @@
 //! What a keeper tells of its program through a socket: that it was stopped, and how it ended.
 
 use crate::signal::Signal;
-use crate::wait::{Exit, Usage};
+use crate::wait::{Exit, ExitStatus, Usage};
 use rustix::net::RecvFlags;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -106,7 +106,7 @@ fn exit([_, code, status, user, system, peak]: Record) -> Exit {
     let micros = |micros: i64| Duration::from_micros(u64::try_from(micros).unwrap_or(0));
     let peak = u64::try_from(peak).unwrap_or(0) * 1024;
     Exit {
-        status: super::reap::status(code as i32, status as i32),
+        status: ExitStatus::of_child(code as i32, status as i32),
         usage: Usage { user: micros(user), system: micros(system), max_rss: peak },
     }
 }

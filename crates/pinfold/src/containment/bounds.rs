@@ -1,13 +1,11 @@
 //! Limits held against this host: which mechanism can enforce them, and what is to be written for them.
 
-use super::ladder::{Choice, Lack, Refusal, rung};
+use super::ladder::{Choice, rung};
+use super::refusal::{Lack, Refusal};
 use super::{Container, Nest};
-use crate::command::Command;
-use crate::error::{Error, ErrorKind};
 use crate::limits::{Enforcement, Limits};
 use crate::outcome::{Guarantee, Mechanism};
 use crate::settings::{Containment, Isolation};
-use std::io;
 use std::sync::Arc;
 
 #[cfg(target_os = "linux")]
@@ -23,44 +21,6 @@ pub(crate) struct Demand<'a> {
     /// Strangers in our cgroup may be moved for it.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has cgroups"))]
     pub(crate) take_over: bool,
-}
-
-impl Refusal {
-    /// A step that failed.
-    pub(crate) fn at(step: &str, error: io::Error) -> Refusal {
-        Refusal {
-            what: format!("failed to {step}: {error}"),
-            instead: if pinfold_os::wait::is_exhaustion(&error) {
-                "see ulimit -n for descriptors, ulimit -u for processes".to_owned()
-            } else {
-                "it is this process that has to be allowed to".to_owned()
-            },
-            passing: Some(error),
-        }
-    }
-
-    /// As an error of a command.
-    pub(crate) fn into_error(self, command: &Command) -> Error {
-        const ESRCH: i32 = 3;
-        let error = |kind| command.error(kind, self.what).hint(self.instead);
-        let Some(source) = self.passing else { return error(ErrorKind::Unsupported) };
-        let kind = match source.kind() {
-            io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
-            io::ErrorKind::NotFound => ErrorKind::NotFound,
-            _ if source.raw_os_error() == Some(ESRCH) => ErrorKind::NotFound,
-            _ => ErrorKind::ResourceLimit,
-        };
-        error(kind).because(source)
-    }
-
-    /// Limits without a cgroup.
-    pub(crate) fn no_cgroup(why: &str) -> Refusal {
-        Refusal {
-            what: format!("its limits cannot be enforced: no cgroup v2 can be had: {why}"),
-            instead: "run as root, or in a cgroup that is delegated to your user, or ask for limits of each process: Enforcement::PerProcess".to_owned(),
-            passing: None,
-        }
-    }
 }
 
 /// Chooses the mechanism for a command with these limits, or its group's.

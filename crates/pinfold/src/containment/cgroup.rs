@@ -10,8 +10,8 @@ pub(super) use bound::{could_provide, next_path, provide};
 
 use super::control::{self, Aside};
 use super::knobs::Controllers;
-use super::ladder::Lack;
 use super::pool::{self, Pool, StaysOpen};
+use super::refusal::Lack;
 use bound::Bound;
 use pinfold_os::descriptor::Borrowed;
 use pinfold_os::handle::Pid;

@@ -1,43 +1,8 @@
 //! The ladder: what can hold a run together here, what that is good for, and which of it a command gets.
 
+use super::refusal::{Lack, Refusal};
 use crate::outcome::{Guarantee, Mechanism};
 use crate::settings::{Containment, Isolation};
-use std::io;
-
-/// Why a container cannot be had.
-#[derive(Debug)]
-pub(crate) struct Refusal {
-    pub(crate) what: String,
-    pub(crate) instead: String,
-    /// Something had run out: it may be had later.
-    pub(crate) passing: Option<io::Error>,
-}
-
-/// Why one kind of container cannot be had.
-#[derive(Debug)]
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only what Linux has can run out"))]
-pub(crate) enum Lack {
-    /// For this reason, as long as this process lives.
-    Lasting(String),
-    /// Something had run out just now. That is no reason to be content with less: the run fails as any other does then.
-    Passing(io::Error),
-}
-
-impl Lack {
-    pub(crate) fn lasting(why: impl Into<String>) -> Lack {
-        Lack::Lasting(why.into())
-    }
-
-    /// What an error in doing something means.
-    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only what Linux has can run out"))]
-    pub(crate) fn of(what: &str, error: io::Error) -> Lack {
-        if pinfold_os::wait::is_exhaustion(&error) {
-            Lack::Passing(error)
-        } else {
-            Lack::Lasting(format!("{what}: {error}"))
-        }
-    }
-}
 
 /// What is tried, best first, where nothing is asked for by name.
 const LADDER: [Mechanism; 3] = [Mechanism::CgroupV2, Mechanism::Subreaper, Mechanism::ProcessGroup];

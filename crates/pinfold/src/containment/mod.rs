@@ -19,13 +19,15 @@ mod ladder;
 mod nest;
 #[cfg(target_os = "linux")]
 mod pool;
+mod refusal;
 mod strays;
 mod watch;
 
 pub(crate) use bounds::{Demand, choose_for};
 pub(crate) use counters::Counters;
-pub(crate) use ladder::{Refusal, choose, guarantee};
+pub(crate) use ladder::{choose, guarantee};
 pub(crate) use nest::Nest;
+pub(crate) use refusal::Refusal;
 pub(crate) use strays::{describe, holders, live_usage};
 pub(crate) use watch::Watch;
 
