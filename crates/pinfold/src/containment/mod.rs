@@ -33,7 +33,7 @@ pub(crate) use watch::Watch;
 
 use crate::outcome::{Guarantee, Mechanism};
 use pinfold_os::handle::{Pid, Process};
-use pinfold_os::order::{Grouping, Order, SpawnError, Step};
+use pinfold_os::order::{Grouping, Order, SpawnError};
 use pinfold_os::poll::Waitable;
 use pinfold_os::signal::Signal;
 use pinfold_os::spawn;
@@ -131,7 +131,7 @@ impl Container {
         match self {
             #[cfg(target_os = "linux")]
             Container::Cgroup(leaf) => {
-                let no_directory = |source| SpawnError { step: Step::Cgroup, source };
+                let no_directory = |source| SpawnError { step: pinfold_os::order::Step::Cgroup, source };
                 order.cgroup = Some(leaf.directory().map_err(no_directory)?);
                 spawn::spawn(&order)
             }

@@ -15,7 +15,6 @@ pub(crate) struct Refusal {
 
 /// Why one kind of container cannot be had.
 #[derive(Debug)]
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only what Linux has can run out"))]
 pub(crate) enum Lack {
     /// For this reason, as long as this process lives.
     Lasting(String),
