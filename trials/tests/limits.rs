@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use pinfold::{
     BlockDevice, Cause, Command, Enforcement, ErrorKind, GroupEvent, Handle, Host, IoLimit, Isolation,
-    Limits, ProcessGroup, Runner, Signal,
+    Limits, Mechanism, ProcessGroup, Runner, Signal,
 };
 use pinfold_trials::{Trial, cgroup2_dir, controllers, is_root};
 
@@ -112,6 +112,38 @@ fn a_run_killed_for_memory_says_so() {
     // One without limits knows nothing of any.
     let outcome = fixture(&trial, "exit 0").output().unwrap().outcome;
     assert_eq!(outcome.limits_hit, pinfold::LimitsHit::default());
+}
+
+/// A namespace, or a keeper, inside of a cgroup: the stronger guarantee and the limits hold together.
+#[test]
+fn what_is_kept_has_limits_too() {
+    let trial = begin();
+    if !has(&["memory", "pids"]) {
+        return;
+    }
+    for (isolation, mechanism) in
+        [(Isolation::PidNamespace, Mechanism::PidNamespace), (Isolation::Subreaper, Mechanism::Subreaper)]
+    {
+        if fixture(&trial, "exit 0").isolation(isolation).plan().is_err() {
+            eprintln!("skipped: needs {isolation:?}");
+            continue;
+        }
+        let limits = Limits::new().memory_max(32 * MIB).processes(8);
+        let swap = place("self").join("memory.swap.max").exists();
+        let limits = if swap { limits.swap_max(0) } else { limits };
+        let limited =
+            |arguments: &str| fixture(&trial, arguments).isolation(isolation).limits(limits.clone());
+        let handle = limited("escape setsid --stay").start().unwrap();
+        ready(&handle);
+        assert_eq!(handle.mechanism(), mechanism);
+        assert_eq!(file(&handle, "pids.max"), "8");
+        assert!(handle.usage().cpu_time() > Duration::ZERO);
+        drop(handle);
+        trial.wait_until_gone(LONG);
+        let outcome = limited("alloc 128M --hold").output().unwrap().outcome;
+        assert!(outcome.limits_hit.out_of_memory(), "{isolation:?}: {outcome:?}");
+        assert_eq!((outcome.signal(), outcome.mechanism), (Some(Signal::KILL), mechanism));
+    }
 }
 
 #[test]

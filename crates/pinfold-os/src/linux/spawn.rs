@@ -85,7 +85,7 @@ fn start<const SIZE: usize>(
     let script: *mut Script = &raw mut script;
     let mut stack = MaybeUninit::<Stack<SIZE>>::uninit();
     let born_in = route == Route::Clone3 && !BIRTHS_ARE_KILLED.load(Ordering::Relaxed);
-    let cgroup = order.cgroup.filter(|_| born_in && !order.detach && keep.is_none()).map(|fd| fd.as_raw_fd());
+    let cgroup = order.cgroup.filter(|_| born_in && !order.detach).map(|fd| fd.as_raw_fd());
     let namespaces = keep.map_or(0, |keep| keep.namespaces);
     let dumpable = (route != Route::Fork).then(dumpable);
     let blocked = BlockedSignals::new();
@@ -107,7 +107,7 @@ fn start<const SIZE: usize>(
         drop(write);
         report = read_report(read);
     }
-    if cgroup.is_some() && report.began == 0 {
+    if cgroup.is_some() && report.began == 0 && report.step == 0 {
         discard(cloned);
         BIRTHS_ARE_KILLED.store(true, Ordering::Relaxed);
         return start::<SIZE>(order, layout, route, keep);

@@ -28,7 +28,9 @@ pub(crate) fn choose_for(mut wanted: Containment, demand: Demand<'_>) -> Result<
     let choice = match demand.group {
         Some(group) => Choice { mechanism: group.admit(wanted)?, missed: None },
         None => {
-            if takes_cgroup(demand.limits) && wanted.isolation == Isolation::Best {
+            // The strongest guarantee and limits go together: a namespace inside of a cgroup.
+            let best = wanted.isolation == Isolation::Best && wanted.require != Some(Guarantee::Kernel);
+            if takes_cgroup(demand.limits) && best {
                 if let Err(Lack::Lasting(why)) = rung(Mechanism::CgroupV2) {
                     return Err(Refusal::no_cgroup(&why));
                 }
@@ -50,7 +52,10 @@ fn takes_cgroup(limits: Option<&Limits>) -> bool {
 /// Whether limits can be enforced, as far as that shows without changing anything.
 fn check(mechanism: Mechanism, demand: Demand<'_>) -> Result<(), Refusal> {
     #[cfg(target_os = "linux")]
-    if mechanism == Mechanism::CgroupV2 {
+    if mechanism != Mechanism::ProcessGroup {
+        if let Err(Lack::Lasting(why)) = rung(Mechanism::CgroupV2) {
+            return Err(Refusal::no_cgroup(&why));
+        }
         let wanted = knobs::controllers(&settings(demand.limits)?);
         return super::cgroup::could_provide(wanted, demand.take_over);
     }
@@ -103,6 +108,12 @@ impl Container {
                 super::cgroup::Leaf::bound(settings(demand.limits)?, directory, demand.take_over, guarded)?;
             return Ok(Container::Cgroup(leaf));
         }
+        #[cfg(target_os = "linux")]
+        if takes_cgroup(demand.limits) && matches!(mechanism, Mechanism::Subreaper | Mechanism::PidNamespace)
+        {
+            let leaf = super::cgroup::Leaf::bound(settings(demand.limits)?, None, demand.take_over, false)?;
+            return Ok(Container::Kept(super::kept::Kept::new(mechanism, Some(leaf))));
+        }
         let _ = demand;
         Container::make(mechanism, required)
             .map_err(|error| Refusal::at(&format!("make its {mechanism}"), error))
@@ -120,6 +131,10 @@ impl Container {
         match self {
             #[cfg(target_os = "linux")]
             Container::Cgroup(leaf) => leaf.bind(settings(Some(limits))?),
+            #[cfg(target_os = "linux")]
+            Container::Kept(kept) if kept.leaf().is_some() => {
+                kept.leaf().map_or(Ok(()), |leaf| leaf.bind(settings(Some(limits))?))
+            }
             _ => Err(Refusal::no_cgroup(&format!("it is held together by {}", self.mechanism()))),
         }
     }
@@ -129,6 +144,8 @@ impl Container {
         match self {
             #[cfg(target_os = "linux")]
             Container::Cgroup(leaf) => leaf.counters(),
+            #[cfg(target_os = "linux")]
+            Container::Kept(kept) => kept.leaf().map(super::cgroup::Leaf::counters).unwrap_or_default(),
             _ => super::Counters::default(),
         }
     }

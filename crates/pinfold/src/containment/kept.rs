@@ -3,11 +3,12 @@
 //! The kernel gives no name to all that is below a process, so whatever is done to all of it is done to those that `/proc`
 //! shows there, again and again until no new ones show up.
 
+use super::cgroup::Leaf;
 use super::strays;
 use crate::outcome::Mechanism;
 use pinfold_os::handle::{Pid, Process};
 use pinfold_os::linux::keeper::{self, Keeper, Keeping};
-use pinfold_os::order::{Order, SpawnError};
+use pinfold_os::order::{Order, SpawnError, Step};
 use pinfold_os::poll::{Direction, Waitable};
 use pinfold_os::signal::Signal;
 use std::collections::HashSet;
@@ -22,23 +23,41 @@ pub(crate) struct Kept {
     mechanism: Mechanism,
     /// `None` before the launch.
     keeper: Option<Keeper>,
+    /// The cgroup that holds the keeper and all below it to their limits, if they have any. Let go of last.
+    leaf: Option<Leaf>,
 }
 
 impl Kept {
-    pub(crate) fn new(mechanism: Mechanism) -> Kept {
-        Kept { mechanism, keeper: None }
+    pub(crate) fn new(mechanism: Mechanism, leaf: Option<Leaf>) -> Kept {
+        Kept { mechanism, keeper: None, leaf }
+    }
+
+    /// The cgroup of its limits, if it has any.
+    pub(crate) fn leaf(&self) -> Option<&Leaf> {
+        self.leaf.as_ref()
+    }
+
+    /// What has not to come before the launch.
+    pub(crate) fn attend(&mut self) -> io::Result<()> {
+        let Some(leaf) = &mut self.leaf else { return Ok(()) };
+        leaf.settle();
+        leaf.attend()
     }
 
     pub(crate) fn mechanism(&self) -> Mechanism {
         self.mechanism
     }
 
-    pub(crate) fn launch(&mut self, order: &Order<'_>) -> Result<Process, SpawnError> {
+    pub(crate) fn launch<'a>(&'a mut self, mut order: Order<'a>) -> Result<Process, SpawnError> {
+        if let Some(leaf) = &self.leaf {
+            let no_directory = |source| SpawnError { step: Step::Cgroup, source };
+            order.cgroup = Some(leaf.directory().map_err(no_directory)?);
+        }
         let keeping = match self.mechanism {
             Mechanism::PidNamespace => Keeping::PidNamespace,
             _ => Keeping::Subreaper,
         };
-        let (process, keeper) = keeper::spawn(order, keeping)?;
+        let (process, keeper) = keeper::spawn(&order, keeping)?;
         self.keeper = Some(keeper);
         Ok(process)
     }

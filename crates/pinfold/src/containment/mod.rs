@@ -68,7 +68,9 @@ impl Container {
                 Ok(Container::Cgroup(cgroup::Leaf::take(required >= Some(Guarantee::Guarded))?))
             }
             #[cfg(target_os = "linux")]
-            Mechanism::Subreaper | Mechanism::PidNamespace => Ok(Container::Kept(kept::Kept::new(mechanism))),
+            Mechanism::Subreaper | Mechanism::PidNamespace => {
+                Ok(Container::Kept(kept::Kept::new(mechanism, None)))
+            }
             Mechanism::ProcessGroup => Ok(Container::Group),
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
@@ -83,7 +85,7 @@ impl Container {
                 leaf.attend()
             }
             #[cfg(target_os = "linux")]
-            Container::Kept(_) => Ok(()),
+            Container::Kept(kept) => kept.attend(),
             Container::Group => Ok(()),
         }
     }
@@ -136,7 +138,7 @@ impl Container {
                 spawn::spawn(&order)
             }
             #[cfg(target_os = "linux")]
-            Container::Kept(kept) => kept.launch(&order),
+            Container::Kept(kept) => kept.launch(order),
             Container::Group => spawn::spawn(&order),
         }
     }
@@ -226,7 +228,7 @@ impl Container {
             #[cfg(target_os = "linux")]
             Container::Cgroup(leaf) => leaf.cpu_time(),
             #[cfg(target_os = "linux")]
-            Container::Kept(_) => None,
+            Container::Kept(kept) => kept.leaf().and_then(cgroup::Leaf::cpu_time),
             Container::Group => None,
         }
     }

@@ -2,7 +2,10 @@
 //!
 //! The same rules hold as for all that runs between clone and exec.
 
-use super::{Done, KernelSigaction, Script, at, bear, call, close_others, exit, fail, prctl, write_string};
+use super::{
+    Done, KernelSigaction, Script, at, bear, call, close_others, enter_cgroup, exit, fail, prctl,
+    write_string,
+};
 use crate::order::Step;
 use core::ffi::{c_char, c_void};
 use core::mem::MaybeUninit;
@@ -34,9 +37,11 @@ pub(in crate::linux) const PID_DIGITS: usize = 10;
 pub(super) unsafe fn become_keeper(script: *mut Script, keep: &Keep) -> ! {
     // SAFETY: as in `main`.
     unsafe {
-        if let Err((step, errno)) = take_post(keep) {
+        if let Err((step, errno)) = take_post(&*script, keep) {
             fail(script, step, errno);
         }
+        // The program is born where its keeper is.
+        (*script).cgroup = -1;
         let born = match bear(script) {
             Ok(born) => born,
             Err(errno) => fail(script, Step::Clone, errno),
@@ -59,13 +64,16 @@ pub(super) unsafe fn become_keeper(script: *mut Script, keep: &Keep) -> ! {
 }
 
 /// What must hold before there is a program: orphans come to this process, and it can be told of them.
-unsafe fn take_post(keep: &Keep) -> Done {
+unsafe fn take_post(s: &Script, keep: &Keep) -> Done {
     // SAFETY: as in `prepare`; strings and mounts of a mount namespace of our own.
     unsafe {
         let action = KernelSigaction { handler: libc::SIG_DFL, flags: 0, restorer: 0, mask: 0 };
         // Ignored, it would have the kernel throw away the records of our children.
         call!(libc::SYS_rt_sigaction, libc::SIGCHLD, &raw const action, 0, size_of::<u64>())
             .map_err(at(Step::Signals))?;
+        if s.cgroup >= 0 && s.enters_cgroup {
+            enter_cgroup(s.cgroup)?;
+        }
         if keep.namespaces == 0 {
             return prctl(libc::PR_SET_CHILD_SUBREAPER, 1, 0).map(drop).map_err(at(Step::Keeper));
         }
