@@ -102,6 +102,24 @@ mod linux {
         own.unwrap_or_default().split_whitespace().map(str::to_owned).collect()
     }
 
+    /// Whether these controllers are at hand; says which are not. With `PINFOLD_LIMITS=all` in the environment, as a machine
+    /// that has every controller has it, what is missing is a failure.
+    ///
+    /// # Panics
+    /// Then.
+    #[must_use]
+    #[expect(clippy::print_stderr, reason = "the test harness shows what a test says there")]
+    pub fn has_controllers(wanted: &[&str]) -> bool {
+        let here = controllers();
+        let missing: Vec<_> = wanted.iter().filter(|name| !here.iter().any(|here| here == *name)).collect();
+        let all = std::env::var("PINFOLD_LIMITS").is_ok_and(|value| value == "all");
+        assert!(missing.is_empty() || !all, "no {missing:?} in {here:?}");
+        if !missing.is_empty() {
+            eprintln!("skipped: needs the controllers {missing:?} in cgroup v2, and there are {here:?}");
+        }
+        missing.is_empty()
+    }
+
     /// Root and mount point of a line of mountinfo that is a cgroup2 mount; see `proc_pid_mountinfo(5)`.
     fn cgroup2_mount(line: &[u8]) -> Option<(PathBuf, PathBuf)> {
         let fields: Vec<_> = line.split(|&byte| byte == b' ').collect();
@@ -146,4 +164,4 @@ mod linux {
     }
 }
 #[cfg(target_os = "linux")]
-pub use linux::{can_write_cgroup2, cgroup2_dir, controllers, holds_sessions, mechanisms};
+pub use linux::{can_write_cgroup2, cgroup2_dir, controllers, has_controllers, holds_sessions, mechanisms};

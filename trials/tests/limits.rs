@@ -4,11 +4,7 @@
 //! machine that has every controller. Elsewhere each trial says which controller it misses; with `PINFOLD_LIMITS=all` in the
 //! environment, as that machine has it, what is missing is a failure.
 #![cfg(target_os = "linux")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::print_stderr,
-    reason = "a test fails by panicking, and says what it skips"
-)]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "library/part.rs"]
 mod part;
@@ -21,7 +17,7 @@ use pinfold::{
     BlockDevice, Cause, Command, Enforcement, ErrorKind, GroupEvent, Handle, Host, IoLimit, Isolation,
     Limits, Mechanism, ProcessGroup, Runner, Signal,
 };
-use pinfold_trials::{Trial, cgroup2_dir, controllers, is_root};
+use pinfold_trials::{Trial, cgroup2_dir, controllers, has_controllers as has, is_root};
 
 use part::Part;
 
@@ -41,18 +37,6 @@ fn begin() -> Trial {
         target.contains("/pinfold.") || target.contains("pidfd")
     });
     trial
-}
-
-/// Whether these controllers are at hand; says which are not.
-fn has(wanted: &[&str]) -> bool {
-    let here = controllers();
-    let missing: Vec<_> = wanted.iter().filter(|name| !here.iter().any(|here| here == *name)).collect();
-    let all = std::env::var("PINFOLD_LIMITS").is_ok_and(|value| value == "all");
-    assert!(missing.is_empty() || !all, "no {missing:?} in {here:?}");
-    if !missing.is_empty() {
-        eprintln!("skipped: needs the controllers {missing:?} in cgroup v2, and there are {here:?}");
-    }
-    missing.is_empty()
 }
 
 /// Where the cgroup of a process of ours is.

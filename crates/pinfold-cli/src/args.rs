@@ -6,12 +6,15 @@
 
 pub(crate) mod flags;
 pub(crate) mod help;
+pub(crate) mod limits;
 mod parse;
 pub(crate) mod values;
 
 pub(crate) use parse::parse;
 
-use pinfold::{Guarantee, IoPriority, Isolation, Overflow, Rlimit, Sandbox, Signal, Stdin, Stdio, StrayRule};
+use pinfold::{
+    Guarantee, IoPriority, Isolation, Limits, Overflow, Rlimit, Sandbox, Signal, Stdin, Stdio, StrayRule,
+};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -90,6 +93,8 @@ pub(crate) struct RunArgs {
     pub(crate) io_priority: Option<IoPriority>,
     pub(crate) rlimits: Vec<Rlimit>,
     pub(crate) oom_score_adj: Option<i32>,
+    pub(crate) limits: Limits,
+    pub(crate) take_over_cgroup: bool,
     pub(crate) isolation: Isolation,
     pub(crate) require: Option<Guarantee>,
     pub(crate) untrusted: bool,

@@ -4,6 +4,7 @@ mod command;
 mod explain;
 mod job;
 mod letters;
+mod limits;
 mod record;
 mod session;
 mod words;
@@ -94,6 +95,9 @@ fn repeat(args: &RunArgs, command: &Command, inbox: &Inbox, record: &mut Record)
         number += 1;
         if !args.quiet {
             out::say(&format!("{ended}; attempt {number} of {} in {pause:?}", retry.attempts));
+            if let Attempt::Finished(finished) = &attempt {
+                limits::hit(args, &finished.outcome).iter().for_each(|line| out::say(line));
+            }
         }
         if let Some(signal) = session::rest(inbox, pause) {
             return End::Signal(signal);
@@ -110,6 +114,7 @@ fn attempt(args: &RunArgs, command: &Command, inbox: &Inbox, started: impl FnOnc
     let host = Host::new().signal_mask(inbox.mask_before());
     // What is open already is open to whoever gets it, whatever its sandbox says.
     let host = if args.untrusted { host } else { host.pass_descriptors() };
+    let host = if args.take_over_cgroup { host.take_over_cgroup() } else { host };
     let session = match Session::start(args, &host, command, inbox) {
         Ok(session) => session,
         Err(error) => return Attempt::Refused(error.into()),
@@ -198,7 +203,7 @@ impl From<Error> for Refusal {
         Refusal {
             kind: error.kind().as_str(),
             what: error.message(),
-            hint: error.what_to_do().map(str::to_owned),
+            hint: error.what_to_do().map(limits::advice),
             end: End::of_error(&error),
             passing: error.kind() == ErrorKind::ResourceLimit,
         }

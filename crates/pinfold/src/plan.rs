@@ -56,7 +56,11 @@ impl Command {
     /// # Errors
     /// Whatever would keep it from being started, as far as that can be told before.
     pub fn plan(&self) -> Result<Plan<'_>> {
-        let plan = Plan::new(self, true, &Extras::default())?;
+        self.plan_with(&Extras::default())
+    }
+
+    pub(crate) fn plan_with(&self, extras: &Extras) -> Result<Plan<'_>> {
+        let plan = Plan::new(self, true, extras)?;
         launch::refuse_what_is_missing(self)?;
         Ok(plan)
     }

@@ -10,7 +10,7 @@ use crate::error::{ErrorKind, Result};
 use crate::handle::Handle;
 use crate::listener::Listener;
 use crate::output::Output;
-use crate::plan::Extras;
+use crate::plan::{Extras, Plan};
 use crate::running::Running;
 use crate::settings::Stream;
 use crate::verbs;
@@ -216,6 +216,14 @@ impl Host {
             take_over: self.take_over,
         };
         command.plan_in_haste(&extras)?.launch(extras)
+    }
+
+    /// [`Command::plan`](crate::Command::plan), as this host would run it.
+    ///
+    /// # Errors
+    /// As those of that.
+    pub fn plan<'a>(&self, command: &'a Command) -> Result<Plan<'a>> {
+        command.plan_with(&Extras { take_over: self.take_over, ..Extras::default() })
     }
 
     /// Whether limits may move others out of our cgroup.

@@ -8,6 +8,7 @@ mod container;
 mod emptiness;
 mod ending;
 mod jobs;
+mod limits;
 mod output;
 mod record;
 mod refusals;

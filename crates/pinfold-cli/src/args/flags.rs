@@ -1,8 +1,9 @@
 //! The one definition of each option of `pinfold run`.
 
+use super::limits;
 use super::values::{self, GUARANTEES, ISOLATIONS, Read, SANDBOXES};
 use super::{EnvChange, RunArgs};
-use pinfold::Stdio;
+use pinfold::{Enforcement, Stdio};
 use std::ffi::OsStr;
 
 /// An option.
@@ -43,6 +44,7 @@ pub(crate) enum Heading {
     Environment,
     User,
     Process,
+    Limits,
     Containment,
     Sandbox,
     Reporting,
@@ -56,6 +58,7 @@ impl Heading {
             Heading::Environment => "Environment and directory",
             Heading::User => "User and privileges",
             Heading::Process => "Process",
+            Heading::Limits => "Limits on all of it together (Linux; see docs/run.md)",
             Heading::Containment => "Containment",
             Heading::Sandbox => "Sandbox (Linux; see docs/sandbox.md)",
             Heading::Reporting => "What pinfold tells",
@@ -102,7 +105,7 @@ fn names<T>(choices: values::Choices<T>) -> Vec<&'static str> {
     choices.iter().map(|(name, _)| *name).collect()
 }
 
-use Heading::{Containment, Environment, Process, Reporting, Sandbox, Streams, Time, User};
+use Heading::{Containment, Environment, Limits, Process, Reporting, Sandbox, Streams, Time, User};
 use Value::{Needed, None as Nothing, Optional};
 
 /// Every option, in the order of the help.
@@ -247,7 +250,7 @@ pub(crate) const FLAGS: &[Flag] = &[
     flag("affinity", Needed("LIST"), Process, "The CPUs that it may run on, as in 0,2-3", |run, value| {
         put(&mut run.affinity, some(value, values::numbers))
     })
-    .elsewhere(&["cpu-list", "cpus"]),
+    .elsewhere(&["cpu-list"]),
     flag("ionice", Needed("CLASS[:LEVEL]"), Process, "Its I/O priority: idle, best-effort:0..7, realtime:0..7", |run, value| {
         put(&mut run.io_priority, some(value, values::io_priority))
     }),
@@ -260,6 +263,59 @@ pub(crate) const FLAGS: &[Flag] = &[
     flag("oom-score-adj", Needed("N"), Process, "How soon the kernel ends it for want of memory, -1000 to 1000", |run, value| {
         put(&mut run.oom_score_adj, some(value, values::number))
     }),
+    //
+    flag("memory", Needed("SIZE"), Limits, "The most memory that its processes have (memory.max)", |run, value| {
+        put(&mut run.limits.memory_max, some(value, values::size))
+    })
+    .elsewhere(&["memory-max", "memory-limit"])
+    .more("What cannot be kept below it the kernel kills, and pinfold says so. Caches and the like count. A limit that \
+           this host cannot enforce is an error, and nothing is started."),
+    flag("memory-high", Needed("SIZE"), Limits, "Above this it is slowed down and gives memory back", |run, value| {
+        put(&mut run.limits.memory_high, some(value, values::size))
+    })
+    .elsewhere(&["memory-reservation"]),
+    flag("swap", Needed("SIZE"), Limits, "The most swap that its processes have, beside memory", |run, value| {
+        put(&mut run.limits.swap_max, some(value, values::size))
+    })
+    .elsewhere(&["memory-swap", "memory-swap-max"]),
+    flag("processes", Needed("N"), Limits, "The most processes and threads at once (pids.max)", |run, value| {
+        put(&mut run.limits.processes, some(value, values::number))
+    })
+    .elsewhere(&["pids-limit", "tasks-max"]),
+    flag("cpus", Needed("N"), Limits, "How many CPUs' worth of time it gets, as in 1.5", |run, value| {
+        put(&mut run.limits.cpu_quota, some(value, limits::cpus))
+    })
+    .elsewhere(&["cpu-quota", "cpu-period"])
+    .more("On whichever CPUs it runs. At least 0.001."),
+    flag("cpu-weight", Needed("N"), Limits, "Its share where CPUs are short, 1 to 10000 (others: 100)", |run, value| {
+        put(&mut run.limits.cpu_weight, some(value, values::number))
+    })
+    .elsewhere(&["cpu-shares"]),
+    flag("cpuset", Needed("LIST"), Limits, "The CPUs that it may run on, and cannot leave, as in 0,2-3", |run, value| {
+        put(&mut run.limits.cpus, some(value, values::numbers))
+    })
+    .elsewhere(&["cpuset-cpus", "allowed-cpus"]),
+    flag("io-weight", Needed("N"), Limits, "Its share where a disk is busy, 1 to 10000 (others: 100)", |run, value| {
+        put(&mut run.limits.io_weight, some(value, values::number))
+    })
+    .elsewhere(&["blkio-weight"]),
+    flag("io-max", Needed("DEVICE:RATES"), Limits, "What it reads and writes a second, as in /dev/sda:rbps=10M", |run, value| {
+        run.limits.io.push(limits::io_max(values::text(value)?)?);
+        Ok(())
+    })
+    .elsewhere(&["device-read-bps", "device-write-bps", "device-read-iops", "device-write-iops"])
+    .more("May be repeated. The device is a file or MAJOR:MINOR, and no partition. Rates, between commas, are those of \
+           the kernel's io.max: rbps and wbps (sizes), riops and wiops (operations)."),
+    flag("limits-per-process", Nothing, Limits, "Hold each process to them by itself, by setrlimit(2)", |run, _| {
+        put(&mut run.limits.enforcement, Ok(Enforcement::PerProcess))
+    })
+    .more("For hosts that have no controllers. Weaker: --memory bounds the address space of each, --processes those of \
+           the whole user (and not root's), --cpuset is an affinity, which it can change. The others are an error."),
+    flag("take-over-cgroup", Nothing, Limits, "Let limits move the other processes of pinfold's cgroup", |run, _| {
+        put(&mut run.take_over_cgroup, Ok(true))
+    })
+    .more("The kernel hands controllers down only from a cgroup without processes. They are moved into one beside the \
+           run, and back at the end."),
     //
     flag("isolation", Needed("CONTAINER"), Containment, "What holds it together [default: best]", |run, value| {
         put(&mut run.isolation, values::choice(values::text(value)?, ISOLATIONS))

@@ -179,7 +179,7 @@ fn process(args: &RunArgs, mut command: Command) -> Command {
     if let Some(score) = args.oom_score_adj {
         command = command.oom_score_adj(score);
     }
-    command
+    command.limits(args.limits.clone())
 }
 
 /// What is asked for, on top of the preset.
@@ -244,6 +244,16 @@ mod tests {
             "--ionice=idle",
             "--rlimit=core=0",
             "--oom-score-adj=1",
+            "--memory=64M",
+            "--memory-high=64M",
+            "--swap=0",
+            "--processes=9",
+            "--cpus=0.5",
+            "--cpu-weight=9",
+            "--cpuset=0",
+            "--io-weight=9",
+            "--io-max=8:0:rbps=1M",
+            "--limits-per-process",
             "--isolation=cgroup",
             "--require=kernel",
             "--sandbox=untrusted",
@@ -257,7 +267,7 @@ mod tests {
         ] {
             assert_ne!(build(&args(&format!("run {option} x"))).unwrap(), plain, "{option}");
         }
-        for option in ["-q", "-v", "--explain", "--json", "--retry-pause=1"] {
+        for option in ["-q", "-v", "--explain", "--json", "--retry-pause=1", "--take-over-cgroup"] {
             assert_eq!(build(&args(&format!("run {option} x"))).unwrap(), plain, "{option}");
         }
     }

@@ -1,11 +1,12 @@
 //! `--explain`: what would be done, and nothing done.
 
 use super::command::captures;
+use super::limits;
 use super::words;
 use crate::args::RunArgs;
 use crate::exit::{End, FAILED};
 use crate::out;
-use pinfold::{Command, Mechanism, Plan};
+use pinfold::{Command, Host, Mechanism, Plan};
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -16,7 +17,9 @@ const SCHEMA: &str = "pinfold.plan/1";
 /// # Errors
 /// What would keep the program from being started.
 pub(crate) fn explain(args: &RunArgs, command: &Command) -> pinfold::Result<End> {
-    let plan = command.plan()?;
+    let host = Host::new();
+    let host = if args.take_over_cgroup { host.take_over_cgroup() } else { host };
+    let plan = host.plan(command)?;
     if args.json.is_none() {
         return Ok(out::print(&text(args, &plan)));
     }
@@ -51,6 +54,12 @@ fn notes(args: &RunArgs, plan: &Plan<'_>) -> Vec<String> {
         words::weakness(args, plan.mechanism(), plan.guarantee()).into_iter().collect();
     if captures(args) {
         notes.push("its output goes through pinfold: it sees a pipe there, and no terminal".to_owned());
+    }
+    if limits::may_move_others(args) {
+        notes.push(
+            "the other processes of pinfold's cgroup are moved aside for its limits, and back at its end"
+                .to_owned(),
+        );
     }
     if args.setsid {
         notes.push(

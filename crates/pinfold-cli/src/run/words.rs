@@ -1,5 +1,6 @@
 //! What pinfold says of a run, in a line for each thing that a person should know.
 
+use super::limits;
 use super::session::Finished;
 use crate::args::RunArgs;
 use crate::out;
@@ -44,6 +45,9 @@ pub(crate) fn tell(args: &RunArgs, finished: &Finished) {
     if args.quiet {
         return;
     }
+    for line in limits::hit(args, outcome) {
+        out::say(&line);
+    }
     if let Some(line) = strays(args, outcome) {
         out::say(&line);
     }
@@ -73,7 +77,7 @@ pub(crate) fn ended(args: &RunArgs, outcome: &Outcome) -> String {
         Cause::IdleTimeout => {
             (format!("wrote nothing for {:?} and ", args.idle_timeout.unwrap_or_default()), String::new())
         }
-        Cause::OutputLimit => (format!("went over its limit of {} and ", limits(args)), String::new()),
+        Cause::OutputLimit => (format!("went over its limit of {} and ", output_limits(args)), String::new()),
         _ => (String::new(), String::new()),
     };
     let how = match outcome.ending {
@@ -89,8 +93,12 @@ pub(crate) fn ended(args: &RunArgs, outcome: &Outcome) -> String {
         Some(bytes) => format!(", {} MiB at most", bytes.div_ceil(1 << 20)),
         None => String::new(),
     };
+    let throttled = match outcome.limits_hit.throttled {
+        Some(time) if !time.is_zero() => format!(", held back by its limit of CPUs for {}", short(time)),
+        _ => String::new(),
+    };
     let (ran, cpu) = (short(outcome.duration), short(outcome.usage.cpu_time()));
-    format!("{program} {why}{how}{so}; it ran for {ran}, {cpu} on CPUs{memory}")
+    format!("{program} {why}{how}{so}; it ran for {ran}, {cpu} on CPUs{memory}{throttled}")
 }
 
 /// A time to three digits, and to microseconds: nothing here is known better.
@@ -108,7 +116,7 @@ fn short(time: Duration) -> String {
     format!("{amount:.places$}{unit}")
 }
 
-fn limits(args: &RunArgs) -> String {
+fn output_limits(args: &RunArgs) -> String {
     let count = |count: u64, what: &str| format!("{count} {what}{}", if count == 1 { "" } else { "s" });
     let bytes = args.max_bytes.map(|bytes| count(bytes, "byte"));
     let lines = args.max_lines.map(|lines| count(lines, "line"));

@@ -2,7 +2,7 @@
 
 use crate::command::Command;
 use crate::error::{ErrorKind, Result};
-use crate::limits::{Enforcement, Limits};
+use crate::limits::{BlockDevice, Enforcement, IoLimit, Limits};
 use pinfold_os::limits::Resource;
 use pinfold_os::order::{Identity, Limit};
 
@@ -62,25 +62,52 @@ fn is_root(_: &Identity) -> bool {
     false
 }
 
-/// A name and a value for each limit.
+/// Who holds it to its limits, and a name and a value for each, with the kernel's name for it.
 pub(super) fn describe(limits: &Limits) -> Vec<(&'static str, String)> {
-    let text = |value: &Option<u64>| value.map(|value| value.to_string());
-    let list = |cpus: &Vec<u32>| cpus.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
-    let mut lines = Vec::new();
-    let mut add = |name, value: Option<String>| {
-        let each = if limits.enforcement == Enforcement::PerProcess { " for each process" } else { "" };
-        lines.extend(value.map(|value| (name, format!("{value}{each}"))));
+    if limits.is_empty() {
+        return Vec::new();
+    }
+    let each = limits.enforcement == Enforcement::PerProcess;
+    let held = if each { "each process by itself (setrlimit)" } else { "all of it together, by its cgroup" };
+    let mut lines = vec![("limits", held.to_owned())];
+    let mut add = |name, value: Option<String>, by: &str| {
+        lines.extend(value.map(|value| (name, format!("{value} ({by})"))));
     };
-    add("memory", text(&limits.memory_max).map(|bytes| format!("{bytes} bytes at most")));
-    add("memory", text(&limits.memory_high).map(|bytes| format!("slowed down above {bytes} bytes")));
-    add("swap", text(&limits.swap_max).map(|bytes| format!("{bytes} bytes at most")));
-    add("processes", text(&limits.processes).map(|count| format!("{count} at most")));
-    add("CPU quota", limits.cpu_quota.map(|cpus| cpus.to_string()));
-    add("CPU weight", limits.cpu_weight.map(|weight| weight.to_string()));
-    add("CPUs", limits.cpus.as_ref().map(list));
-    add("I/O weight", limits.io_weight.map(|weight| weight.to_string()));
-    add("I/O limits", (!limits.io.is_empty()).then(|| limits.io.len().to_string()));
+    let text = |value: Option<u64>| value.map(|value| value.to_string());
+    let most = |value: Option<u64>, what: &str| value.map(|value| format!("{value}{what} at most"));
+    add("memory", most(limits.memory_max, " bytes"), if each { "RLIMIT_AS" } else { "memory.max" });
+    add(
+        "memory",
+        text(limits.memory_high).map(|high| format!("slowed down above {high} bytes")),
+        "memory.high",
+    );
+    add("swap", most(limits.swap_max, " bytes"), "memory.swap.max");
+    add("processes", most(limits.processes, ""), if each { "RLIMIT_NPROC" } else { "pids.max" });
+    add("CPU quota", limits.cpu_quota.map(|cpus| cpus.to_string()), "cpu.max");
+    add("CPU weight", limits.cpu_weight.map(|weight| weight.to_string()), "cpu.weight");
+    let list = |cpus: &Vec<u32>| cpus.iter().map(u32::to_string).collect::<Vec<_>>().join(",");
+    add("CPUs", limits.cpus.as_ref().map(list), if each { "affinity" } else { "cpuset.cpus" });
+    add("I/O weight", limits.io_weight.map(|weight| weight.to_string()), "io.weight");
+    for limit in &limits.io {
+        add("I/O", Some(rates(limit)), "io.max");
+    }
     lines
+}
+
+/// `/dev/sda: 4096 bytes read, 7 writes a second at most`.
+fn rates(limit: &IoLimit) -> String {
+    let device = match &limit.device {
+        BlockDevice::Path(path) => path.display().to_string(),
+        BlockDevice::Number { major, minor } => format!("{major}:{minor}"),
+    };
+    let rates = [
+        (limit.read_bytes, "bytes read"),
+        (limit.write_bytes, "bytes written"),
+        (limit.read_operations, "reads"),
+        (limit.write_operations, "writes"),
+    ];
+    let rates = rates.into_iter().filter_map(|(rate, what)| rate.map(|rate| format!("{rate} {what}")));
+    format!("{device}: {} a second at most", rates.collect::<Vec<_>>().join(", "))
 }
 
 #[cfg(test)]
@@ -109,5 +136,30 @@ mod tests {
         assert_eq!(each.cpus, Some(&[1][..]));
         let bounds: Vec<_> = each.limits.iter().map(|limit| (limit.soft, limit.hard)).collect();
         assert_eq!(bounds, [(7, 7), (3, 3)]);
+    }
+
+    #[test]
+    fn limits_are_told_with_who_enforces_them() {
+        let device = BlockDevice::Path("/dev/sda".into());
+        let io = IoLimit { read_bytes: Some(4096), write_operations: Some(7), ..IoLimit::new(device) };
+        let limits = Limits::new().memory_max(5).cpus([0, 2]).io_max(io);
+        let told = |limits: &Limits| {
+            describe(limits).iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            told(&limits),
+            [
+                "limits: all of it together, by its cgroup",
+                "memory: 5 bytes at most (memory.max)",
+                "CPUs: 0,2 (cpuset.cpus)",
+                "I/O: /dev/sda: 4096 bytes read, 7 writes a second at most (io.max)",
+            ]
+        );
+        let each = Limits::new().memory_max(5).enforce(Enforcement::PerProcess);
+        assert_eq!(
+            told(&each),
+            ["limits: each process by itself (setrlimit)", "memory: 5 bytes at most (RLIMIT_AS)"]
+        );
+        assert_eq!(told(&Limits::new().enforce(Enforcement::PerProcess)), Vec::<String>::new());
     }
 }
