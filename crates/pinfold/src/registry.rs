@@ -60,7 +60,11 @@ pub(crate) fn note(run: Where<'_>) -> (Option<Slot>, bool) {
     let pid = std::process::id();
     let is_first = guard.as_ref().is_none_or(|own| own.pid != pid);
     if is_first {
-        let made = make().ok();
+        let made = match make() {
+            // There may be a place for one with the next run.
+            Err(error) if pinfold_os::wait::is_exhaustion(&error) => return (None, false),
+            made => made.ok(),
+        };
         let end = made.as_ref().map_or(0, |(_, _, end)| *end);
         let file = made.map(|(file, path, _)| (file, path));
         *guard = Some(Own { pid, file, end, free: Vec::new(), has_cgroup: false });
