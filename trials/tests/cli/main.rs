@@ -108,11 +108,3 @@ impl Live {
 fn named(number: i32) -> Signal {
     Signal::from_named_raw(number).unwrap()
 }
-
-/// Directories that an owner of this pid made and that are still there.
-fn directories_of(pid: u32) -> Vec<String> {
-    let beside = pinfold_trials::cgroup2_dir().map(std::fs::read_dir);
-    let entries = beside.into_iter().flatten().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    names.filter(|name| name.starts_with("pinfold.") && name.contains(&format!(".{pid}."))).collect()
-}

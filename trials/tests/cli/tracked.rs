@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use pinfold_trials::{Trial, as_nobody, fixture, is_root, pinfold_bin, wait_until};
+use pinfold_trials::{Trial, as_nobody, cgroup2_dir, fixture, is_root, pinfold_bin, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -51,7 +51,10 @@ impl Registry {
 
     /// A run of the fixture that is up, and noted.
     fn owner(&self, trial: &Trial, options: &str, denied: &str, arguments: &str) -> Live {
-        let mut command = run(trial, options, arguments);
+        self.started(run(trial, options, arguments), denied)
+    }
+
+    fn started(&self, mut command: Command, denied: &str) -> Live {
         command.envs([("PINFOLD_REGISTRY", self.path().as_os_str()), ("PINFOLD_DENY", denied.as_ref())]);
         let live = Live::ready(&mut command);
         wait_until("its owner is noted", LONG, || {
@@ -173,7 +176,9 @@ fn kill_with_a_signal_sends_just_that() {
     let said = registry.says(&format!("kill -s USR1 {pid}"));
     assert!(said.starts_with(&format!("{pid}: sent SIGUSR1 to fixture (")), "{said}");
     assert!(live.line().contains("USR1"));
-    registry.says(&format!("kill {pid}"));
+    // Longer than the test may take: only its end can end the wait.
+    let said = registry.says(&format!("kill --grace 1h {pid}"));
+    assert!(!said.contains("were killed"), "{said}");
     live.end();
     trial.finish();
 }
@@ -217,39 +222,112 @@ fn an_owner_of_another_user_is_told_as_such() {
     trial.finish();
 }
 
+/// A cgroup of this test's own, where nobody else's owners clear what they find.
+struct Place(PathBuf);
+
+impl Place {
+    fn new() -> Place {
+        let path = cgroup2_dir().unwrap().join(format!("trial-tracked-{}", std::process::id()));
+        fs::create_dir(&path).unwrap();
+        Place(path)
+    }
+
+    /// The same command, in there.
+    fn inside(&self, command: &Command) -> Command {
+        let mut inside = Command::new("sh");
+        inside.args(["-c", "echo $$ >\"$0/cgroup.procs\" && exec \"$@\""]).arg(&self.0);
+        inside.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
+        inside.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        inside
+    }
+
+    fn directories(&self) -> Vec<PathBuf> {
+        let entries = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap());
+        entries.filter(|entry| entry.file_type().unwrap().is_dir()).map(|entry| entry.path()).collect()
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // What a failed test left in it is killed by its trial, and the directory is then in nobody's way.
+        let _ = fs::remove_dir(&self.0);
+    }
+}
+
+/// Kills an owner and has what it left found and cleared, while another one goes on.
+fn clear_after(trial: &Trial, registry: &Registry, thing: &str, other: Live, live: Live) {
+    let pid = live.child.id();
+    kill_owner(live);
+    let listed = registry.says("cleanup --dry-run");
+    assert!(listed.contains(&format!("found: {thing} ")) && listed.contains("with fixture ("), "{listed}");
+    assert!(listed.contains("found: registry entry "), "{listed}");
+    assert!(registry.entry_of(pid).is_some(), "nothing was touched");
+    let cleared = registry.says(&format!("cleanup --owner {pid}"));
+    assert!(cleared.contains(&format!("cleared: {thing} ")), "{cleared}");
+    assert!(cleared.contains("cleared: registry entry "), "{cleared}");
+    assert_eq!(registry.entry_of(pid), None);
+    assert_eq!(registry.says(&format!("cleanup --owner {pid}")), "nothing is left of dead owners\n");
+    // What lives was left alone, and all that is left is of it.
+    let table = registry.says("ps --tracked");
+    assert!(pids(&table, 0).contains(&other.child.id()), "{table}");
+    registry.says(&format!("kill {}", other.child.id()));
+    other.end();
+    trial.wait_until_gone(LONG);
+}
+
 #[test]
-fn what_a_killed_owner_left_is_listed_then_cleared_and_then_not_there() {
+fn what_a_killed_owner_left_in_another_cgroup_is_listed_then_cleared_and_then_not_there() {
+    if !isolations().contains(&"cgroup") {
+        return;
+    }
     let trial = Trial::new();
     let registry = Registry::new();
-    for isolation in
-        isolations().into_iter().filter(|isolation| matches!(*isolation, "cgroup" | "process-group"))
-    {
-        let options = format!("--isolation {isolation}");
-        let other = registry.owner(&trial, &options, "guard", "trap USR2");
-        let live = registry.owner(&trial, &options, "guard", "escape plain --stay");
+    let place = Place::new();
+    let start =
+        |arguments| registry.started(place.inside(&run(&trial, "--isolation cgroup", arguments)), "guard");
+    let (other, live) = (start("trap USR2"), start("escape setsid --stay"));
+    assert_eq!(place.directories().len(), 2);
+    clear_after(&trial, &registry, "cgroup", other, live);
+    assert_eq!(place.directories(), Vec::<PathBuf>::new());
+    drop(place);
+    trial.finish();
+}
+
+#[test]
+fn two_cleanups_at_once_clear_it_once() {
+    if !isolations().contains(&"cgroup") {
+        return;
+    }
+    let trial = Trial::new();
+    let registry = Registry::new();
+    let place = Place::new();
+    for _ in 0..5 {
+        let live = registry
+            .started(place.inside(&run(&trial, "--isolation cgroup", "escape setsid --stay")), "guard");
         let pid = live.child.id();
         kill_owner(live);
-        let thing = if isolation == "cgroup" { "cgroup" } else { "process group" };
-        let listed = registry.says(&format!("cleanup --dry-run --owner {pid}"));
-        assert!(
-            listed.contains(&format!("found: {thing} ")) && listed.contains("with fixture ("),
-            "{listed}"
-        );
-        assert!(listed.contains("found: registry entry "), "{listed}");
-        assert!(registry.entry_of(pid).is_some() && !trial.survivors().is_empty(), "nothing was touched");
-        let cleared = registry.says(&format!("cleanup --owner {pid}"));
-        assert!(cleared.contains(&format!("cleared: {thing} ")), "{cleared}");
-        assert!(cleared.contains("cleared: registry entry "), "{cleared}");
-        assert_eq!(registry.entry_of(pid), None);
-        assert_eq!(registry.says(&format!("cleanup --owner {pid}")), "nothing is left of dead owners\n");
-        assert_eq!(crate::directories_of(pid), Vec::<String>::new());
-        // What lives was left alone, and all that is left is of it.
-        let table = registry.says("ps --tracked");
-        assert!(pids(&table, 0).contains(&other.child.id()), "{table}");
-        registry.says(&format!("kill {}", other.child.id()));
-        other.end();
+        let both: Vec<Output> = std::thread::scope(|scope| {
+            let cleanup = || registry.pinfold(&format!("cleanup --owner {pid}"));
+            let threads = [scope.spawn(cleanup), scope.spawn(cleanup)];
+            threads.map(|thread| thread.join().unwrap()).into()
+        });
+        let said: String = both.iter().map(|output| text(&output.stdout)).collect();
+        assert_eq!(said.matches("cleared: registry entry").count(), 1, "{said}");
+        assert!(!said.contains("not cleared"), "{said}");
+        assert_eq!((registry.entry_of(pid), place.directories()), (None, Vec::new()));
         trial.wait_until_gone(LONG);
     }
+    drop(place);
+    trial.finish();
+}
+
+#[test]
+fn what_a_killed_owner_left_in_a_process_group_is_cleared_while_its_leader_lives() {
+    let trial = Trial::new();
+    let registry = Registry::new();
+    let start = |arguments| registry.owner(&trial, "--isolation process-group", "guard", arguments);
+    let (other, live) = (start("trap USR2"), start("escape plain --stay"));
+    clear_after(&trial, &registry, "process group", other, live);
     trial.finish();
 }
 

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 const DEATH: Duration = Duration::from_secs(2);
 /// Between two looks where nothing tells of a change.
 const LOOK: Duration = Duration::from_millis(10);
+/// Between two looks where something should.
+const LATER_LOOK: Duration = Duration::from_millis(50);
 
 /// All runs of a living owner of this user, or one of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,11 +102,9 @@ pub(super) fn climb(containers: &[Container], rule: StopRule) -> bool {
             continue;
         }
         let waitables: Vec<_> = full.iter().filter_map(|container| container.waitable()).collect();
-        let mut deadline = ladder.deadline().or(give_up);
-        if waitables.len() < full.len() {
-            let look = now + LOOK;
-            deadline = Some(deadline.map_or(look, |at| at.min(look)));
-        }
+        // Its owner may remove a cgroup the moment that it is empty, and then nothing tells us so: see GOTCHAS.md.
+        let look = now + if waitables.len() < full.len() { LOOK } else { LATER_LOOK };
+        let deadline = Some(ladder.deadline().or(give_up).map_or(look, |at| at.min(look)));
         if poll::wait(&waitables, deadline).is_err() {
             return ladder.has_killed();
         }
