@@ -60,7 +60,9 @@ pub(crate) fn note(run: Where<'_>) -> (Option<Slot>, bool) {
     let pid = std::process::id();
     let is_first = guard.as_ref().is_none_or(|own| own.pid != pid);
     if is_first {
-        let made = match make() {
+        // Where /proc cannot be read just now, it may be later.
+        let Some(owner) = Identity::own() else { return (None, false) };
+        let made = match make(&owner) {
             // There may be a place for one with the next run.
             Err(error) if pinfold_os::wait::is_exhaustion(&error) => return (None, false),
             made => made.ok(),
@@ -116,11 +118,10 @@ impl Drop for Slot {
 }
 
 /// Makes our file, locked: it, its path, and where it ends.
-fn make() -> io::Result<(File, PathBuf, u64)> {
+fn make(owner: &Identity) -> io::Result<(File, PathBuf, u64)> {
     let directory = place::directory().map_err(io::Error::other)?;
-    let owner = Identity::own().ok_or(io::ErrorKind::NotFound)?;
     let path = directory.join(owner.name());
-    let head = entry::head(&owner, &boot()?);
+    let head = entry::head(owner, &boot()?);
     let file = match open(&path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             DirBuilder::new().recursive(true).mode(0o700).create(&directory)?;

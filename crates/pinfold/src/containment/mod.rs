@@ -31,8 +31,8 @@ pub(crate) use ladder::{choose, guarantee, rung};
 pub(crate) use nest::Nest;
 pub(crate) use refusal::{Lack, Refusal};
 #[cfg(target_os = "linux")]
-pub(crate) use strays::below;
-pub(crate) use strays::{describe, holders, live_usage, members_of_group};
+pub(crate) use strays::{below, members_of_group};
+pub(crate) use strays::{describe, holders, live_usage};
 pub(crate) use watch::Watch;
 
 use crate::outcome::{Guarantee, Mechanism};
@@ -103,8 +103,8 @@ impl Container {
 
     /// After a program was started in here: what does not have to come before it, so that it has not to wait for it.
     pub(crate) fn attend(&mut self, leader: &Process) -> io::Result<()> {
-        self.enter_registry(leader);
-        match self {
+        // The guard comes first: what it is for cannot wait.
+        let attended = match self {
             #[cfg(target_os = "linux")]
             Container::Cgroup(leaf) => {
                 leaf.settle();
@@ -113,7 +113,9 @@ impl Container {
             #[cfg(target_os = "linux")]
             Container::Kept(kept) => kept.attend(),
             Container::Group(_) => Ok(()),
-        }
+        };
+        self.enter_registry(leader);
+        attended
     }
 
     /// Notes where it is for whoever asks, or has to clear what we leave.
