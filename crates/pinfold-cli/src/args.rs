@@ -1,13 +1,21 @@
 //! The command line as plain data: what is asked for, and nothing decided yet.
 //!
-//! Each option is defined once, in `args/flags.rs`: how it is read, how it is explained, how it is completed. Reading
+//! Each option is defined once, in a file for its command: how it is read, how it is explained, how it is completed. Reading
 //! is ours, since it is on the way of every start and has to say what is wrong in one line; help, completions and the
 //! manual are made by clap from the same definitions, and cost nothing until they are asked for.
 
+pub(crate) mod cleanup;
+pub(crate) mod doctor;
+mod flag;
 pub(crate) mod flags;
 pub(crate) mod help;
+pub(crate) mod kill;
 pub(crate) mod limits;
+mod options;
 mod parse;
+pub(crate) mod ps;
+mod run;
+mod sheet;
 pub(crate) mod values;
 
 pub(crate) use parse::parse;
@@ -24,6 +32,14 @@ use std::time::Duration;
 pub(crate) enum Task {
     /// Run a program.
     Run(Box<RunArgs>),
+    /// Say what this host offers.
+    Doctor(doctor::DoctorArgs),
+    /// Clear what dead owners left.
+    Cleanup(cleanup::CleanupArgs),
+    /// List owners and what they run.
+    Ps(ps::PsArgs),
+    /// Stop what owners run.
+    Kill(kill::KillArgs),
     /// Show the help of a page.
     Help {
         /// Which.
@@ -46,6 +62,31 @@ pub(crate) enum Page {
     Pinfold,
     /// `pinfold run`.
     Run,
+    /// `pinfold doctor`.
+    Doctor,
+    /// `pinfold cleanup`.
+    Cleanup,
+    /// `pinfold ps`.
+    Ps,
+    /// `pinfold kill`.
+    Kill,
+}
+
+impl Page {
+    /// Those of commands.
+    pub(crate) const ALL: [Page; 5] = [Page::Run, Page::Doctor, Page::Cleanup, Page::Ps, Page::Kill];
+
+    /// The command's name; that of the tool itself.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Page::Pinfold => "pinfold",
+            Page::Run => run::SHEET.name,
+            Page::Doctor => doctor::SHEET.name,
+            Page::Cleanup => cleanup::SHEET.name,
+            Page::Ps => ps::SHEET.name,
+            Page::Kill => kill::SHEET.name,
+        }
+    }
 }
 
 /// A command line that means nothing: what is wrong, and what to do about it.

@@ -18,8 +18,15 @@ pub(crate) const CANNOT_EXECUTE: u8 = 126;
 /// There is no such program.
 pub(crate) const NOT_FOUND: u8 = 127;
 
-/// The contract, in words: what is exited with, and when.
-const CONTRACT: &[(&str, &str)] = &[
+/// Not all of what was asked for is so: `doctor` found nothing better than a process group, something could not be cleared,
+/// or was not there to be stopped.
+pub(crate) const NOT_ALL: u8 = 1;
+
+/// What is exited with, and when, in words.
+pub(crate) type Contract = &'static [(&'static str, &'static str)];
+
+/// That of `pinfold run`.
+pub(crate) const RUN: Contract = &[
     ("0 to 255", "the program's own exit code"),
     ("a signal", "the program was ended by it, and so is pinfold (a shell shows 128+n)"),
     ("TERM, HUP", "pinfold was told to stop by it, and the stop signal (--signal) ended the program"),
@@ -32,10 +39,37 @@ const CONTRACT: &[(&str, &str)] = &[
     ("127", "the program, or what its #! line names, was not found"),
 ];
 
-/// The contract as a table.
-pub(crate) fn table() -> String {
+/// That of `pinfold doctor`.
+pub(crate) const DOCTOR: Contract = &[
+    ("0", "something better than a process group can be had here"),
+    ("1", "nothing better than a process group can be had here"),
+    ("125", "pinfold itself failed: bad usage, or output that cannot be written"),
+];
+
+/// That of `pinfold cleanup`.
+pub(crate) const CLEANUP: Contract = &[
+    ("0", "nothing is left of dead owners, or with --dry-run it is listed"),
+    ("1", "something was left alone or could not be cleared; a line says what and why"),
+    ("125", "pinfold itself failed: bad usage, or a registry that cannot be read"),
+];
+
+/// That of `pinfold ps`.
+pub(crate) const PS: Contract = &[
+    ("0", "the owners that live are listed, be it none"),
+    ("125", "pinfold itself failed: bad usage, or a registry that cannot be read"),
+];
+
+/// That of `pinfold kill`.
+pub(crate) const KILL: Contract = &[
+    ("0", "all of it has ended; with --signal, it was sent"),
+    ("1", "an owner or run is not there or is another user's, or something did not end"),
+    ("125", "pinfold itself failed: bad usage, or a registry that cannot be read"),
+];
+
+/// A contract as a table.
+pub(crate) fn table(contract: Contract) -> String {
     let mut table = String::from("Exit status:");
-    for (what, when) in CONTRACT {
+    for (what, when) in contract {
         // Writing to a String cannot fail.
         let _ = write!(table, "\n  {what:<10}{when}");
     }
@@ -167,12 +201,12 @@ mod tests {
     #[test]
     fn the_page_on_exit_codes_and_the_help_say_the_same() {
         let page = include_str!("../../../docs/exit-codes.md");
-        for (what, when) in CONTRACT {
+        for (what, when) in [RUN, DOCTOR, CLEANUP, PS, KILL].concat() {
             let row = format!("| {what} | {when} |");
             assert!(page.contains(&row), "docs/exit-codes.md lacks: {row}");
         }
         for code in [CANCELLED, OUTPUT_LIMIT, TIMEOUT, FAILED, CANNOT_EXECUTE, NOT_FOUND] {
-            assert!(CONTRACT.iter().any(|(what, _)| *what == code.to_string()), "{code}");
+            assert!(RUN.iter().any(|(what, _)| *what == code.to_string()), "{code}");
         }
     }
 }

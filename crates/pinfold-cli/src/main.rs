@@ -3,9 +3,12 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod doctor;
 mod exit;
 mod out;
 mod run;
+#[cfg(target_os = "linux")]
+mod tracked;
 
 use args::{Task, help};
 use exit::{End, FAILED};
@@ -14,6 +17,18 @@ fn main() {
     let task = args::parse(std::env::args_os().skip(1).collect());
     let end = match task {
         Ok(Task::Run(args)) => run::run(&args),
+        Ok(Task::Doctor(args)) => doctor::doctor(&args),
+        #[cfg(target_os = "linux")]
+        Ok(Task::Cleanup(args)) => tracked::cleanup(&args),
+        #[cfg(target_os = "linux")]
+        Ok(Task::Ps(args)) => tracked::ps(&args),
+        #[cfg(target_os = "linux")]
+        Ok(Task::Kill(args)) => tracked::kill(&args),
+        #[cfg(not(target_os = "linux"))]
+        Ok(Task::Cleanup(_) | Task::Ps(_) | Task::Kill(_)) => {
+            out::fail("this platform has no registry of owners yet", None);
+            End::Code(FAILED)
+        }
         Ok(Task::Help { page, long }) => show_help(page, long),
         Ok(Task::Version) => out::print(concat!("pinfold ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Task::Completions(shell)) => {

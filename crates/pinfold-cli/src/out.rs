@@ -28,7 +28,7 @@ fn line(name: &str, message: &str) {
 }
 
 /// The text in one line that does nothing to a terminal: names of programs and files may hold anything.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for char in text.chars() {
         if char.is_control() {
@@ -49,6 +49,23 @@ pub(crate) fn print(text: &str) -> End {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => End::Signal(Signal::PIPE),
         Err(error) => {
             fail(&format!("standard output cannot be written to: {error}"), None);
+            End::Code(FAILED)
+        }
+    }
+}
+
+/// Prints a value as one line of JSON, under the name that fixes what its fields mean.
+pub(crate) fn print_json(schema: &'static str, value: &impl serde::Serialize) -> End {
+    #[derive(serde::Serialize)]
+    struct Line<'a, T> {
+        schema: &'static str,
+        #[serde(flatten)]
+        value: &'a T,
+    }
+    match serde_json::to_string(&Line { schema, value }) {
+        Ok(line) => print(&(line + "\n")),
+        Err(error) => {
+            fail(&format!("it cannot be written as JSON: {error}"), None);
             End::Code(FAILED)
         }
     }

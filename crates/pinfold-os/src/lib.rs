@@ -23,6 +23,7 @@ pub mod files;
 pub mod handle;
 pub mod inbox;
 pub mod limits;
+pub mod lock;
 pub mod memory;
 pub mod order;
 pub mod pipe;

@@ -240,6 +240,11 @@ pub struct Resolved {
     pub shell: Option<PathBuf>,
 }
 
+/// The user whose rights this process has.
+pub fn effective() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
 /// Looks a spec up.
 ///
 /// - An explicit group is the only group; there are no supplementary ones, even if it is the user's own.

@@ -18,6 +18,8 @@
 pub mod capture;
 pub mod lookup;
 pub mod text;
+#[cfg(target_os = "linux")]
+pub mod tracked;
 
 #[cfg(all(feature = "tokio", unix))]
 mod async_handle;
@@ -36,6 +38,9 @@ mod listener;
 mod outcome;
 mod output;
 mod plan;
+#[cfg(target_os = "linux")]
+mod registry;
+mod report;
 mod runner;
 mod running;
 mod sandbox;
@@ -67,6 +72,7 @@ pub use pinfold_os::handle::Pid;
 pub use pinfold_os::limits::Resource;
 pub use pinfold_os::signal::{Signal, SignalSet};
 pub use plan::Plan;
+pub use report::{CgroupReport, HostReport, RegistryReport, Rung};
 #[cfg(feature = "serde")]
 pub use runner::RunnerJson;
 pub use runner::{Host, Runner};

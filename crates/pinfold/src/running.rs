@@ -246,7 +246,8 @@ impl Running {
 
     /// A leader that was waited for can no longer name its group on older kernels; its record can wait.
     fn leaves_record(&self) -> bool {
-        matches!(self.container.as_deref(), Some(Container::Group)) && !self.process.group_outlives_leader()
+        matches!(self.container.as_deref(), Some(Container::Group(_)))
+            && !self.process.group_outlives_leader()
     }
 
     /// For a driver that may block: waits for the end of the program where there is nothing else to wait for, which saves
@@ -367,7 +368,7 @@ impl Running {
             Act::Signal(signal) => {
                 let _ = container.signal(&self.process, signal);
                 // What is stopped or frozen could not act on the signal.
-                if matches!(**container, Container::Group) {
+                if matches!(**container, Container::Group(_)) {
                     let _ = container.signal(&self.process, Signal::CONT);
                 } else {
                     let _ = container.freeze(&self.process, false);

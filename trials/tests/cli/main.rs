@@ -15,6 +15,7 @@ mod refusals;
 mod sandbox;
 mod signals;
 mod terminal;
+mod tracked;
 mod transparent;
 
 use std::io::{BufRead, BufReader, Read};

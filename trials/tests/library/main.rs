@@ -38,18 +38,26 @@ use pinfold_trials::{Trial, cgroup2_dir};
 /// Longer than anything here takes on the slowest machine.
 const LONG: Duration = Duration::from_secs(30);
 
-/// A trial that knows what the library keeps open for good: the empty cgroups that wait for the next run, and the
-/// handle of its guard.
+/// A trial that knows what the library keeps open for good: the empty cgroups that wait for the next run, the
+/// handle of its guard, and its file in the registry.
 fn begin() -> Trial {
     let mut trial = Trial::new();
     let own = cgroup2_dir();
     let is_kept = move |descriptor: &Descriptor| {
         let below =
             own.as_ref().and_then(|own| std::path::Path::new(&descriptor.target).strip_prefix(own).ok());
-        below.is_some_and(|below| below.to_string_lossy().starts_with("pinfold.")) || is_of_guard(descriptor)
+        below.is_some_and(|below| below.to_string_lossy().starts_with("pinfold."))
+            || is_of_guard(descriptor)
+            || is_of_registry(descriptor)
     };
     trial.allow_fds(is_kept);
     trial
+}
+
+/// Whether a descriptor is the file of an owner in a registry.
+fn is_of_registry(descriptor: &Descriptor) -> bool {
+    let name = std::path::Path::new(&descriptor.target).file_name().unwrap_or_default().to_string_lossy();
+    name.starts_with("pinfold.") && name.split('.').count() == 4
 }
 
 /// Whether a descriptor is the handle of a guard.

@@ -1,115 +1,26 @@
 //! The one definition of each option of `pinfold run`.
 
+use super::flag::{Apply, Flag, Heading, Value, names, put, some};
 use super::limits;
-use super::values::{self, GUARANTEES, ISOLATIONS, Read, SANDBOXES};
+use super::values::{self, GUARANTEES, ISOLATIONS, SANDBOXES};
 use super::{EnvChange, RunArgs};
 use pinfold::{Enforcement, Stdio};
-use std::ffi::OsStr;
 
-/// An option.
-#[derive(Clone, Copy)]
-pub(crate) struct Flag {
-    pub(crate) long: &'static str,
-    pub(crate) short: Option<char>,
-    pub(crate) value: Value,
-    pub(crate) heading: Heading,
-    /// A line.
-    pub(crate) about: &'static str,
-    /// What `--help` says after that line.
-    pub(crate) more: &'static str,
-    /// Every value, where they are a closed set.
-    pub(crate) choices: fn() -> Vec<&'static str>,
-    /// What the tools that people come from call it: good for a hint, not for use.
-    pub(crate) elsewhere: &'static [&'static str],
-    /// Puts the value, empty where there is none, into the arguments.
-    pub(crate) apply: fn(&mut RunArgs, &OsStr) -> Read<()>,
-}
-
-/// What an option wants after its name.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Value {
-    /// Nothing.
-    None,
-    /// A value, which this names.
-    Needed(&'static str),
-    /// A value after `=`, or nothing.
-    Optional(&'static str),
-}
-
-/// What options are grouped by.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Heading {
-    Time,
-    Streams,
-    Environment,
-    User,
-    Process,
-    Limits,
-    Containment,
-    Sandbox,
-    Reporting,
-}
-
-impl Heading {
-    pub(crate) fn as_str(self) -> &'static str {
-        match self {
-            Heading::Time => "Time, end and retry",
-            Heading::Streams => "Streams",
-            Heading::Environment => "Environment and directory",
-            Heading::User => "User and privileges",
-            Heading::Process => "Process",
-            Heading::Limits => "Limits on all of it together (Linux; see docs/run.md)",
-            Heading::Containment => "Containment",
-            Heading::Sandbox => "Sandbox (Linux; see docs/sandbox.md)",
-            Heading::Reporting => "What pinfold tells",
-        }
-    }
-}
-
-type Apply = fn(&mut RunArgs, &OsStr) -> Read<()>;
-
-const fn flag(long: &'static str, value: Value, heading: Heading, about: &'static str, apply: Apply) -> Flag {
-    Flag { long, short: None, value, heading, about, more: "", choices: Vec::new, elsewhere: &[], apply }
-}
-
-impl Flag {
-    const fn short(self, short: char) -> Flag {
-        Flag { short: Some(short), ..self }
-    }
-
-    const fn more(self, more: &'static str) -> Flag {
-        Flag { more, ..self }
-    }
-
-    const fn choices(self, choices: fn() -> Vec<&'static str>) -> Flag {
-        Flag { choices, ..self }
-    }
-
-    const fn elsewhere(self, elsewhere: &'static [&'static str]) -> Flag {
-        Flag { elsewhere, ..self }
-    }
-}
-
-/// Stores a value; what was read wrongly is passed on.
-fn put<T>(place: &mut T, read: Read<T>) -> Read<()> {
-    *place = read?;
-    Ok(())
-}
-
-/// A text read by `read`.
-fn some<T>(value: &OsStr, read: fn(&str) -> Read<T>) -> Read<Option<T>> {
-    read(values::text(value)?).map(Some)
-}
-
-fn names<T>(choices: values::Choices<T>) -> Vec<&'static str> {
-    choices.iter().map(|(name, _)| *name).collect()
+const fn flag(
+    long: &'static str,
+    value: Value,
+    heading: Heading,
+    about: &'static str,
+    apply: Apply<RunArgs>,
+) -> Flag<RunArgs> {
+    Flag::new(long, value, heading, about, apply)
 }
 
 use Heading::{Containment, Environment, Limits, Process, Reporting, Sandbox, Streams, Time, User};
 use Value::{Needed, None as Nothing, Optional};
 
 /// Every option, in the order of the help.
-pub(crate) const FLAGS: &[Flag] = &[
+pub(crate) const FLAGS: &[Flag<RunArgs>] = &[
     flag("timeout", Needed("DURATION"), Time, "Stop all of it when it has run this long", |run, value| {
         put(&mut run.timeout, some(value, values::duration))
     })
@@ -398,29 +309,3 @@ pub(crate) const FLAGS: &[Flag] = &[
     })
     .short('v'),
 ];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_name_is_given_twice_and_help_is_free() {
-        let mut names: Vec<String> = FLAGS.iter().map(|flag| flag.long.to_owned()).collect();
-        names.extend(FLAGS.iter().filter_map(|flag| flag.short.map(String::from)));
-        names.extend(FLAGS.iter().flat_map(|flag| flag.elsewhere.iter().map(|name| (*name).to_owned())));
-        names.extend(["help".to_owned(), "h".to_owned()]);
-        let all = names.len();
-        names.sort();
-        names.dedup();
-        assert_eq!(names.len(), all);
-    }
-
-    #[test]
-    fn every_option_is_explained_in_a_line() {
-        for flag in FLAGS {
-            let (about, long) = (flag.about, flag.long);
-            assert!(about.len() <= 80 && about.starts_with(char::is_uppercase), "--{long}: {about}");
-            assert!(!about.ends_with('.') && (flag.more.is_empty() || flag.more.ends_with('.')), "--{long}");
-        }
-    }
-}

@@ -1,7 +1,8 @@
 //! Help, completions and the manual: what clap makes of the definitions of the options.
 
-use super::Page;
-use super::flags::{FLAGS, Flag, Value};
+use super::flag::{Flag, Value};
+use super::sheet::Sheet;
+use super::{Page, cleanup, doctor, kill, ps, run};
 use crate::exit;
 use clap::builder::{PossibleValuesParser, ValueParser};
 use clap::{Arg, ArgAction, Command, ValueHint};
@@ -14,31 +15,15 @@ Examples:
   pinfold run -- make -j4             whatever it starts ends with it
   pinfold run -t 5m -- cargo test     all of it is stopped after five minutes
   pinfold run --explain -- make       what would be done, and nothing started
+  pinfold doctor                      what this host offers, and how to get more
+  pinfold ps --tracked                who runs what
   pinfold completions bash            to be sourced by a shell
   pinfold man run | man -l -          the manual page of `run`";
 
-const RUN_ABOUT: &str = "Run a program contained, and end as it ends";
-
-const RUN_LONG_ABOUT: &str = "\
-Run a program contained, and end as it ends.
-
-Everything that the program starts lives in one container with it. What is still there after the program has ended is \
-stopped, and so is all of it at a timeout, or when pinfold is told to stop by SIGTERM or SIGHUP (a second one, half a \
-second later or more, kills). Other signals are passed on. The terminal works as without pinfold: ^C, ^Z and the rest \
-reach the program itself, and pinfold waits for what it makes of them.";
-
-const RUN_EXAMPLES: &str = "\
-Examples:
-  pinfold run -- make -j4
-  pinfold run --timeout 5m --grace 10s -- cargo test
-  pinfold run --idle-timeout 60s --output-limit 10MiB -- ./build.sh
-  pinfold run --user www-data --rlimit nofile=1024 --cwd /srv -- ./server
-  pinfold run --json=3 -- make 3>outcome.json
-  pinfold run --retry 3 --retry-pause 1s -- curl -fsS https://example.org";
-
 /// The whole tool as clap sees it.
 pub(crate) fn tool() -> Command {
-    let page = Arg::new("page").value_name("COMMAND").value_parser(["run"]).help("The command");
+    let page =
+        Arg::new("page").value_name("COMMAND").value_parser(Page::ALL.map(Page::name)).help("The command");
     let shell = Arg::new("shell").value_name("SHELL").required(true).help("The shell");
     let shells = PossibleValuesParser::new(["bash", "elvish", "fish", "powershell", "zsh"]);
     Command::new("pinfold")
@@ -48,7 +33,13 @@ pub(crate) fn tool() -> Command {
         .after_help(PINFOLD_EXAMPLES)
         .subcommand_required(true)
         .disable_help_subcommand(true)
-        .subcommand(run())
+        .subcommands([
+            of(&run::SHEET),
+            of(&doctor::SHEET),
+            of(&cleanup::SHEET),
+            of(&ps::SHEET),
+            of(&kill::SHEET),
+        ])
         .subcommand(
             Command::new("completions")
                 .about("Write the completions of a shell")
@@ -60,35 +51,29 @@ pub(crate) fn tool() -> Command {
 
 /// The command of a page.
 pub(crate) fn command(page: Page) -> Command {
-    match page {
-        Page::Pinfold => tool(),
-        Page::Run => run().bin_name("pinfold run").display_name("pinfold-run"),
-    }
+    let command = match page {
+        Page::Pinfold => return tool(),
+        Page::Run => of(&run::SHEET),
+        Page::Doctor => of(&doctor::SHEET),
+        Page::Cleanup => of(&cleanup::SHEET),
+        Page::Ps => of(&ps::SHEET),
+        Page::Kill => of(&kill::SHEET),
+    };
+    command.bin_name(format!("pinfold {}", page.name())).display_name(format!("pinfold-{}", page.name()))
 }
 
-fn run() -> Command {
-    let program = Arg::new("program")
-        .value_name("PROGRAM")
-        .required(true)
-        .help("What to run: a path, or a name in PATH");
-    let args = Arg::new("args").value_name("ARGUMENT").help("Its arguments, as they are: no shell sees them");
-    Command::new("run")
-        .about(RUN_ABOUT)
-        .long_about(RUN_LONG_ABOUT)
-        .override_usage("pinfold run [OPTIONS] [--] PROGRAM [ARGUMENT]...")
-        .after_help(RUN_EXAMPLES)
-        .after_long_help(format!("{}\n\n{RUN_EXAMPLES}", exit::table()))
-        .args(FLAGS.iter().map(arg))
-        .arg(program.value_hint(ValueHint::CommandName))
-        .arg(
-            args.num_args(0..)
-                .trailing_var_arg(true)
-                .allow_hyphen_values(true)
-                .value_hint(ValueHint::FilePath),
-        )
+fn of<T>(sheet: &Sheet<T>) -> Command {
+    Command::new(sheet.name)
+        .about(sheet.about)
+        .long_about(sheet.long_about)
+        .override_usage(sheet.usage)
+        .after_help(sheet.examples)
+        .after_long_help(format!("{}\n\n{}", exit::table(sheet.exits), sheet.examples))
+        .args(sheet.flags.iter().map(arg))
+        .args((sheet.words)())
 }
 
-fn arg(flag: &Flag) -> Arg {
+fn arg<T>(flag: &Flag<T>) -> Arg {
     let arg = Arg::new(flag.long).long(flag.long).help(flag.about).help_heading(flag.heading.as_str());
     let arg =
         if flag.more.is_empty() { arg } else { arg.long_help(format!("{}. {}", flag.about, flag.more)) };
@@ -139,7 +124,7 @@ mod tests {
     /// What clap completes and documents is what is read: each option, given to both, is an option of both.
     #[test]
     fn clap_reads_what_we_read() {
-        for flag in FLAGS {
+        for flag in super::super::flags::FLAGS {
             let value = match (flag.choices)().first() {
                 Some(choice) => (*choice).to_owned(),
                 None => "1".to_owned(),
@@ -158,9 +143,15 @@ mod tests {
 
     #[test]
     fn help_reads_as_it_was_read_last() {
-        for (name, page, long) in
-            [("pinfold", Page::Pinfold, true), ("run-short", Page::Run, false), ("run", Page::Run, true)]
-        {
+        for (name, page, long) in [
+            ("pinfold", Page::Pinfold, true),
+            ("run-short", Page::Run, false),
+            ("run", Page::Run, true),
+            ("doctor", Page::Doctor, true),
+            ("cleanup", Page::Cleanup, true),
+            ("ps", Page::Ps, true),
+            ("kill", Page::Kill, true),
+        ] {
             let mut command = command(page).term_width(100);
             let help = if long { command.render_long_help() } else { command.render_help() };
             insta::with_settings!({ prepend_module_to_snapshot => false, snapshot_path => "../../../../api" }, {

@@ -1,14 +1,16 @@
-//! Reading the command line: the usual grammar of long and short options, and words that end it.
+//! Reading the command line: which command, and what each makes of the words that are no options.
 
-use super::flags::{FLAGS, Flag, Value};
-use super::values::slice;
-use super::{Misuse, Page, RunArgs, Task};
+use super::kill::KillArgs;
+use super::options::{self, Given, Options};
+use super::ps::PsArgs;
+use super::sheet::Sheet;
+use super::{Misuse, Page, RunArgs, Task, cleanup, doctor, kill, ps, run};
 use std::ffi::{OsStr, OsString};
 
-type Words = std::vec::IntoIter<OsString>;
+pub(super) type Words = std::vec::IntoIter<OsString>;
 
 /// The subcommands, for the hint to who misspells one.
-const COMMANDS: &[&str] = &["run", "completions", "man", "help"];
+const COMMANDS: &[&str] = &["run", "doctor", "cleanup", "ps", "kill", "completions", "man", "help"];
 
 /// Reads the arguments of this process, without its own name.
 ///
@@ -21,6 +23,14 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Task, Misuse> {
     };
     match first.to_str() {
         Some("run") => run(words),
+        Some("doctor") => command(&doctor::SHEET, Page::Doctor, words, |args, words| {
+            nothing_more(words).map(|()| Task::Doctor(args))
+        }),
+        Some("cleanup") => command(&cleanup::SHEET, Page::Cleanup, words, |args, words| {
+            nothing_more(words).map(|()| Task::Cleanup(args))
+        }),
+        Some("ps") => command(&ps::SHEET, Page::Ps, words, ps),
+        Some("kill") => command(&kill::SHEET, Page::Kill, words, kill),
         Some("completions") => completions(words),
         Some("man") => Ok(Task::Man(page(words)?)),
         Some("help") => Ok(Task::Help { page: page(words)?, long: true }),
@@ -34,7 +44,7 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Task, Misuse> {
     }
 }
 
-fn misuse(what: impl Into<String>, hint: impl Into<String>) -> Misuse {
+pub(super) fn misuse(what: impl Into<String>, hint: impl Into<String>) -> Misuse {
     Misuse { what: what.into(), hint: hint.into() }
 }
 
@@ -50,10 +60,14 @@ fn unknown_command(word: &OsStr) -> Misuse {
 fn page(mut words: Words) -> Result<Page, Misuse> {
     let page = match words.next() {
         None => Page::Pinfold,
-        Some(word) if word == "run" => Page::Run,
-        Some(word) => {
-            return Err(misuse(format!("there is no page on '{}'", word.display()), "there is one on `run`"));
-        }
+        Some(word) => match Page::ALL.iter().find(|page| word == page.name()) {
+            Some(page) => *page,
+            None => {
+                let names: Vec<&str> = Page::ALL.iter().map(|page| page.name()).collect();
+                let what = format!("there is no page on '{}'", word.display());
+                return Err(misuse(what, format!("there is one on {}", names.join(", "))));
+            }
+        },
     };
     nothing_more(words).map(|()| page)
 }
@@ -79,123 +93,60 @@ fn nothing_more(mut words: Words) -> Result<(), Misuse> {
     }
 }
 
-fn run(mut words: Words) -> Result<Task, Misuse> {
-    let mut run = RunArgs::default();
-    let program = loop {
-        let Some(word) = words.next() else { break None };
-        let bytes = word.as_encoded_bytes();
-        if word == "--" {
-            break words.next();
-        } else if word == "--help" {
-            return Ok(Task::Help { page: Page::Run, long: true });
-        } else if bytes.starts_with(b"--") {
-            long(&mut run, &word, &mut words)?;
-        } else if bytes.starts_with(b"-") && bytes.len() > 1 {
-            if !shorts(&mut run, &word, &mut words)? {
-                return Ok(Task::Help { page: Page::Run, long: false });
-            }
-        } else {
-            break Some(word);
-        }
+fn run(words: Words) -> Result<Task, Misuse> {
+    let mut args = RunArgs::default();
+    let mut given = match options::read(&run::SHEET, &mut args, words, Options::First)? {
+        Given::Help { long } => return Ok(Task::Help { page: Page::Run, long }),
+        Given::Words(words) => words.into_iter(),
     };
-    match program {
-        Some(program) => run.program = program,
-        None => {
-            return Err(misuse(
-                "run: no program is given",
-                "use `pinfold run [options] -- program [arguments]`",
-            ));
-        }
+    let Some(program) = given.next() else {
+        let hint = "use `pinfold run [options] -- program [arguments]`";
+        return Err(misuse("run: no program is given", hint));
+    };
+    args.program = program;
+    args.args = given.collect();
+    Ok(Task::Run(Box::new(args)))
+}
+
+/// A command whose options may stand anywhere: `task` makes it of its arguments and the words between them.
+fn command<T: Default>(
+    sheet: &Sheet<T>,
+    page: Page,
+    words: Words,
+    task: impl FnOnce(T, Words) -> Result<Task, Misuse>,
+) -> Result<Task, Misuse> {
+    let mut args = T::default();
+    match options::read(sheet, &mut args, words, Options::Anywhere)? {
+        Given::Help { long } => Ok(Task::Help { page, long }),
+        Given::Words(words) => task(args, words.into_iter()),
     }
-    run.args = words.collect();
-    Ok(Task::Run(Box::new(run)))
 }
 
-/// `--name`, `--name=value` or `--name value`.
-fn long(run: &mut RunArgs, word: &OsStr, words: &mut Words) -> Result<(), Misuse> {
-    let sign = word.as_encoded_bytes().iter().position(|byte| *byte == b'=');
-    let name = slice(word, 2, sign.unwrap_or(word.len())).unwrap_or_default();
-    let name = name.to_string_lossy();
-    let Some(flag) = FLAGS.iter().find(|flag| flag.long == name) else { return Err(unknown_option(&name)) };
-    let given = match sign {
-        Some(at) => Some(slice(word, at + 1, word.len()).ok_or_else(|| not_text(flag))?),
-        None => None,
-    };
-    let value = match (flag.value, given) {
-        (Value::None, Some(_)) => {
-            return Err(misuse(format!("--{name} takes no value"), "leave out the = and what follows"));
-        }
-        (Value::None | Value::Optional(_), None) => OsString::new(),
-        (Value::Optional(wanted), Some(given)) if given.is_empty() => return Err(no_value(flag, wanted)),
-        (_, Some(given)) => given,
-        (Value::Needed(wanted), None) => words.next().ok_or_else(|| no_value(flag, wanted))?,
-    };
-    apply(run, flag, &value)
-}
-
-/// `-qv`, `-k5s` or `-k 5s`; whether none of them is `-h`.
-fn shorts(run: &mut RunArgs, word: &OsStr, words: &mut Words) -> Result<bool, Misuse> {
-    let mut at = 1;
-    while let Some(byte) = word.as_encoded_bytes().get(at) {
-        let letter = char::from(*byte);
-        at += 1;
-        if letter == 'h' {
-            return Ok(false);
-        }
-        let Some(flag) = FLAGS.iter().find(|flag| flag.short == Some(letter)) else {
-            let shown = if byte.is_ascii() { format!("-{letter}") } else { word.display().to_string() };
-            return Err(misuse(format!("run: there is no option {shown}"), "see `pinfold run --help`"));
-        };
-        if let Value::Needed(wanted) = flag.value {
-            let attached = slice(word, at, word.len()).ok_or_else(|| not_text(flag))?;
-            let value = if attached.is_empty() { words.next() } else { Some(attached) };
-            apply(run, flag, &value.ok_or_else(|| no_value(flag, wanted))?)?;
-            return Ok(true);
-        }
-        apply(run, flag, OsStr::new(""))?;
+fn ps(args: PsArgs, words: Words) -> Result<Task, Misuse> {
+    nothing_more(words)?;
+    if args.tracked {
+        return Ok(Task::Ps(args));
     }
-    Ok(true)
+    Err(misuse("ps: so far there is only what pinfold runs to be listed", "use `pinfold ps --tracked`"))
 }
 
-fn apply(run: &mut RunArgs, flag: &Flag, value: &OsStr) -> Result<(), Misuse> {
-    (flag.apply)(run, value).map_err(|wrong| {
-        // Most readers of values say what would be right.
-        let (what, hint) = wrong.rsplit_once("; ").unwrap_or((&wrong, "see `pinfold run --help`"));
-        misuse(format!("--{}: {what}", flag.long), hint)
-    })
-}
-
-fn no_value(flag: &Flag, wanted: &str) -> Misuse {
-    misuse(format!("--{} needs a value", flag.long), format!("use --{} {wanted}", flag.long))
-}
-
-fn not_text(flag: &Flag) -> Misuse {
-    misuse(format!("the value of --{} is not UTF-8", flag.long), "this platform takes text only")
-}
-
-fn unknown_option(name: &str) -> Misuse {
-    let same = FLAGS.iter().find(|flag| flag.elsewhere.contains(&name)).map(|flag| flag.long);
-    // Short names are close to others by chance: of those only letters in a wrong order say something.
-    let near = || {
-        let names = FLAGS.iter().map(|flag| flag.long);
-        nearest(name, names.filter(|long| name.len() > 3 || sorted(long) == sorted(name)))
-    };
-    let hint = match (same, near()) {
-        (Some(same), _) => format!("here it is called --{same}"),
-        (None, Some(near)) => format!("did you mean --{near}?"),
-        (None, None) => "see `pinfold run --help`, and put -- in front of the program".to_owned(),
-    };
-    misuse(format!("run: there is no option --{name}"), hint)
-}
-
-fn sorted(word: &str) -> Vec<char> {
-    let mut letters: Vec<char> = word.chars().collect();
-    letters.sort_unstable();
-    letters
+fn kill(mut args: KillArgs, words: Words) -> Result<Task, Misuse> {
+    for word in words {
+        let named = super::values::text(&word).and_then(kill::named);
+        args.targets.push(named.map_err(|wrong| {
+            let (what, hint) = wrong.rsplit_once("; ").unwrap_or((&wrong, "see `pinfold kill --help`"));
+            misuse(format!("kill: {what}"), hint)
+        })?);
+    }
+    match (args.all, args.targets.is_empty()) {
+        (false, true) => Err(misuse("kill: nobody is named", "use `pinfold kill OWNER`, or --all")),
+        (true, false) => Err(misuse("kill: --all means everybody", "leave it out, or the names")),
+        _ => Ok(Task::Kill(args)),
+    }
 }
 
 /// The candidate that a slip of the fingers, or an end that was left out, makes of the word.
-fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(super) fn nearest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let reach = if word.len() < 5 { 1 } else { 2 };
     let rank = |candidate: &str| match distance(word, candidate) {
         _ if word.len() >= 3 && candidate.starts_with(word) => 0,
@@ -331,6 +282,17 @@ mod tests {
             ("run --quiet=yes x", "--quiet takes no value", "leave out"),
             ("run --signal HUPP x", "'HUPP'", "TERM"),
             ("run --isolation jail x", "'jail' is none of best", "--help"),
+            ("doctor x", "'x' is one word too many", "--help"),
+            ("doctor --jsno", "doctor: there is no option --jsno", "--json?"),
+            ("cleanup --owner 1", "--owner: '1' is no pid", "--help"),
+            ("cleanup --owner=-5", "--owner: '-5' is no pid", "--help"),
+            ("ps", "ps: so far", "--tracked"),
+            ("kill", "nobody is named", "--all"),
+            ("kill --all 77", "--all means everybody", "leave it out"),
+            ("kill 77/", "'77/' names no run", "1234/2"),
+            ("kill x", "'x' is no pid", "kill --help"),
+            ("kill -1", "no option -1", "kill --help"),
+            ("kill -- -1", "'-1' is no pid", "kill --help"),
             ("completions", "no shell", "zsh"),
             ("completions tcsh", "'tcsh'", "zsh"),
             ("completions bash x", "one word too many", "--help"),
@@ -350,11 +312,26 @@ mod tests {
         assert_eq!(read("--help"), help(Page::Pinfold, true));
         assert_eq!(read("-h"), help(Page::Pinfold, false));
         assert_eq!(read("help run"), help(Page::Run, true));
+        assert_eq!(read("kill 77 --help"), help(Page::Kill, true));
+        assert_eq!(read("man cleanup"), Ok(Task::Man(Page::Cleanup)));
         assert_eq!(read("run -q --help"), help(Page::Run, true));
         assert_eq!(read("run -qh x"), help(Page::Run, false));
         assert_eq!(run_of("run x --help").args, ["--help"]);
         assert_eq!(read("-V"), Ok(Task::Version));
         assert_eq!(read("man run"), Ok(Task::Man(Page::Run)));
+    }
+
+    #[test]
+    fn the_options_of_other_commands_may_stand_anywhere() {
+        let Ok(Task::Kill(args)) = read("kill 77 --grace 2s 78/g1/3 -sINT") else { panic!("refused") };
+        let named = |owner, run: Option<&str>| kill::Named {
+            owner: pinfold::Pid::new(owner).unwrap(),
+            run: run.map(str::to_owned),
+        };
+        assert_eq!(args.targets, [named(77, None), named(78, Some("g1/3"))]);
+        assert_eq!((args.grace, args.signal), (Some(Duration::from_secs(2)), Some(Signal::INT)));
+        let Ok(Task::Cleanup(args)) = read("cleanup -n --owner 77 --json") else { panic!("refused") };
+        assert!(args.dry_run && args.json && args.owner == pinfold::Pid::new(77));
     }
 
     #[cfg(unix)]

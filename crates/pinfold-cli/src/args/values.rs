@@ -74,6 +74,12 @@ pub(crate) fn number<T: std::str::FromStr>(text: &str) -> Read<T> {
     text.parse().map_err(|_| format!("'{text}' is no number that fits here"))
 }
 
+/// A process id that can be meant: 0, 1 and what is negative name more than one process, or the first.
+pub(crate) fn pid(text: &str) -> Read<pinfold::Pid> {
+    let pid = text.parse().ok().and_then(pinfold::Pid::new);
+    pid.ok_or_else(|| format!("'{text}' is no pid"))
+}
+
 /// A file mode in octal: `022`.
 pub(crate) fn octal(text: &str) -> Read<u32> {
     u32::from_str_radix(text, 8).map_err(|_| format!("'{text}' is no mask; use octal digits, as in 022"))

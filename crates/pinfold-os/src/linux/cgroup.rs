@@ -284,9 +284,18 @@ impl Cgroup {
 /// Whether this is a whole cgroup v2 hierarchy: mounted here, and from its root. The kernel numbers the root of each
 /// file system of this kind 1.
 pub fn is_hierarchy(path: &Path) -> bool {
+    is_in_cgroup2(path) && rustix::fs::stat(path).is_ok_and(|found| found.st_ino == 1)
+}
+
+fn is_in_cgroup2(path: &Path) -> bool {
     const CGROUP2_SUPER_MAGIC: u32 = 0x6367_7270;
-    let is_cgroup2 = rustix::fs::statfs(path).is_ok_and(|found| found.f_type as u32 == CGROUP2_SUPER_MAGIC);
-    is_cgroup2 && rustix::fs::stat(path).is_ok_and(|found| found.st_ino == 1)
+    rustix::fs::statfs(path).is_ok_and(|found| found.f_type as u32 == CGROUP2_SUPER_MAGIC)
+}
+
+/// Whether this is a directory of a cgroup v2 hierarchy, and no link to one.
+pub fn is_cgroup(path: &Path) -> bool {
+    let is_directory = std::fs::symlink_metadata(path).is_ok_and(|found| found.is_dir());
+    is_directory && is_in_cgroup2(path)
 }
 
 /// Removes a cgroup directory and those below it; they hold no files that could be lost.

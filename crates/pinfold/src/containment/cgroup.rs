@@ -88,6 +88,16 @@ pub(crate) fn available() -> Result<(), Lack> {
     }
 }
 
+/// The cgroup that this process is in, where owners have their directories.
+pub(crate) fn place() -> Result<PathBuf, Lack> {
+    base(&mut Proc::host().map_err(unreadable)?)
+}
+
+/// The directory of this process, if it has one.
+pub(crate) fn own_directory() -> Option<PathBuf> {
+    owner().ok()?.as_ref()?.directory.clone().ok()
+}
+
 impl Owner {
     /// Has a guard started, unless that was tried before: whether one is at work.
     fn is_guarded(&mut self) -> io::Result<bool> {

@@ -6,6 +6,7 @@
 use super::cgroup::Leaf;
 use super::strays;
 use crate::outcome::Mechanism;
+use crate::registry::{Slot, Where, note};
 use pinfold_os::handle::{Pid, Process};
 use pinfold_os::linux::keeper::{self, Keeper, Keeping};
 use pinfold_os::order::{Order, SpawnError, Step};
@@ -25,11 +26,13 @@ pub(crate) struct Kept {
     keeper: Option<Keeper>,
     /// The cgroup that holds the keeper and all below it to their limits, if they have any. Let go of last.
     leaf: Option<Leaf>,
+    /// Let go after the keeper, whose drop ends what it keeps.
+    slot: Option<Slot>,
 }
 
 impl Kept {
     pub(crate) fn new(mechanism: Mechanism, leaf: Option<Leaf>) -> Kept {
-        Kept { mechanism, keeper: None, leaf }
+        Kept { mechanism, keeper: None, leaf, slot: None }
     }
 
     /// The cgroup of its limits, if it has any.
@@ -60,6 +63,16 @@ impl Kept {
         let (process, keeper) = keeper::spawn(&order, keeping)?;
         self.keeper = Some(keeper);
         Ok(process)
+    }
+
+    /// Notes the keeper: whether this is the first run of this process.
+    pub(crate) fn enter_registry(&mut self) -> bool {
+        let Some(keeper) = &self.keeper else { return false };
+        let directory = self.leaf.as_ref().and_then(|_| super::cgroup::own_directory());
+        let was_first = directory.is_some_and(|path| note(Where::Cgroup(&path)).1);
+        let (slot, is_first) = note(Where::Process(self.mechanism, keeper.process().pid()));
+        self.slot = slot;
+        is_first || was_first
     }
 
     /// Whether the keeper has ended, after the last of those below it or because it was killed.
@@ -105,7 +118,7 @@ impl Kept {
 }
 
 /// Sends a signal to each process that is listed, until none is listed that has not got it.
-fn tell_all(signal: Signal, list: impl Fn() -> Vec<Pid>) {
+pub(crate) fn tell_all(signal: Signal, list: impl Fn() -> Vec<Pid>) {
     let mut told = HashSet::new();
     for _ in 0..ROUNDS {
         let fresh = list().into_iter().filter(|pid| !told.contains(pid));

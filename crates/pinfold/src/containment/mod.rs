@@ -25,9 +25,13 @@ mod watch;
 
 pub(crate) use bounds::{Demand, choose_for};
 pub(crate) use counters::Counters;
-pub(crate) use ladder::{choose, guarantee};
+#[cfg(target_os = "linux")]
+pub(crate) use kept::tell_all;
+pub(crate) use ladder::{choose, guarantee, rung};
 pub(crate) use nest::Nest;
-pub(crate) use refusal::Refusal;
+pub(crate) use refusal::{Lack, Refusal};
+#[cfg(target_os = "linux")]
+pub(crate) use strays::{below, members_of_group};
 pub(crate) use strays::{describe, holders, live_usage};
 pub(crate) use watch::Watch;
 
@@ -43,8 +47,29 @@ use std::time::Duration;
 /// Lets go of what is kept for the next run: this process is about to become another program.
 pub(crate) fn release() {
     #[cfg(target_os = "linux")]
-    cgroup::release();
+    {
+        cgroup::release();
+        crate::registry::release();
+    }
 }
+
+/// The cgroup v2 directory that this process is in, or why there is none.
+#[cfg(target_os = "linux")]
+pub(crate) fn cgroup_place() -> Result<std::path::PathBuf, Lack> {
+    cgroup::place()
+}
+
+/// The directory of this process below that, if one can be had.
+#[cfg(target_os = "linux")]
+pub(crate) fn cgroup_directory() -> Option<std::path::PathBuf> {
+    cgroup::own_directory()
+}
+
+/// What notes a run in the registry for as long as it is there.
+#[cfg(target_os = "linux")]
+pub(crate) type Slot = crate::registry::Slot;
+#[cfg(not(target_os = "linux"))]
+pub(crate) type Slot = std::convert::Infallible;
 
 /// A container, empty or in use. Dropping it ends whatever is in it.
 #[derive(Debug)]
@@ -54,8 +79,8 @@ pub(crate) enum Container {
     /// A keeper, or the first process of a PID namespace, above the program.
     #[cfg(target_os = "linux")]
     Kept(kept::Kept),
-    /// The process group that the program leads. It has no existence of its own.
-    Group,
+    /// The process group that the program leads. It has no existence of its own; where it is noted is let go with it.
+    Group(Option<Slot>),
 }
 
 impl Container {
@@ -71,14 +96,15 @@ impl Container {
             Mechanism::Subreaper | Mechanism::PidNamespace => {
                 Ok(Container::Kept(kept::Kept::new(mechanism, None)))
             }
-            Mechanism::ProcessGroup => Ok(Container::Group),
+            Mechanism::ProcessGroup => Ok(Container::Group(None)),
             _ => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
     /// After a program was started in here: what does not have to come before it, so that it has not to wait for it.
-    pub(crate) fn attend(&mut self) -> io::Result<()> {
-        match self {
+    pub(crate) fn attend(&mut self, leader: &Process) -> io::Result<()> {
+        // The guard comes first: what it is for cannot wait.
+        let attended = match self {
             #[cfg(target_os = "linux")]
             Container::Cgroup(leaf) => {
                 leaf.settle();
@@ -86,9 +112,34 @@ impl Container {
             }
             #[cfg(target_os = "linux")]
             Container::Kept(kept) => kept.attend(),
-            Container::Group => Ok(()),
+            Container::Group(_) => Ok(()),
+        };
+        self.enter_registry(leader);
+        attended
+    }
+
+    /// Notes where it is for whoever asks, or has to clear what we leave.
+    #[cfg(target_os = "linux")]
+    fn enter_registry(&mut self, leader: &Process) {
+        use crate::registry::{Where, note};
+        let first = match self {
+            Container::Cgroup(_) => {
+                cgroup::own_directory().map_or((None, false), |path| note(Where::Cgroup(&path))).1
+            }
+            Container::Kept(kept) => kept.enter_registry(),
+            Container::Group(slot) => {
+                let first;
+                (*slot, first) = note(Where::Process(Mechanism::ProcessGroup, leader.pid()));
+                first
+            }
+        };
+        if first {
+            crate::tracked::sweep();
         }
     }
+
+    #[cfg(not(target_os = "linux"))]
+    fn enter_registry(&mut self, _: &Process) {}
 
     pub(crate) fn mechanism(&self) -> Mechanism {
         match self {
@@ -96,7 +147,7 @@ impl Container {
             Container::Cgroup(_) => Mechanism::CgroupV2,
             #[cfg(target_os = "linux")]
             Container::Kept(kept) => kept.mechanism(),
-            Container::Group => Mechanism::ProcessGroup,
+            Container::Group(_) => Mechanism::ProcessGroup,
         }
     }
 
@@ -109,7 +160,7 @@ impl Container {
             Container::Cgroup(_) => Guarantee::WhileOwnerLives,
             #[cfg(target_os = "linux")]
             Container::Kept(kept) => ladder::guarantee(kept.mechanism()),
-            Container::Group => Guarantee::BestEffort,
+            Container::Group(_) => Guarantee::BestEffort,
         }
     }
 
@@ -125,7 +176,7 @@ impl Container {
             Container::Cgroup(_) => false,
             #[cfg(target_os = "linux")]
             Container::Kept(kept) => kept.mechanism() == Mechanism::PidNamespace,
-            Container::Group => true,
+            Container::Group(_) => true,
         };
         if apart && order.grouping == Grouping::Inherit {
             order.grouping = if foreground { Grouping::OwnForeground(0) } else { Grouping::Own };
@@ -139,7 +190,7 @@ impl Container {
             }
             #[cfg(target_os = "linux")]
             Container::Kept(kept) => kept.launch(order),
-            Container::Group => spawn::spawn(&order),
+            Container::Group(_) => spawn::spawn(&order),
         }
     }
 
@@ -159,7 +210,7 @@ impl Container {
             Container::Cgroup(leaf) => leaf.signal(signal),
             #[cfg(target_os = "linux")]
             Container::Kept(kept) => kept.signal(signal),
-            Container::Group => leader.signal_group(signal),
+            Container::Group(_) => leader.signal_group(signal),
         }
     }
 
@@ -170,7 +221,7 @@ impl Container {
             Container::Cgroup(leaf) => leaf.kill(),
             #[cfg(target_os = "linux")]
             Container::Kept(kept) => kept.kill(leader),
-            Container::Group => leader.signal_group(Signal::KILL),
+            Container::Group(_) => leader.signal_group(Signal::KILL),
         }
     }
 
@@ -183,7 +234,7 @@ impl Container {
             #[cfg(target_os = "linux")]
             Container::Kept(kept) => kept.is_gone(),
             // The kernel counts zombies as members, and some init processes take their time over them.
-            Container::Group => {
+            Container::Group(_) => {
                 leader.group_exists() == Some(false) || strays::members_of_group(leader.pid()).is_empty()
             }
         }
@@ -196,7 +247,7 @@ impl Container {
             Container::Cgroup(leaf) => leaf.waitable(),
             #[cfg(target_os = "linux")]
             Container::Kept(kept) => kept.waitable(),
-            Container::Group => None,
+            Container::Group(_) => None,
         }
     }
 
@@ -207,7 +258,7 @@ impl Container {
             Container::Cgroup(leaf) => leaf.freeze(frozen),
             #[cfg(target_os = "linux")]
             Container::Kept(kept) => kept.signal(if frozen { Signal::STOP } else { Signal::CONT }),
-            Container::Group => leader.signal_group(if frozen { Signal::STOP } else { Signal::CONT }),
+            Container::Group(_) => leader.signal_group(if frozen { Signal::STOP } else { Signal::CONT }),
         }
     }
 
@@ -218,7 +269,7 @@ impl Container {
             Container::Cgroup(leaf) => leaf.members(),
             #[cfg(target_os = "linux")]
             Container::Kept(kept) => kept.members(),
-            Container::Group => strays::members_of_group(leader.pid()),
+            Container::Group(_) => strays::members_of_group(leader.pid()),
         }
     }
 
@@ -229,7 +280,7 @@ impl Container {
             Container::Cgroup(leaf) => leaf.cpu_time(),
             #[cfg(target_os = "linux")]
             Container::Kept(kept) => kept.leaf().and_then(cgroup::Leaf::cpu_time),
-            Container::Group => None,
+            Container::Group(_) => None,
         }
     }
 }

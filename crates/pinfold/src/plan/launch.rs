@@ -88,7 +88,7 @@ impl Plan<'_> {
             container.launch(order, command.process.foreground).map_err(|error| self.explain(error))?
         };
         drop(ends);
-        let attended = container.attend();
+        let attended = container.attend(&process);
         let container = Arc::new(container);
         let joined = extras.group.as_ref().map_or(Ok(()), |group| group.join(&container, &process));
         drop(entry);
