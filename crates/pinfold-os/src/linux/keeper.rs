@@ -161,7 +161,11 @@ fn start(
         Keeping::PidNamespace => pid_of(&received).map_err(failed)?,
     };
     let pid = Pid::new(pid).ok_or_else(|| failed(io::ErrorKind::NotFound.into()))?;
-    rustix::net::send(&keeper.control, b"!", SendFlags::NOSIGNAL).map_err(|error| failed(error.into()))?;
+    match rustix::net::send(&keeper.control, b"!", SendFlags::NOSIGNAL) {
+        // The program has killed it by now: it runs, and is lost as soon as somebody looks.
+        Ok(_) | Err(rustix::io::Errno::PIPE) => {}
+        Err(error) => return Err(failed(error.into())),
+    }
     let reports = keeper.control.try_clone().map_err(failed)?;
     Ok((Process::kept(pid, received, reports), keeper))
 }
