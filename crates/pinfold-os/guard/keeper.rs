@@ -119,6 +119,9 @@ fn reap(program: usize) -> Left {
         let kind = if code == CODE_STOPPED { STOPPED } else { ENDED };
         if kind == ENDED {
             left = Left::NotTheProgram;
+        } else {
+            // Taken before it is told: what is told can be answered, and the next stop must not be taken for this one.
+            take();
         }
         let record = [
             kind,
@@ -129,7 +132,9 @@ fn reap(program: usize) -> Left {
             usage[4],
         ];
         call(number::WRITE, [CONTROL as usize, record.as_ptr() as usize, size_of_val(&record), 0, 0]);
-        take();
+        if kind == ENDED {
+            take();
+        }
     }
 }
 

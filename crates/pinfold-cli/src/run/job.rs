@@ -5,9 +5,11 @@
 //! hands the foreground on and takes it back, as a shell would.
 
 use pinfold::{Running, Signal};
+use pinfold_os::poll;
 use pinfold_os::terminal::{Terminal, stop_by};
 use pinfold_proc::Proc;
 use pinfold_proc::parse::stat::State;
+use std::time::{Duration, Instant};
 
 /// The program's part in job control.
 #[derive(Debug)]
@@ -19,11 +21,16 @@ pub(crate) struct Job {
     lent: bool,
     /// We were stopped with it, and were not told to go on yet.
     slept: bool,
+    /// The program is the child of a keeper.
+    has_keeper: bool,
 }
 
+/// How long a keeper may take to tell of a stop.
+const NEWS_TAKE: Duration = Duration::from_millis(100);
+
 impl Job {
-    pub(crate) fn new(shares_group: bool, in_front: bool, lent: bool) -> Job {
-        Job { shares_group, in_front, lent, slept: false }
+    pub(crate) fn new(shares_group: bool, in_front: bool, lent: bool, has_keeper: bool) -> Job {
+        Job { shares_group, in_front, lent, slept: false, has_keeper }
     }
 
     /// Whether the program is in our process group.
@@ -63,13 +70,30 @@ impl Job {
         }
         // Whoever woke us woke it too: telling it again could undo the next ^Z.
         let has_been_woken = std::mem::take(&mut self.slept) && !is_stopped(running);
-        if !has_been_woken && !self.look(running) {
+        if !has_been_woken && !self.look(running) && !self.look_for_news(running) {
             let _ = if self.shares_group {
                 running.signal(Signal::CONT)
             } else {
                 running.signal_all(Signal::CONT)
             };
         }
+    }
+
+    /// A keeper tells of a stop a moment after it: the program may have been stopped anew since it was woken. Whether it was.
+    fn look_for_news(&mut self, running: &Running) -> bool {
+        if !self.has_keeper || !is_stopped(running) {
+            return false;
+        }
+        let deadline = Instant::now() + NEWS_TAKE;
+        while Instant::now() < deadline {
+            if self.look(running) {
+                return true;
+            }
+            if poll::wait(&running.interest().waitables, Some(deadline)).is_err() {
+                return false;
+            }
+        }
+        self.look(running)
     }
 
     /// The run is over: takes the foreground back, be it lent or taken by a program that is no more.

@@ -59,8 +59,8 @@ impl<'a> Session<'a> {
             signal: args.signal.unwrap_or(defaults.signal),
             grace: args.grace.unwrap_or(defaults.grace),
         };
-        let job = Job::new(shares_group, in_front, !shares_group && reads_terminal);
         let has_keeper = matches!(running.mechanism(), Mechanism::Subreaper | Mechanism::PidNamespace);
+        let job = Job::new(shares_group, in_front, !shares_group && reads_terminal, has_keeper);
         Ok(Session { running, inbox, job, has_keeper, stop, stop_asked: None, interrupted: false })
     }
 
