@@ -7,7 +7,7 @@ use pinfold::{Isolation, ProcessGroup, Runner, Stdio, Stream};
 use pinfold_os::linux::cgroup::Cgroup;
 use pinfold_os::poll;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Starts so many of a program that stay, says so, and stays itself; first it moves into a cgroup, if one is named.
 const TREE: &str = "[ -z \"$2\" ] || echo 0 >\"$2/cgroup.procs\"; i=1; \
@@ -72,10 +72,5 @@ fn bare_kill(job: Job<'_>) -> Result<Answer> {
 
 /// Where a cgroup of our own can be made.
 fn place() -> Result<PathBuf> {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo")?;
-    let mount = mounts.lines().find(|line| line.contains(" - cgroup2 ")).ok_or("no cgroup v2")?;
-    let own = std::fs::read_to_string("/proc/self/cgroup")?;
-    let own = own.lines().find_map(|line| line.strip_prefix("0::/")).ok_or("no cgroup v2")?;
-    let root = Path::new(mount.split(' ').nth(4).ok_or("no cgroup v2")?);
-    Ok(root.join(own).join(format!("pinfold-bench.{}", std::process::id())))
+    Ok(crate::machine::cgroup()?.join(format!("pinfold-bench.{}", std::process::id())))
 }
