@@ -8,10 +8,15 @@ use pinfold_os::linux::cgroup::Cgroup;
 use pinfold_os::poll;
 use std::io::Read;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Starts so many of a program that stay, says so, and stays itself; first it moves into a cgroup, if one is named.
 const TREE: &str = "[ -z \"$2\" ] || echo 0 >\"$2/cgroup.procs\"; i=1; \
     while [ $i -lt \"$1\" ]; do \"$0\" stay >/dev/null & i=$((i + 1)); done; echo; exec \"$0\" stay >/dev/null";
+
+/// Longer than the kernel holds back the news of a cgroup after the last (`CGROUP_FILE_NOTIFY_MIN_INTV`, 10 ms). A tree that
+/// is killed sooner after its start would be measured by that.
+const REST: Duration = Duration::from_millis(30);
 
 pub(super) fn answer(job: Job<'_>) -> Result<Answer> {
     match job.way {
@@ -44,6 +49,7 @@ fn kill(job: Job<'_>) -> Result<Answer> {
     let tree = group.start(&pinfold::Command::new("sh").args(["-c", TREE, job.program, &count, ""]))?;
     let first = tree.chunks(Stream::Stdout)?.next().transpose()?;
     expect("the tree", first.is_some() && group.members().len() as u64 == job.count)?;
+    std::thread::sleep(REST);
     timed(|| {
         let report = group.kill_all()?;
         expect("the report", report.members_before as u64 == job.count && report.members_after == 0)
@@ -58,6 +64,7 @@ fn bare_kill(job: Job<'_>) -> Result<Answer> {
     let mut child = command.stdout(std::process::Stdio::piped()).spawn()?;
     child.stdout.take().ok_or("no pipe")?.read_exact(&mut [0])?;
     expect("the tree", cgroup.processes()?.len() as u64 == job.count)?;
+    std::thread::sleep(REST);
     let answer = timed(|| {
         cgroup.kill()?;
         while cgroup.is_populated()? {
