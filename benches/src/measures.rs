@@ -186,7 +186,7 @@ fn guard(list: &mut Vec<Measure>, programs: &Programs) {
     const TIMES: u32 = 20;
     let tiny = programs.tiny.display();
     let starts = [
-        worker(request("guard", "start", TIMES, &programs.tiny), TIMES),
+        side(Who::Fresh, TIMES, request("guard", "start", TIMES, &programs.tiny)),
         side(Who::Floor, TIMES, format!("start\t{TIMES}\t{tiny}\tstay")),
     ];
     list.push(measure(
