@@ -2,6 +2,7 @@
 //
 // A request is a line of words divided by tabs, the answer is a line with nanoseconds:
 //   spawn N PROGRAM ARG...        vfork, execve and waitid, N times, with what this process inherited
+//   start N PROGRAM ARG...        vfork and execve, N times; what was started stays, and is then killed
 //   stop SIGNAL PROGRAM ARG...    starts PROGRAM, waits for its first byte, and takes the time from kill to waitid
 
 #define _GNU_SOURCE
@@ -52,6 +53,28 @@ static long spawn(long count, char **argv) {
     return now() - before;
 }
 
+static long start_all(long count, char **argv) {
+    pid_t pids[64];
+    int ends[2];
+    char byte;
+    if (count < 1 || count > 64) exit(2);
+    if (pipe2(ends, O_CLOEXEC) != 0) fail("pipe2");
+    long before = now();
+    for (long at = 0; at < count; at++) pids[at] = start(argv, ends[1]);
+    long took = now() - before;
+    close(ends[1]);
+    // Each has said that it is there before it is killed.
+    for (long at = 0; at < count; at++) {
+        if (read(ends[0], &byte, 1) != 1) fail(argv[0]);
+    }
+    for (long at = 0; at < count; at++) {
+        if (kill(pids[at], SIGKILL) != 0) fail("kill");
+        reap(pids[at]);
+    }
+    close(ends[0]);
+    return took;
+}
+
 static long stop(int signal, char **argv) {
     int ends[2];
     char byte;
@@ -76,7 +99,10 @@ int main(void) {
         words[count] = NULL;
         if (count < 3) return 2;
         long number = atol(words[1]);
-        long took = strcmp(words[0], "stop") == 0 ? stop(number, words + 2) : spawn(number, words + 2);
+        long took;
+        if (strcmp(words[0], "stop") == 0) took = stop(number, words + 2);
+        else if (strcmp(words[0], "start") == 0) took = start_all(number, words + 2);
+        else took = spawn(number, words + 2);
         printf("%ld\n", took);
         fflush(stdout);
     }

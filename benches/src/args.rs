@@ -1,5 +1,6 @@
 //! What the bench is told on its command line.
 
+use crate::escapes;
 use crate::measure::Measure;
 
 const USAGE: &str = "usage: cargo xtask bench [--quick] [--keep] [--bounds] [--only NAME]..
@@ -7,14 +8,15 @@ const USAGE: &str = "usage: cargo xtask bench [--quick] [--keep] [--bounds] [--o
   --quick      fewer rounds: enough to see a change of a tenth
   --keep       write the table to benches/results/ as well, under today's date
   --bounds     only the measures that have a bound, without the further peers
-  --only NAME  only the measures of this name: spawn, tiny, memory, output, capture, lines, many, stop, tool";
+  --only NAME  only the measures of this name: spawn, tiny, rungs, memory, output, capture, lines, many, stop, group,
+               guard, death, tool, escapes";
 
 /// The options.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Args {
     pub(crate) quick: bool,
     pub(crate) keep: bool,
-    bounds: bool,
+    pub(crate) bounds: bool,
     only: Vec<String>,
 }
 
@@ -36,8 +38,16 @@ impl Args {
     }
 
     pub(crate) fn wants(&self, measure: &Measure) -> bool {
-        let named = self.only.is_empty() || self.only.iter().any(|name| name == measure.group);
-        named && (!self.bounds || measure.judge.has_bound())
+        self.names(measure.group) && (!self.bounds || measure.judge.has_bound())
+    }
+
+    /// Whether the table of what survives is asked for; some of it has a bound.
+    pub(crate) fn wants_escapes(&self) -> bool {
+        self.names(escapes::GROUP)
+    }
+
+    fn names(&self, group: &str) -> bool {
+        self.only.is_empty() || self.only.iter().any(|name| name == group)
     }
 }
 
@@ -47,6 +57,15 @@ mod tests {
 
     fn parse(line: &str) -> Result<Args, String> {
         Args::parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn what_is_named_is_wanted_and_nothing_else() {
+        for (line, wanted) in
+            [("", true), ("--bounds", true), ("--only escapes --only tiny", true), ("--only tiny", false)]
+        {
+            assert_eq!(parse(line).map(|args| args.wants_escapes()), Ok(wanted), "{line}");
+        }
     }
 
     #[test]

@@ -20,9 +20,12 @@ pub(crate) struct Effort {
 }
 
 impl Effort {
-    /// What is worth keeping.
+    /// What is worth keeping, of a measure that has a bound.
     pub(crate) const FULL: Effort =
-        Effort { least: 9, most: 301, budget: Duration::from_secs(15), close: 0.005 };
+        Effort { least: 5, most: 301, budget: Duration::from_secs(5), close: 0.005 };
+    /// What is worth keeping, of one that is for information.
+    pub(crate) const SHOWN: Effort =
+        Effort { least: 3, most: 301, budget: Duration::from_millis(1500), close: 0.01 };
     /// What shows a change.
     pub(crate) const QUICK: Effort =
         Effort { least: 3, most: 41, budget: Duration::from_secs(2), close: 0.02 };

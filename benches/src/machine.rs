@@ -1,6 +1,8 @@
 //! What the numbers were taken on, in one line, and when.
 
+use crate::Result;
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Kernel, architecture, processor, cores and load.
@@ -16,6 +18,15 @@ pub(crate) fn line() -> String {
 
 fn read(path: &str) -> String {
     fs::read_to_string(path).map(|text| text.trim().to_owned()).unwrap_or_default()
+}
+
+/// The directory of the cgroup v2 that this process is in.
+pub(crate) fn cgroup() -> Result<PathBuf> {
+    let mounts = fs::read_to_string("/proc/self/mountinfo")?;
+    let mount = mounts.lines().find(|line| line.contains(" - cgroup2 ")).ok_or("no cgroup v2")?;
+    let own = fs::read_to_string("/proc/self/cgroup")?;
+    let own = own.lines().find_map(|line| line.strip_prefix("0::/")).ok_or("no cgroup v2")?;
+    Ok(Path::new(mount.split(' ').nth(4).ok_or("no cgroup v2")?).join(own))
 }
 
 /// Today as `YYYY-MM-DD`, UTC.

@@ -34,13 +34,17 @@ pub(crate) enum Judge {
     Ratio(f64),
     /// Ours takes at most this many milliseconds more.
     More(f64),
-    /// For information.
+    /// Ours by itself is at most this, in nanoseconds or bytes.
+    Under(f64),
+    /// The ratio, for information.
     Shown,
+    /// The difference in time, for information.
+    MoreShown,
 }
 
 impl Judge {
     pub(crate) fn has_bound(self) -> bool {
-        self != Judge::Shown
+        !matches!(self, Judge::Shown | Judge::MoreShown)
     }
 }
 
@@ -55,6 +59,8 @@ pub(crate) struct Measure {
     pub(crate) judge: Judge,
     /// Nanoseconds of ours that are none of its doing: a grace that it was told to give.
     pub(crate) given: u64,
+    /// What is compared of the answers.
+    pub(crate) unit: Unit,
 }
 
 /// The processes that are asked.
@@ -113,6 +119,9 @@ impl Measure {
             let timed = |side: usize, ask: &Ask| {
                 let (site, memory) = &mut *cell.borrow_mut();
                 let answer = site.ask(ask)?;
+                if self.unit == Unit::Bytes {
+                    return Ok(answer.bytes as f64);
+                }
                 memory[side].extend((answer.bytes > 0).then_some(answer.bytes));
                 let given = if side == 0 { self.given } else { 0 };
                 Ok(answer.nanos.saturating_sub(given) as f64 / f64::from(ask.times))
@@ -130,13 +139,13 @@ impl Measure {
 
     fn relate(&self) -> fn(Pair) -> f64 {
         match self.judge {
-            Judge::More(_) => |[ours, peer]| (ours - peer) / 1e6,
-            Judge::Ratio(_) | Judge::Shown => |[ours, peer]| ours / peer,
+            Judge::More(_) | Judge::MoreShown => |[ours, peer]| (ours - peer) / 1e6,
+            Judge::Ratio(_) | Judge::Under(_) | Judge::Shown => |[ours, peer]| ours / peer,
         }
     }
 
     fn row(&self, compared: Compared) -> Row {
-        Row::new(self, self.what.clone(), compared, Unit::Nanos, self.judge)
+        Row::new(self, self.what.clone(), compared, self.unit, self.judge)
     }
 
     fn memory_row(&self, memory: [Vec<u64>; 2]) -> Option<Row> {

@@ -1,8 +1,9 @@
 //! The list of all measures: what the project promises, and then what else there is to compare with.
 
-use crate::measure::Judge::{More, Ratio, Shown};
+use crate::measure::Judge::{More, MoreShown, Ratio, Shown, Under};
 use crate::measure::{Ask, Judge, Measure, Who};
 use crate::programs::Programs;
+use crate::report::Unit;
 use std::path::Path;
 
 /// A gibibyte in lines of 79 bytes and their ends.
@@ -16,12 +17,15 @@ const GRACE_MS: u64 = 50;
 pub(crate) fn all(programs: &Programs) -> Vec<Measure> {
     let mut list = Vec::new();
     spawning(&mut list, programs);
+    rungs(&mut list, programs);
     memory(&mut list, programs);
     output(&mut list, programs);
     streams(&mut list, programs);
     many(&mut list, programs);
     stop(&mut list, programs);
     groups(&mut list, programs);
+    guard(&mut list, programs);
+    death(&mut list, programs);
     tool(&mut list, programs);
     list
 }
@@ -33,7 +37,16 @@ fn side(who: Who, times: u32, request: String) -> Ask {
 
 fn measure(group: &'static str, what: &str, against: &str, sides: [Ask; 2], judge: Judge) -> Measure {
     let [ours, peer] = sides;
-    Measure { group, what: what.to_owned(), against: against.to_owned(), ours, peer, judge, given: 0 }
+    Measure {
+        group,
+        what: what.to_owned(),
+        against: against.to_owned(),
+        ours,
+        peer,
+        judge,
+        given: 0,
+        unit: Unit::Nanos,
+    }
 }
 
 fn worker(request: String, times: u32) -> Ask {
@@ -64,6 +77,16 @@ fn spawning(list: &mut Vec<Measure>, programs: &Programs) {
         for peer in ["std", "tokio", "duct", "processkit"] {
             add(&what, peer, "cgroup", spawn(peer), Shown);
         }
+    }
+}
+
+fn rungs(list: &mut Vec<Measure>, programs: &Programs) {
+    const TIMES: u32 = 100;
+    let floor = side(Who::Floor, TIMES, format!("spawn\t{TIMES}\t{}", programs.tiny.display()));
+    for (name, way) in [("subreaper keeper", "subreaper"), ("PID namespace", "namespace")] {
+        let what = format!("spawn and wait, tiny program, {name}");
+        let ours = worker(request("spawn", way, TIMES, &programs.tiny), TIMES);
+        list.push(measure("rungs", &what, "bare loop", [ours, floor.clone()], MoreShown));
     }
 }
 
@@ -156,6 +179,42 @@ fn groups(list: &mut Vec<Measure>, programs: &Programs) {
         let what = format!("kill of a group of {size} processes");
         let sides = [ask("group", "kill", size, 1), ask("group", "bare kill", size, 1)];
         list.push(measure("group", &what, "bare cgroup.kill", sides, Ratio(1.15)));
+    }
+}
+
+fn guard(list: &mut Vec<Measure>, programs: &Programs) {
+    const TIMES: u32 = 20;
+    let tiny = programs.tiny.display();
+    let starts = [
+        side(Who::Fresh, TIMES, request("guard", "start", TIMES, &programs.tiny)),
+        side(Who::Floor, TIMES, format!("start\t{TIMES}\t{tiny}\tstay")),
+    ];
+    list.push(measure(
+        "guard",
+        "start of a guard",
+        "bare vfork and execve of the tiny program",
+        starts,
+        Shown,
+    ));
+    for (what, way, judge) in [("private", "private", Under(200.0 * 1024.0)), ("all", "resident", Shown)] {
+        let ask = |way: &str| worker(format!("guard\t{way}\t1\t{tiny}\tstay"), 1);
+        let what = format!("resident memory of a guard, {what}");
+        let sides = [ask(way), ask(&format!("bare {way}"))];
+        let memory = measure("guard", &what, "the tiny program as it stays", sides, judge);
+        list.push(Measure { unit: Unit::Bytes, ..memory });
+    }
+}
+
+fn death(list: &mut Vec<Measure>, programs: &Programs) {
+    const SIZE: u32 = 10;
+    const MILLISECONDS: f64 = 1e6;
+    for (name, way) in
+        [("cgroup and guard", "cgroup"), ("subreaper keeper", "subreaper"), ("PID namespace", "namespace")]
+    {
+        let ours = worker(request("death", way, SIZE, &programs.tree), 1);
+        let bare = worker(request("group", "bare kill", SIZE, &programs.tiny), 1);
+        let what = format!("SIGKILL of the owner to the last death of {SIZE} processes, {name}");
+        list.push(measure("death", &what, "bare cgroup.kill", [ours, bare], Under(5.0 * MILLISECONDS)));
     }
 }
 

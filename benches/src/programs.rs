@@ -22,6 +22,8 @@ pub(crate) struct Programs {
     pub(crate) floor: PathBuf,
     /// Ends at once, or stays: see `tiny.c`.
     pub(crate) tiny: PathBuf,
+    /// Starts descendants that try to get away: see `tree.c`.
+    pub(crate) tree: PathBuf,
     /// Writes lines: see `writer.c`.
     pub(crate) writer: PathBuf,
     /// The command-line tool as it ships, or why it cannot be had.
@@ -39,6 +41,7 @@ impl Programs {
         Ok(Programs {
             floor: compile("floor", &[])?,
             tiny: compile("tiny", &BARE)?,
+            tree: compile("tree", &[])?,
             writer: compile("writer", &[])?,
             tool: tool(profile.parent().unwrap_or(profile)),
         })

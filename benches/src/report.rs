@@ -2,6 +2,7 @@
 
 use crate::Result;
 use crate::compare::Compared;
+use crate::escapes;
 use crate::machine;
 use crate::measure::{Judge, Measure};
 use std::path::{Path, PathBuf};
@@ -21,7 +22,7 @@ pub(crate) struct Row {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Verdict {
+pub(crate) enum Verdict {
     Ok,
     Over,
     Shown,
@@ -33,16 +34,17 @@ const HEAD: [&str; 8] = ["measure", "against", "ours", "peer", "ratio", "min..ma
 impl Row {
     pub(crate) fn new(measure: &Measure, what: String, compared: Compared, unit: Unit, judge: Judge) -> Row {
         let show = |number: f64| match judge {
-            Judge::More(_) => format!("{number:+.2} ms"),
+            Judge::More(_) | Judge::MoreShown => format!("{number:+.2} ms"),
             _ => format!("{number:.2}"),
         };
         let (bound, over) = match judge {
             Judge::Ratio(bound) => (format!("{bound:.2}"), compared.median > bound),
             Judge::More(bound) => (format!("{bound:+.2} ms"), compared.median > bound),
-            Judge::Shown => (String::new(), false),
+            Judge::Under(bound) => (quantity(bound, unit), compared.sides[0] > bound),
+            Judge::Shown | Judge::MoreShown => (String::new(), false),
         };
         let verdict = match judge {
-            Judge::Shown => Verdict::Shown,
+            _ if !judge.has_bound() => Verdict::Shown,
             _ if over => Verdict::Over,
             _ => Verdict::Ok,
         };
@@ -60,25 +62,52 @@ impl Row {
         let mut cells: [String; 7] = Default::default();
         cells[0] = measure.what.clone();
         cells[1] = measure.against.clone();
-        Row { cells, verdict: Verdict::Failed(why.lines().next().unwrap_or_default().to_owned()) }
+        Row { cells, verdict: Verdict::Failed(why.to_owned()) }
     }
 
-    fn line(&self) -> [String; 8] {
-        let verdict = match &self.verdict {
+    fn line(&self) -> Vec<String> {
+        self.cells.iter().cloned().chain([self.verdict.text()]).collect()
+    }
+}
+
+impl Verdict {
+    fn is_within_bounds(&self) -> bool {
+        matches!(self, Verdict::Ok | Verdict::Shown)
+    }
+
+    fn text(&self) -> String {
+        match self {
             Verdict::Ok => "ok".to_owned(),
             Verdict::Over => "OVER".to_owned(),
             Verdict::Shown => String::new(),
-            Verdict::Failed(why) => format!("FAILED: {why}"),
-        };
-        let [a, b, c, d, e, f, g] = self.cells.clone();
-        [a, b, c, d, e, f, g, verdict]
+            Verdict::Failed(why) => format!("FAILED: {}", why.lines().next().unwrap_or_default()),
+        }
     }
+}
+
+/// A table as Markdown that is aligned, so that it reads well in a terminal too. The first line is its head.
+fn table(lines: &[Vec<String>]) -> String {
+    let columns = lines.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        lines.iter().filter_map(|line| line.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let mut text = String::new();
+    for (index, line) in lines.iter().enumerate() {
+        let cells = line.iter().zip(&widths).map(|(cell, width)| format!(" {cell:width$} |"));
+        text.push_str(&format!("|{}\n", cells.collect::<String>()));
+        if index == 0 {
+            let rule = widths.iter().map(|width| format!("{}|", "-".repeat(width + 2)));
+            text.push_str(&format!("|{}\n", rule.collect::<String>()));
+        }
+    }
+    text
 }
 
 fn quantity(number: f64, unit: Unit) -> String {
     let steps: &[(f64, &str)] = match unit {
         Unit::Nanos => &[(1e9, "s"), (1e6, "ms"), (1e3, "us")],
-        Unit::Bytes => &[(f64::from(1 << 30), "GiB"), (f64::from(1 << 20), "MiB")],
+        Unit::Bytes => &[(f64::from(1 << 30), "GiB"), (f64::from(1 << 20), "MiB"), (1024.0, "KiB")],
     };
     let (size, name) = *steps.iter().find(|(size, _)| number >= *size).unwrap_or(&steps[steps.len() - 1]);
     let number = number / size;
@@ -99,6 +128,7 @@ pub(crate) struct Report {
     machine: String,
     date: String,
     rows: Vec<Row>,
+    escapes: Vec<(Vec<String>, Verdict)>,
 }
 
 impl Report {
@@ -109,6 +139,7 @@ impl Report {
             machine: machine::line(),
             date: machine::date(),
             rows: Vec::new(),
+            escapes: Vec::new(),
         }
     }
 
@@ -116,24 +147,25 @@ impl Report {
         self.rows.push(row);
     }
 
-    pub(crate) fn is_within_bounds(&self) -> bool {
-        self.rows.iter().all(|row| matches!(row.verdict, Verdict::Ok | Verdict::Shown))
+    /// A line of the table of what survives.
+    pub(crate) fn add_escape(&mut self, cells: Vec<String>, verdict: Verdict) {
+        self.escapes.push((cells, verdict));
     }
 
-    /// The table as Markdown that is aligned, so that it reads well in a terminal too.
+    pub(crate) fn is_within_bounds(&self) -> bool {
+        let verdicts = self.escapes.iter().map(|(_, verdict)| verdict);
+        self.rows.iter().map(|row| &row.verdict).chain(verdicts).all(Verdict::is_within_bounds)
+    }
+
+    /// The tables that have lines.
     pub(crate) fn text(&self) -> String {
-        let mut lines = vec![HEAD.map(str::to_owned)];
-        lines.extend(self.rows.iter().map(Row::line));
-        let widths: [usize; 8] = std::array::from_fn(|column| {
-            lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0)
-        });
-        let mut text = format!("{}, {}\n\n", self.machine, self.date);
-        for (index, line) in lines.iter().enumerate() {
-            let cells = line.iter().zip(widths).map(|(cell, width)| format!(" {cell:width$} |"));
-            text.push_str(&format!("|{}\n", cells.collect::<String>()));
-            if index == 0 {
-                let rule = widths.map(|width| format!("{}|", "-".repeat(width + 2)));
-                text.push_str(&format!("|{}\n", rule.concat()));
+        let mut text = format!("{}, {}\n", self.machine, self.date);
+        let rows: Vec<_> = self.rows.iter().map(Row::line).collect();
+        let line = |(cells, verdict): &(Vec<String>, Verdict)| [cells.clone(), vec![verdict.text()]].concat();
+        let survivors: Vec<_> = self.escapes.iter().map(line).collect();
+        for (head, lines) in [(HEAD.map(str::to_owned).to_vec(), rows), (escapes::head(), survivors)] {
+            if !lines.is_empty() {
+                text.push_str(&format!("\n{}", table(&[vec![head], lines].concat())));
             }
         }
         text
@@ -154,6 +186,22 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_table_is_aligned_under_its_head() {
+        let lines = [["of", ""], ["child", "ok"]].map(|line| line.map(str::to_owned).to_vec());
+        assert_eq!(table(&lines), "| of    |    |\n|-------|----|\n| child | ok |\n");
+    }
+
+    #[test]
+    fn what_survived_where_nothing_may_is_out_of_bounds() {
+        let mut report = Report::new(&[]);
+        report.add_escape(vec!["peer".to_owned()], Verdict::Shown);
+        assert!(report.is_within_bounds());
+        report.add_escape(vec!["ours".to_owned()], Verdict::Over);
+        assert!(!report.is_within_bounds());
+        assert!(report.text().contains("| ours "), "{}", report.text());
+    }
+
+    #[test]
     fn quantities_have_three_figures() {
         for (nanos, shown) in
             [(812.0, "0.81 us"), (45_310.0, "45.3 us"), (803_000.0, "803 us"), (1.5e9, "1.50 s")]
@@ -161,5 +209,6 @@ mod tests {
             assert_eq!(quantity(nanos, Unit::Nanos), shown);
         }
         assert_eq!(quantity(f64::from(3 << 20), Unit::Bytes), "3.00 MiB");
+        assert_eq!(quantity(f64::from(200 << 10), Unit::Bytes), "200 KiB");
     }
 }

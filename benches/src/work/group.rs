@@ -7,11 +7,16 @@ use pinfold::{Isolation, ProcessGroup, Runner, Stdio, Stream};
 use pinfold_os::linux::cgroup::Cgroup;
 use pinfold_os::poll;
 use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::time::Duration;
 
 /// Starts so many of a program that stay, says so, and stays itself; first it moves into a cgroup, if one is named.
 const TREE: &str = "[ -z \"$2\" ] || echo 0 >\"$2/cgroup.procs\"; i=1; \
     while [ $i -lt \"$1\" ]; do \"$0\" stay >/dev/null & i=$((i + 1)); done; echo; exec \"$0\" stay >/dev/null";
+
+/// Longer than the kernel holds back the news of a cgroup after the last (`CGROUP_FILE_NOTIFY_MIN_INTV`, 10 ms). A tree that
+/// is killed sooner after its start would be measured by that.
+const REST: Duration = Duration::from_millis(30);
 
 pub(super) fn answer(job: Job<'_>) -> Result<Answer> {
     match job.way {
@@ -44,6 +49,7 @@ fn kill(job: Job<'_>) -> Result<Answer> {
     let tree = group.start(&pinfold::Command::new("sh").args(["-c", TREE, job.program, &count, ""]))?;
     let first = tree.chunks(Stream::Stdout)?.next().transpose()?;
     expect("the tree", first.is_some() && group.members().len() as u64 == job.count)?;
+    std::thread::sleep(REST);
     timed(|| {
         let report = group.kill_all()?;
         expect("the report", report.members_before as u64 == job.count && report.members_after == 0)
@@ -58,6 +64,7 @@ fn bare_kill(job: Job<'_>) -> Result<Answer> {
     let mut child = command.stdout(std::process::Stdio::piped()).spawn()?;
     child.stdout.take().ok_or("no pipe")?.read_exact(&mut [0])?;
     expect("the tree", cgroup.processes()?.len() as u64 == job.count)?;
+    std::thread::sleep(REST);
     let answer = timed(|| {
         cgroup.kill()?;
         while cgroup.is_populated()? {
@@ -72,10 +79,5 @@ fn bare_kill(job: Job<'_>) -> Result<Answer> {
 
 /// Where a cgroup of our own can be made.
 fn place() -> Result<PathBuf> {
-    let mounts = std::fs::read_to_string("/proc/self/mountinfo")?;
-    let mount = mounts.lines().find(|line| line.contains(" - cgroup2 ")).ok_or("no cgroup v2")?;
-    let own = std::fs::read_to_string("/proc/self/cgroup")?;
-    let own = own.lines().find_map(|line| line.strip_prefix("0::/")).ok_or("no cgroup v2")?;
-    let root = Path::new(mount.split(' ').nth(4).ok_or("no cgroup v2")?);
-    Ok(root.join(own).join(format!("pinfold-bench.{}", std::process::id())))
+    Ok(crate::machine::cgroup()?.join(format!("pinfold-bench.{}", std::process::id())))
 }

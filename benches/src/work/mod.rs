@@ -1,6 +1,8 @@
 //! A worker: this program started again to do what is measured, in a process that does nothing else.
 
+mod death;
 mod group;
+mod guard;
 mod lines;
 mod many;
 mod output;
@@ -53,6 +55,8 @@ fn answer(words: &[&str], held: &mut Vec<u8>) -> Result<Answer> {
         "many" => many::answer(job),
         "stop" => stop::answer(job),
         "group" => group::answer(job),
+        "guard" => guard::answer(job),
+        "death" => death::answer(job),
         _ => Err(Error::from(format!("no such request: {words:?}"))),
     }
 }

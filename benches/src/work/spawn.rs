@@ -14,6 +14,8 @@ pub(super) fn answer(job: Job<'_>) -> Result<Answer> {
     match job.way {
         "cgroup" => ours(job, Isolation::Cgroup),
         "group" => ours(job, Isolation::ProcessGroup),
+        "subreaper" => ours(job, Isolation::Subreaper),
+        "namespace" => ours(job, Isolation::PidNamespace),
         "floor" => floor(job),
         "std" => std(job, false),
         "std with uid" => std(job, true),
