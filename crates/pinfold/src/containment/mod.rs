@@ -20,6 +20,8 @@ mod nest;
 #[cfg(target_os = "linux")]
 mod pool;
 mod strays;
+#[cfg(all(target_os = "linux", feature = "systemd"))]
+mod systemd;
 mod watch;
 
 pub(crate) use bounds::{Demand, choose_for};
