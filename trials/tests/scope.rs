@@ -107,7 +107,7 @@ fn limits_are_enforced_there() {
         assert_eq!(output.outcome.signal(), Some(Signal::KILL));
         assert_eq!(output.outcome.limits_hit.oom_kills, Some(1));
         let handle = fixture("spawn-storm 40").max_processes(10).start().unwrap();
-        assert!(handle.stdout_lines().unwrap().map(Result::unwrap).any(|line| line.starts_with("peak")));
+        assert!(handle.stdout_lines().unwrap().map(Result::unwrap).any(|line| line.starts_with("ready")));
         assert!(handle.members().len() <= 10 && handle.limits_hit().processes.unwrap() > 0);
         handle.kill().unwrap();
         assert!(is_in_scope(), "{}", own());
