@@ -145,7 +145,7 @@ pub(super) const MACHINES: [Machine<'static>; 3] = [
             user(LIMITS, &[], &[]),
             user(LIBRARY, &["owner::", "containers::"], LONG),
             undelegated(SCOPE, &[], &[]),
-            undelegated(LIBRARY, &["containers::"], LONG),
+            undelegated(LIBRARY, &["owner::", "containers::"], LONG),
         ],
     },
 ];
