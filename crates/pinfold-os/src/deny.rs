@@ -31,10 +31,12 @@ pub enum Feature {
     Landlock,
     /// Filters of system calls.
     Seccomp,
+    /// A scope of systemd's, where no cgroup can be written.
+    Systemd,
 }
 
 impl Feature {
-    const ALL: [(Feature, &'static str); 12] = [
+    const ALL: [(Feature, &'static str); 13] = [
         (Feature::Clone3, "clone3"),
         (Feature::Vfork, "vfork"),
         (Feature::Pidfd, "pidfd"),
@@ -47,6 +49,7 @@ impl Feature {
         (Feature::PidNamespace, "pid_namespace"),
         (Feature::Landlock, "landlock"),
         (Feature::Seccomp, "seccomp"),
+        (Feature::Systemd, "systemd"),
     ];
 }
 

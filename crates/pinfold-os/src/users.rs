@@ -266,6 +266,11 @@ pub fn own_uid() -> u32 {
     rustix::process::getuid().as_raw()
 }
 
+/// The effective user id of this process: who others take it for.
+pub fn effective_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
 /// The ids that a spec leaves as they are.
 #[derive(Clone, Copy)]
 struct Current {

@@ -131,6 +131,9 @@ impl<R: Runner + ?Sized> RunnerJson for R {}
 /// assert_eq!(*seen.lock().unwrap(), ["one", "two"]);
 /// # pinfold::Result::Ok(())
 /// ```
+///
+/// With the cargo feature `systemd`, the first run can move this very process into a scope of systemd's: see
+/// [`Isolation::Cgroup`](crate::Isolation::Cgroup).
 #[derive(Clone, Debug, Default)]
 pub struct Host {
     cancel: Option<CancelToken>,

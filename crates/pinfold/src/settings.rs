@@ -227,10 +227,18 @@ impl IoPriority {
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Isolation {
-    /// The best that this host offers.
+    /// The best that this host offers. With the cargo feature `systemd` that includes what systemd gives: see
+    /// [`Isolation::Cgroup`].
     #[default]
     Best,
     /// A cgroup v2 directory, or an error.
+    ///
+    /// With the cargo feature `systemd`, where ours cannot be written (a login session, a service without `Delegate=`), or
+    /// where a limit cannot be had in it, systemd is asked once for a transient scope with `Delegate=`. **This very process
+    /// moves into it**, with all its threads, and stays there: out of the cgroup of its session or service, whose limits
+    /// hold for it no longer and which is stopped without it. That takes some milliseconds, and where systemd does not
+    /// answer at most two seconds, once. What was refused is part of [`crate::Plan::missed`] and of errors;
+    /// `PINFOLD_DENY=systemd` in the environment, or another isolation by name, leaves systemd unasked.
     Cgroup,
     /// A process group and no more.
     ProcessGroup,

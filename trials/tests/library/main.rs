@@ -44,9 +44,12 @@ fn begin() -> Trial {
     let mut trial = Trial::new();
     let own = cgroup2_dir();
     let is_kept = move |descriptor: &Descriptor| {
-        let below =
-            own.as_ref().and_then(|own| std::path::Path::new(&descriptor.target).strip_prefix(own).ok());
-        below.is_some_and(|below| below.to_string_lossy().starts_with("pinfold."))
+        // Where it was, and where it is once systemd has given it a scope.
+        let places = [own.clone(), cgroup2_dir()].into_iter().flatten();
+        let mut below = places.filter_map(|own| {
+            std::path::Path::new(&descriptor.target).strip_prefix(own).ok().map(Into::into)
+        });
+        below.any(|below: std::path::PathBuf| below.to_string_lossy().starts_with("pinfold."))
             || is_of_guard(descriptor)
             || is_of_registry(descriptor)
     };

@@ -62,6 +62,11 @@ run_test() {
       command="exec systemd-run --user --quiet --scope --unit=$unit -p Delegate=yes $test"
       command="exec su user -c 'XDG_RUNTIME_DIR=/run/user/1000 $command'"
       ;;
+    systemdundelegated)
+      # Where this script is, which is the system's; the tests look after the scopes that they are given.
+      cgroup=/sys/fs/cgroup/none
+      command="exec su user -c 'PINFOLD_SCOPE=all exec $test'"
+      ;;
   esac
   read -r start _ </proc/uptime
   # The watch of timeout stays outside of the cgroup.

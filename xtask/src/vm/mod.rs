@@ -40,18 +40,18 @@ pub(crate) fn verdict(house: &House) -> Result<Verdict, Verdict> {
     tests_in(house, &MACHINES)
 }
 
-/// `cargo xtask vm [--systemd] DEBIAN root|user SOURCE [WORD..]`: some tests of one test program, in one machine.
+/// `cargo xtask vm [--systemd] DEBIAN root|user|undelegated SOURCE [WORD..]`: some tests of one test program, in one machine.
 pub(crate) fn main(house: &House, args: &[&str]) -> ExitCode {
     let (init, args) = match args {
         ["--systemd", rest @ ..] => (Init::Systemd, rest),
         rest => (Init::Script, rest),
     };
     let [debian, who, source, only @ ..] = args else {
-        eprintln!("xtask: vm needs a release of Debian, root or user, and the source file of a test program");
+        eprintln!("xtask: vm needs a release of Debian, who runs it, and the source file of a test program");
         return ExitCode::from(2);
     };
-    let Some(who) = [Who::Root, Who::User].into_iter().find(|known| known.name() == *who) else {
-        eprintln!("xtask: tests run as root or as user, and not as {who}");
+    let Some(who) = Who::ALL.into_iter().find(|known| known.name() == *who) else {
+        eprintln!("xtask: tests run as root, user or undelegated, and not as {who}");
         return ExitCode::from(2);
     };
     let suites = [Suite { who, source, only, skip: &[] }];

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::programs::Test;
+use super::suites::Who;
 
 /// How a test ended.
 #[derive(Debug)]
@@ -117,7 +118,7 @@ impl Ended<'_> {
 fn ended(text: &str) -> Option<Ended<'static>> {
     let words: Vec<&str> = text.split(' ').collect();
     let [code, seconds, who, program, name] = words.as_slice() else { return None };
-    let who = ["root", "user"].into_iter().find(|known| known == who)?;
+    let who = Who::ALL.map(Who::name).into_iter().find(|known| known == who)?;
     let test = Test { who, program: (*program).to_owned(), name: (*name).to_owned() };
     Some(Ended { code: code.parse().ok()?, seconds: seconds.parse().ok()?, test, output: Vec::new() })
 }

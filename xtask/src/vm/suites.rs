@@ -6,13 +6,18 @@ pub(super) enum Who {
     Root,
     /// A user without rights, in a cgroup that was handed over to it with all its controllers.
     User,
+    /// The same user in a cgroup that belongs to the system; below systemd only.
+    Undelegated,
 }
 
 impl Who {
+    pub(super) const ALL: [Who; 3] = [Self::Root, Self::User, Self::Undelegated];
+
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Root => "root",
             Self::User => "user",
+            Self::Undelegated => "undelegated",
         }
     }
 }
@@ -36,12 +41,17 @@ const fn user<'a>(source: &'a str, only: &'a [&'a str], skip: &'a [&'a str]) -> 
     Suite { who: Who::User, source, only, skip }
 }
 
+const fn undelegated<'a>(source: &'a str, only: &'a [&'a str], skip: &'a [&'a str]) -> Suite<'a> {
+    Suite { who: Who::Undelegated, source, only, skip }
+}
+
 /// The first program of a machine, and with it what makes the cgroups.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Init {
     /// A script, which does by hand what a manager would do.
     Script,
-    /// systemd, with a manager for the system and one for the user; each test is a scope with `Delegate=yes`.
+    /// systemd, with a manager for the system and one for the user; each test is a scope with `Delegate=yes`, unless
+    /// the test is there to get one.
     Systemd,
 }
 
@@ -60,6 +70,7 @@ const SPAWN: &str = "crates/pinfold-os/tests/spawn.rs";
 const CGROUP: &str = "crates/pinfold-os/tests/cgroup.rs";
 const KEEPER: &str = "crates/pinfold-os/tests/keeper.rs";
 const LIMITS: &str = "trials/tests/limits.rs";
+const SCOPE: &str = "trials/tests/scope.rs";
 const LIBRARY: &str = "trials/tests/library/main.rs";
 const CLI: &str = "trials/tests/cli/main.rs";
 
@@ -133,6 +144,8 @@ pub(super) const MACHINES: [Machine<'static>; 3] = [
             user(CGROUP, &[], &[]),
             user(LIMITS, &[], &[]),
             user(LIBRARY, &["owner::", "containers::"], LONG),
+            undelegated(SCOPE, &[], &[]),
+            undelegated(LIBRARY, &["owner::", "containers::"], LONG),
         ],
     },
 ];

@@ -11,6 +11,7 @@ pub mod landlock;
 pub(crate) mod reap;
 mod reports;
 pub mod seccomp;
+pub mod socket;
 pub(crate) mod spawn;
 pub(crate) mod sys;
 

@@ -123,34 +123,70 @@ pub(crate) fn promises_guard() -> bool {
     tried.unwrap_or_else(pinfold_os::linux::guard::is_built)
 }
 
-/// Makes the directory of this process.
+/// Makes the directory of this process: in the cgroup that it is in, or where that cannot be written, in one that systemd
+/// makes for it.
 fn settle() -> Result<PathBuf, Lack> {
     use pinfold_os::deny::{Feature, denied};
     if denied(Feature::Cgroup) {
         return Err(Lack::lasting("hidden by PINFOLD_DENY"));
     }
     let mut proc = Proc::host().map_err(unreadable)?;
-    let base = base(&mut proc)?;
-    let directory = base.join(own_name(&mut proc)?);
+    let (what, error) = match make_in(&base(&mut proc)?, &mut proc)? {
+        Ok(directory) => return Ok(directory),
+        Err(failed) => failed,
+    };
+    // Another cgroup of a hierarchy that is mounted read-only would be no better.
+    let elsewhere = error.kind() != io::ErrorKind::ReadOnlyFilesystem;
+    let why = match Lack::of(&what, error) {
+        Lack::Lasting(why) if elsewhere => why,
+        lack => return Err(lack),
+    };
+    match scope() {
+        None => Err(Lack::Lasting(why)),
+        Some(Err(no)) => Err(Lack::Lasting(format!("{why}; systemd gave no scope: {no}"))),
+        Some(Ok(())) => settle_in_scope(),
+    }
+}
+
+/// The directory of this process once it is in a scope.
+fn settle_in_scope() -> Result<PathBuf, Lack> {
+    let mut proc = Proc::host().map_err(unreadable)?;
+    let made = make_in(&base(&mut proc)?, &mut proc)?;
+    made.map_err(|(what, error)| Lack::of(&format!("in a scope of systemd's: {what}"), error))
+}
+
+/// Has systemd move this process into a scope: whether it did. `None` where it is not asked.
+fn scope() -> Option<Result<(), String>> {
+    #[cfg(feature = "systemd")]
+    {
+        let (pid, start) =
+            Proc::host().ok()?.stat(Target::Own).map(|stat| (stat.pid, stat.starttime)).ok()?;
+        super::systemd::scope(&format!("{PREFIX}-{pid}-{start}.scope"))
+    }
+    #[cfg(not(feature = "systemd"))]
+    None
+}
+
+/// Makes a directory of ours in a cgroup; the inner error says that this one cannot be used.
+fn make_in(base: &Path, proc: &mut Proc) -> Result<Result<PathBuf, (String, io::Error)>, Lack> {
+    let directory = base.join(own_name(proc)?);
     match std::fs::create_dir(&directory) {
         Ok(()) => {}
         // Ours by its name, so it was left by a process image of this very process before it executed us.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => {
-            let what = format!("{} cannot be written to", base.display());
-            return Err(Lack::of(&what, error));
-        }
+        Err(error) => return Ok(Err((format!("{} cannot be written to", base.display()), error))),
     }
     // Only inside a threaded subtree, or where moving between cgroups is not ours to do, does this fail.
-    let usable = Cgroup::open(&directory).and_then(|cgroup| cgroup.is_populated()).map_err(|error| {
-        let _ = cgroup::remove(&directory);
-        Lack::of(&format!("{} is no usable cgroup", directory.display()), error)
-    });
-    usable.map(|_| directory)
+    Ok(match Cgroup::open(&directory).and_then(|cgroup| cgroup.is_populated()) {
+        Ok(_) => Ok(directory),
+        Err(error) => {
+            let _ = cgroup::remove(&directory);
+            Err((format!("{} is no usable cgroup", directory.display()), error))
+        }
+    })
 }
 
-/// Where our directory goes: into our own cgroup. Where that cannot be written to, this is the place to ask somebody for
-/// one that can, such as systemd for a scope that is delegated to us.
+/// Where our directory goes: into our own cgroup.
 fn base(proc: &mut Proc) -> Result<PathBuf, Lack> {
     let mut own = own_cgroup(proc)?;
     // A leaf into which we, or who made us, stepped aside.

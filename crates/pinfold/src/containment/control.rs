@@ -46,6 +46,14 @@ pub(super) fn check(base: &Path, wanted: Controllers, movable: &Movable) -> Resu
     if !base.is_top() { occupants(&base, missing, movable).map(drop) } else { Ok(()) }
 }
 
+/// Whether the hierarchy that a cgroup is in has these controllers at all.
+pub(super) fn exist(cgroup: &Path, wanted: Controllers) -> bool {
+    const FILE: &str = "cgroup.controllers";
+    let top = cgroup.ancestors().take_while(|path| path.join(FILE).exists()).last();
+    let text = top.and_then(|top| std::fs::read_to_string(top.join(FILE)).ok());
+    text.is_some_and(|text| wanted.without(Controllers::parse(&text)).is_empty())
+}
+
 /// That we have stepped aside, and what for.
 #[derive(Debug)]
 pub(super) struct Aside {

@@ -21,6 +21,8 @@ mod nest;
 mod pool;
 mod refusal;
 mod strays;
+#[cfg(all(target_os = "linux", feature = "systemd"))]
+mod systemd;
 mod watch;
 
 pub(crate) use bounds::{Demand, choose_for};

@@ -3,6 +3,7 @@
 use super::super::control::{self, Movable};
 use super::super::directory::{Bounds, Directory};
 use super::super::knobs::{self, Controllers, Setting};
+use super::super::refusal::Lack;
 use super::super::{Counters, Refusal};
 use super::{Leaf, Owner, PREFIX, owner};
 use pinfold_os::linux::cgroup::{Cgroup, CpuTime};
@@ -77,13 +78,53 @@ pub(in crate::containment) fn provide(
     Ok(())
 }
 
-/// Whether these controllers can be had, as far as that shows without changing anything.
+/// Whether these controllers can be had, as far as that shows without changing more than our own cgroup.
 pub(in crate::containment) fn could_provide(wanted: Controllers, take_over: bool) -> Result<(), Refusal> {
-    let guard = owner().map_err(|error| Refusal::at("find a cgroup", error))?;
-    let Some(owner) = guard.as_ref() else { return Ok(()) };
-    let directory = owner.directory.as_ref().map_err(|why| Refusal::no_cgroup(why))?;
-    let base = directory.parent().unwrap_or(Path::new("/"));
-    control::check(base, wanted.without(owner.provided), &owner.movable(take_over))
+    let mut guard = owner().map_err(|error| Refusal::at("find a cgroup", error))?;
+    let Some(owner) = guard.as_mut() else { return Ok(()) };
+    let mut refusal = match owner.check(wanted, take_over) {
+        Err(refusal) if refusal.passing.is_none() && owner.would_gain(wanted) => refusal,
+        checked => return checked,
+    };
+    match owner.move_into_scope() {
+        None => Err(refusal),
+        Some(Ok(())) => owner.check(wanted, take_over),
+        Some(Err(no)) => {
+            refusal.what.push_str(&format!("; systemd gave no scope: {no}"));
+            Err(refusal)
+        }
+    }
+}
+
+impl Owner {
+    fn check(&self, wanted: Controllers, take_over: bool) -> Result<(), Refusal> {
+        let directory = self.directory.as_ref().map_err(|why| Refusal::no_cgroup(why))?;
+        let base = directory.parent().unwrap_or(Path::new("/"));
+        control::check(base, wanted.without(self.provided), &self.movable(take_over))
+    }
+
+    /// Whether these controllers could be had in another cgroup, and nothing was started in this one.
+    fn would_gain(&self, wanted: Controllers) -> bool {
+        let unused = self.made == 0 && self.guard.is_none() && self.aside.is_none();
+        unused && self.directory.as_ref().is_ok_and(|directory| control::exist(directory, wanted))
+    }
+
+    /// Moves this process and its directory into a scope of systemd's: `None` where there is none to be asked for.
+    fn move_into_scope(&mut self) -> Option<Result<(), String>> {
+        let moved = super::scope()?.and_then(|()| {
+            super::settle_in_scope().map_err(|lack| match lack {
+                Lack::Lasting(why) => why,
+                Lack::Passing(error) => error.to_string(),
+            })
+        });
+        Some(moved.map(|directory| {
+            if let Ok(old) = std::mem::replace(&mut self.directory, Ok(directory))
+                && self.directory.as_ref() != Ok(&old)
+            {
+                let _ = std::fs::remove_dir(old);
+            }
+        }))
+    }
 }
 
 /// A path in the owner's directory that nobody has had.
