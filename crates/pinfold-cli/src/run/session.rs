@@ -77,14 +77,14 @@ impl<'a> Session<'a> {
         }
         self.answer_pending(true)?;
         while self.running.advance(Instant::now()) == Progress::Pending {
+            // The child of a keeper is none of ours, so that no letter tells of its stops; advancing has learnt of them.
+            if self.has_keeper {
+                self.job.look(&self.running);
+            }
             let Interest { mut waitables, deadline } = self.running.interest();
             waitables.push(self.inbox.waitable());
             poll::wait(&waitables, deadline)?;
             self.answer_pending(false)?;
-            // The child of a keeper is none of ours, so that no letter tells of its stops.
-            if self.has_keeper {
-                self.job.look(&self.running);
-            }
         }
         self.job.end();
         let failure = self.running.failure().map(|error| io::Error::new(error.kind(), error.to_string()));
