@@ -29,10 +29,10 @@ use crate::cancel::CancelToken;
 use crate::capture::Journal;
 use crate::command::Command;
 use crate::containment;
+use crate::machine::Interest;
 use crate::outcome::{Cause, Ending, Guarantee, Mechanism, Outcome, Strays};
 use crate::settings::{StopRule, StrayRule, Stream};
 use crate::stop::{Act, Ladder};
-use pinfold_os::poll::Waitable;
 use pinfold_os::wait::{Exit, ExitStatus};
 use real::Account;
 use std::io;
@@ -95,15 +95,6 @@ pub(crate) struct Parts {
     pub(crate) started: Instant,
 }
 
-/// What a driver is to wait for: any of these descriptors, or the deadline.
-#[derive(Debug)]
-pub struct Interest<'a> {
-    /// Descriptors and directions.
-    pub waitables: Vec<Waitable<'a>>,
-    /// When to advance even if none is ready.
-    pub deadline: Option<Instant>,
-}
-
 /// How far [`Running::advance`] got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
@@ -135,6 +126,16 @@ impl Running {
             failure: None,
             revision: 0,
             looked: parts.started,
+        }
+    }
+
+    /// For whoever drives it by a made-up clock: a script that was not advanced yet begins now by that clock, and not when
+    /// it was launched. A process of the kernel's began when it did.
+    pub fn begin_at(&mut self, now: Instant) {
+        if let Source::Scripted(script) = &mut self.source
+            && script.begin_at(now)
+        {
+            (self.started, self.last_output, self.looked) = (now, now, now);
         }
     }
 

@@ -35,8 +35,9 @@ pub(crate) struct Scripted {
     ended: Option<Exit>,
     cause: Cause,
     record: Option<Arc<Outcome>>,
-    /// When it was looked at last.
+    /// When it was looked at last, and whether it was.
     looked: Instant,
+    began: bool,
 }
 
 /// Where one of its output streams goes.
@@ -99,7 +100,16 @@ impl Scripted {
             cause: Cause::Itself,
             record: None,
             looked: started,
+            began: false,
         }
+    }
+
+    /// Moves its beginning, if it has done nothing yet: whether it did.
+    pub(super) fn begin_at(&mut self, now: Instant) -> bool {
+        if !self.began {
+            (self.at, self.looked) = (now, now);
+        }
+        !self.began
     }
 
     pub(super) fn pid(&self) -> Pid {
@@ -131,6 +141,7 @@ impl Scripted {
             }
         }
         self.looked = now;
+        self.began = true;
     }
 
     /// Does what is due, up to the next thing that it says.

@@ -114,7 +114,7 @@ fn output_limits_act_on_it() {
 fn it_reads_what_it_is_given() {
     let command = command().stdin_text("one\ntwo\n");
     let reply = Reply::ok("").after_line().with_stdout("1").after_line().with_stdout("2").after_input();
-    let (mut running, intake) = command.perform(reply.script.clone(), None).unwrap();
+    let (mut running, intake) = command.perform(reply.script, None).unwrap();
     drive(&mut running);
     assert_eq!(intake.unwrap().bytes(), b"one\ntwo\n");
     assert_eq!(running.take_output(&command).unwrap().stdout, b"12");
@@ -293,4 +293,24 @@ proptest! {
         let again = running.outcome().unwrap();
         prop_assert_eq!((again.cause, again.ending, again.duration), (outcome.cause, outcome.ending, outcome.duration));
     }
+}
+
+/// Ten seconds of retries and pauses, which take no time.
+#[test]
+fn a_verb_is_driven_by_a_made_up_clock() {
+    use crate::testing::ScriptedRunner;
+    use crate::{Completion, Judge, Machine, Retry};
+    let replies = [Reply::fail(1, "no").after(3 * SECOND), Reply::pending(), Reply::ok("yes")];
+    let runner = ScriptedRunner::new().sequence(["child"], replies);
+    let retry = Retry { pause: SECOND, ..Retry::times(3) };
+    let mut verb = Completion::new(runner, command().timeout(4 * SECOND).retry(retry), Judge::Succeed);
+    let start = Instant::now() + 3600 * SECOND;
+    let mut now = start;
+    let output = loop {
+        if let Some(answer) = verb.advance(now).unwrap() {
+            break answer.unwrap();
+        }
+        now = verb.interest(now).deadline.unwrap().max(now);
+    };
+    assert_eq!((output.stdout.as_slice(), now - start), (&b"yes"[..], 10 * SECOND));
 }
