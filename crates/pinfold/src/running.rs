@@ -26,10 +26,11 @@ pub(crate) use scripted::{Outlet, Scripted};
 pub(crate) use source::Source;
 
 use crate::cancel::CancelToken;
-use crate::capture::Journal;
+use crate::capture::{Capture, Journal};
 use crate::command::Command;
 use crate::containment;
 use crate::machine::Interest;
+use crate::observe::{Happening, Observer, Watched};
 use crate::outcome::{Cause, Ending, Guarantee, Mechanism, Outcome, Strays};
 use crate::settings::{StopRule, StrayRule, Stream};
 use crate::stop::{Act, Ladder};
@@ -63,6 +64,8 @@ pub struct Running {
     revision: u64,
     /// When it was advanced last.
     looked: Instant,
+    /// Those who are told what happens.
+    watched: Option<Box<Watched>>,
 }
 
 /// What a machine has to keep to, taken from the command.
@@ -126,6 +129,7 @@ impl Running {
             failure: None,
             revision: 0,
             looked: parts.started,
+            watched: None,
         }
     }
 
@@ -137,6 +141,13 @@ impl Running {
         {
             (self.started, self.last_output, self.looked) = (now, now, now);
         }
+    }
+
+    /// Tells these of what happens from now on, and first that it was started.
+    pub(crate) fn watch(&mut self, observer: &Observer, command: &Command) {
+        let (mechanism, guarantee) = (self.mechanism, self.guarantee);
+        let started = Happening::Started { mechanism, guarantee };
+        self.watched = Watched::start(observer, &command.program, self.source.pid(), started);
     }
 
     /// What to wait for before [`Running::advance`] is called again.
@@ -217,10 +228,20 @@ impl Running {
                 Ok(0) => {}
                 Ok(_) => {
                     self.note();
+                    self.tell_of_limits();
                     self.last_output = now;
                     self.revision += 1;
                 }
                 Err(error) => self.failure = Some(error),
+            }
+        }
+    }
+
+    fn tell_of_limits(&mut self) {
+        let Some(watched) = &mut self.watched else { return };
+        for (stream, channel) in Stream::BOTH.into_iter().zip(&self.channels) {
+            if channel.capture.as_ref().is_some_and(Capture::is_over_limit) {
+                watched.over_limit(stream);
             }
         }
     }
@@ -377,16 +398,19 @@ impl Running {
         }
         let (ladder, act) = Ladder::begin(rule, now);
         self.ladder = Some(ladder);
-        self.act(act, now);
+        self.act(act, rule, now);
     }
 
     fn climb(&mut self, now: Instant) {
         if let Some(act) = self.ladder.as_mut().and_then(|ladder| ladder.step(now)) {
-            self.act(act, now);
+            self.act(act, StopRule::KILL, now);
         }
     }
 
-    fn act(&mut self, act: Act, now: Instant) {
+    fn act(&mut self, act: Act, rule: StopRule, now: Instant) {
+        if let Some(watched) = &mut self.watched {
+            watched.stopping(act, self.cause, rule);
+        }
         match act {
             Act::Signal(signal) => self.source.tell_to_stop(signal, now),
             Act::Kill => {
@@ -455,6 +479,10 @@ impl Running {
             }
             _ => outcome,
         };
+        self.tell_of_limits();
+        if let Some(watched) = &mut self.watched {
+            watched.ended(&outcome);
+        }
         self.outcome = Some(outcome);
         self.revision += 1;
         self.source.let_go();

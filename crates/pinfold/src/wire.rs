@@ -102,6 +102,24 @@ pub(crate) mod pid {
     }
 }
 
+pub(crate) mod maybe_pid {
+    use pinfold_os::handle::Pid;
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::{Serialize, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(pid: &Option<Pid>, serializer: S) -> Result<S::Ok, S::Error> {
+        pid.map(Pid::get).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Pid>, D::Error> {
+        let number = Option::<i64>::deserialize(deserializer)?;
+        let pid = |number| {
+            Pid::new(number).ok_or_else(|| D::Error::custom(format!("{number} is no pid of a process")))
+        };
+        number.map(pid).transpose()
+    }
+}
+
 pub(crate) mod resource {
     use pinfold_os::limits::Resource;
     use serde::de::{Deserialize, Deserializer, Error};
