@@ -103,3 +103,12 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/sandbox.md")]
 struct SandboxPage;
+
+/// The examples of the pages on testing and on seeing what runs.
+#[cfg(all(doctest, feature = "serde", feature = "tokio", unix))]
+#[doc = include_str!("../../../docs/testing.md")]
+struct TestingPage;
+
+#[cfg(all(doctest, feature = "metrics", feature = "serde"))]
+#[doc = include_str!("../../../docs/events.md")]
+struct EventsPage;

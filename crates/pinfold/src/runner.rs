@@ -2,6 +2,8 @@
 //!
 //! A [`Runner`] has one method of its own, [`Runner::launch`]; every verb follows from it. [`Host`] is the real one.
 
+#[cfg(feature = "serde")]
+mod cassette;
 mod dry;
 mod reply;
 mod scripted;
@@ -9,6 +11,8 @@ mod spy;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "serde")]
+pub use cassette::Cassette;
 pub use dry::DryRunner;
 pub use reply::Reply;
 pub use scripted::ScriptedRunner;

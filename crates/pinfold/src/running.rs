@@ -12,7 +12,11 @@ mod real;
 mod results;
 mod script;
 mod scripted;
+mod scripting;
 mod source;
+#[cfg(feature = "serde")]
+mod tape;
+mod telling;
 #[cfg(test)]
 mod tests;
 
@@ -24,13 +28,15 @@ pub(crate) use real::Real;
 pub(crate) use script::{End, Reaction, Reads, Script, Step};
 pub(crate) use scripted::{Outlet, Scripted};
 pub(crate) use source::Source;
+#[cfg(feature = "serde")]
+pub(crate) use tape::{Recording, Tape};
 
 use crate::cancel::CancelToken;
-use crate::capture::{Capture, Journal};
+use crate::capture::Journal;
 use crate::command::Command;
 use crate::containment;
 use crate::machine::Interest;
-use crate::observe::{Happening, Observer, Watched};
+use crate::observe::Watched;
 use crate::outcome::{Cause, Ending, Guarantee, Mechanism, Outcome, Strays};
 use crate::settings::{StopRule, StrayRule, Stream};
 use crate::stop::{Act, Ladder};
@@ -66,6 +72,8 @@ pub struct Running {
     looked: Instant,
     /// Those who are told what happens.
     watched: Option<Box<Watched>>,
+    #[cfg(feature = "serde")]
+    tape: Option<Tape>,
 }
 
 /// What a machine has to keep to, taken from the command.
@@ -130,24 +138,9 @@ impl Running {
             revision: 0,
             looked: parts.started,
             watched: None,
+            #[cfg(feature = "serde")]
+            tape: None,
         }
-    }
-
-    /// For whoever drives it by a made-up clock: a script that was not advanced yet begins now by that clock, and not when
-    /// it was launched. A process of the kernel's began when it did.
-    pub fn begin_at(&mut self, now: Instant) {
-        if let Source::Scripted(script) = &mut self.source
-            && script.begin_at(now)
-        {
-            (self.started, self.last_output, self.looked) = (now, now, now);
-        }
-    }
-
-    /// Tells these of what happens from now on, and first that it was started.
-    pub(crate) fn watch(&mut self, observer: &Observer, command: &Command) {
-        let (mechanism, guarantee) = (self.mechanism, self.guarantee);
-        let started = Happening::Started { mechanism, guarantee };
-        self.watched = Watched::start(observer, &command.program, self.source.pid(), started);
     }
 
     /// What to wait for before [`Running::advance`] is called again.
@@ -237,35 +230,6 @@ impl Running {
         }
     }
 
-    fn tell_of_limits(&mut self) {
-        let Some(watched) = &mut self.watched else { return };
-        for (stream, channel) in Stream::BOTH.into_iter().zip(&self.channels) {
-            if channel.capture.as_ref().is_some_and(Capture::is_over_limit) {
-                watched.over_limit(stream);
-            }
-        }
-    }
-
-    /// Does what a script has to do by now. What it writes is read at once, so that two streams keep their order.
-    fn play(&mut self, now: Instant) {
-        let Source::Scripted(script) = &mut self.source else { return };
-        script.look(now);
-        self.feed();
-        while let Source::Scripted(script) = &mut self.source {
-            match script.go_on(now) {
-                Ok(Some(said)) => {
-                    if self.channels[said.stream as usize].write(&said.bytes) {
-                        self.pump(now);
-                    } else {
-                        script.break_pipe();
-                    }
-                }
-                Ok(None) => break,
-                Err(error) => self.failure = Some(error),
-            }
-        }
-    }
-
     /// Writes to its standard input.
     fn feed(&mut self) {
         let fed = self.feed.written();
@@ -277,6 +241,8 @@ impl Running {
 
     /// Both streams in the order in which they came.
     fn note(&mut self) {
+        #[cfg(feature = "serde")]
+        self.tape_what_came();
         if let [Channel { capture: Some(stdout), .. }, Channel { capture: Some(stderr), .. }] = &self.channels
         {
             self.journal.note(stdout, stderr);
@@ -480,6 +446,8 @@ impl Running {
             _ => outcome,
         };
         self.tell_of_limits();
+        #[cfg(feature = "serde")]
+        self.finish_tape(&outcome);
         if let Some(watched) = &mut self.watched {
             watched.ended(&outcome);
         }

@@ -135,11 +135,18 @@ pub(crate) mod resource {
 }
 
 /// An operating system string: a JSON string where it is UTF-8, else `{"bytes": [...]}`.
-#[derive(serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(untagged)]
-enum OsText {
+pub(crate) enum OsText {
     Text(String),
     Bytes { bytes: Vec<u8> },
+}
+
+impl std::fmt::Debug for OsText {
+    /// Its length: it may be a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.bytes().len())
+    }
 }
 
 impl From<&std::ffi::OsStr> for OsText {
@@ -152,6 +159,21 @@ impl From<&std::ffi::OsStr> for OsText {
 }
 
 impl OsText {
+    /// Bytes that are text, mostly.
+    pub(crate) fn from_bytes(bytes: Vec<u8>) -> OsText {
+        match String::from_utf8(bytes) {
+            Ok(text) => OsText::Text(text),
+            Err(error) => OsText::Bytes { bytes: error.into_bytes() },
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            OsText::Text(text) => text.as_bytes(),
+            OsText::Bytes { bytes } => bytes,
+        }
+    }
+
     #[cfg(unix)]
     fn into_os(self) -> Option<std::ffi::OsString> {
         use std::os::unix::ffi::OsStringExt;
@@ -243,18 +265,12 @@ os_text!(path, std::path::PathBuf, |value| OsText::from(value.as_os_str()), |rea
     .map(Into::into));
 
 // The same for bytes: what is fed to a program is text, mostly, and is to be read as such in a file.
-os_text!(
-    bytes,
-    std::sync::Arc<[u8]>,
-    |value| match std::str::from_utf8(value) {
-        Ok(text) => OsText::Text(text.to_owned()),
-        Err(_) => OsText::Bytes { bytes: value.to_vec() },
-    },
-    |read: OsText| Some(match read {
+os_text!(bytes, std::sync::Arc<[u8]>, |value| OsText::from_bytes(value.to_vec()), |read: OsText| Some(
+    match read {
         OsText::Text(text) => text.into_bytes().into(),
         OsText::Bytes { bytes } => bytes.into(),
-    })
-);
+    }
+));
 
 #[cfg(test)]
 mod tests {

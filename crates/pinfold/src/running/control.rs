@@ -1,6 +1,6 @@
 //! Acting on a run, and asking how it does.
 
-use super::{Progress, Running, Source};
+use super::{Progress, Running};
 use crate::command::Command;
 use crate::error::{ErrorKind, Result};
 use crate::limits::Limits;
@@ -15,13 +15,6 @@ use std::time::{Duration, Instant};
 const KILL_TAKES: Duration = Duration::from_secs(2);
 
 impl Running {
-    /// What a real child has done by now it has done, looked at or not; a script has to be looked at for it.
-    pub(crate) fn catch_up(&mut self, now: Instant) {
-        if let Source::Scripted(_) = self.source {
-            self.advance(now);
-        }
-    }
-
     /// Sends a signal to the program itself.
     ///
     /// # Errors
