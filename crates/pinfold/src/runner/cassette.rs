@@ -122,8 +122,8 @@ impl Cassette {
             Ok(Some(lines)) => lines.into_iter().map(|(_, entry)| (entry, false)).collect(),
             Ok(None) if mode != Mode::Replay => Vec::new(),
             Ok(None) => {
-                let error = failed(ErrorKind::Io, io::ErrorKind::NotFound.into());
-                return Err(error.hint("record it first, with Cassette::refresh()"));
+                let missing = io::Error::new(io::ErrorKind::NotFound, "there is no such file");
+                return Err(failed(ErrorKind::Io, missing).hint("record it first, with Cassette::refresh()"));
             }
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 return Err(failed(ErrorKind::InvalidInput, error));
@@ -226,7 +226,7 @@ impl<R> Cassette<R> {
             _ => {
                 let of_program = state.entries.iter().filter(|(entry, _)| entry.shape.is_program_of(shape));
                 let (count, all) = (of_program.count(), state.entries.len());
-                format!("is not recorded in {file}; {count} of its {all} recordings are of this program")
+                format!("is not recorded in {file}, which has {all} recordings, {count} of this program")
             }
         };
         command.error(ErrorKind::NoReply, what).hint("record it with Cassette::refresh()")

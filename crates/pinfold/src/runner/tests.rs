@@ -318,3 +318,112 @@ async fn a_double_is_awaited_like_a_program() {
     assert_eq!(lines.next().await.unwrap().unwrap(), "a");
     assert_eq!(handle.stop().await.unwrap().signal(), Some(Signal::TERM));
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn events_of_real_runs_and_of_groups_are_told_too() {
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let host = crate::Host::new().on_event({
+        let events = events.clone();
+        move |event| events.lock().unwrap().push(event.clone())
+    });
+    let group = crate::ProcessGroup::builder().host(host.clone()).make().unwrap();
+    let (alone, inside) = (
+        host.start(&Command::new("sleep").arg("1000")).unwrap(),
+        group.start(&Command::new("sleep").arg("1000")).unwrap(),
+    );
+    alone.stop().unwrap();
+    group.stop().unwrap();
+    assert_eq!(inside.wait().unwrap().cause, Cause::Stopped);
+    host.run(&Command::new("/no/such/program")).unwrap_err();
+    let events = events.lock().unwrap();
+    let of = |pid| -> Vec<&str> {
+        events.iter().filter(|event| event.pid == pid).map(|event| event.what.name()).collect()
+    };
+    assert_eq!(of(Some(alone.pid())), ["started", "stopping", "ended"]);
+    // The group was told to stop, not the run.
+    assert_eq!(of(Some(inside.pid())), ["started", "ended"]);
+    assert_eq!(of(None), ["not_started"]);
+}
+
+/// A subscriber of nothing but what it writes down.
+#[cfg(feature = "tracing")]
+mod traced {
+    use super::*;
+    use std::fmt::Write as _;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use tracing::field::{Field, Visit};
+    use tracing::span::{Attributes, Id, Record};
+
+    struct Log {
+        text: Arc<Mutex<String>>,
+        spans: AtomicU64,
+    }
+
+    struct Line<'a>(&'a mut String);
+
+    impl Visit for Line<'_> {
+        fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+            write!(self.0, " {field}={value:?}").unwrap();
+        }
+    }
+
+    impl Log {
+        fn line(&self, head: &str, record: impl FnOnce(&mut Line<'_>)) {
+            let mut text = self.text.lock().unwrap();
+            *text += head;
+            record(&mut Line(&mut text));
+            text.push('\n');
+        }
+    }
+
+    impl tracing::Subscriber for Log {
+        fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+            metadata.target() == "pinfold"
+        }
+
+        fn new_span(&self, attributes: &Attributes<'_>) -> Id {
+            self.line("span", |line| attributes.record(line));
+            Id::from_u64(self.spans.fetch_add(1, Ordering::SeqCst) + 1)
+        }
+
+        fn record(&self, _: &Id, values: &Record<'_>) {
+            self.line("record", |line| values.record(line));
+        }
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, event: &tracing::Event<'_>) {
+            let parent = event.parent().map_or(0, Id::into_u64);
+            self.line(&format!("{} in {parent}:", event.metadata().level()), |line| event.record(line));
+        }
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn a_run_is_a_span_without_arguments_and_variables() {
+        let text = Arc::new(Mutex::new(String::new()));
+        let log = Log { text: text.clone(), spans: AtomicU64::new(0) };
+        tracing::subscriber::with_default(log, || {
+            let runner = ScriptedRunner::new().on(["tool"], Reply::fail(3, "output of it"));
+            let command = Command::new("tool").arg("argument").env("NAME", "variable");
+            runner.output(&command).unwrap();
+            runner.output(&Command::new("other")).unwrap_err();
+        });
+        let text = text.lock().unwrap();
+        let part = |part: &str| assert!(text.contains(part), "no {part} in {text}");
+        part("program=tool");
+        part("mechanism=\"scripted\"");
+        part("DEBUG in 1: message=started");
+        part("record cause=\"itself\"");
+        part("record code=3");
+        part("DEBUG in 1: message=ended program=tool cause=\"itself\" code=3");
+        part("WARN in 0: message=not started program=other kind=\"no_reply\"");
+        for secret in ["argument", "variable", "NAME", "output of it"] {
+            assert!(!text.contains(secret), "{text}");
+        }
+    }
+}
