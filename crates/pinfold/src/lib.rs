@@ -79,7 +79,8 @@ pub use runner::{Host, Runner};
 pub use running::{Interest, Progress, Running};
 pub use sandbox::{Access, AllowedPath, Sandbox};
 pub use settings::{
-    Containment, IoPriority, Isolation, Retry, RetryOn, Rlimit, Stdin, Stdio, StopRule, StrayRule, Stream,
+    Containment, IoPriority, Isolation, Payload, Retry, RetryOn, Rlimit, Stdin, Stdio, StopRule, StrayRule,
+    Stream,
 };
 pub use text::{Encoding, LineRule};
 

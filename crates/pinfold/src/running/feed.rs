@@ -1,10 +1,10 @@
 //! The standard input of a run, from our side.
 
+use crate::settings::Payload;
 use pinfold_os::pipe::{self, Writer};
 use pinfold_os::poll::{Direction, Waitable};
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
 
 /// More than this is worth a larger pipe.
 const LARGE: usize = 64 << 10;
@@ -21,7 +21,7 @@ pub(crate) struct Feed {
 #[derive(Debug)]
 enum Source {
     /// Given as a whole before the start.
-    Whole { bytes: Arc<[u8]>, at: usize },
+    Whole { bytes: Payload, at: usize },
     /// Given bit by bit.
     Queue { bytes: VecDeque<u8>, ends: bool },
 }
@@ -34,7 +34,7 @@ impl Default for Source {
 
 impl Feed {
     /// These bytes and then the end.
-    pub(crate) fn whole(writer: Writer, bytes: Arc<[u8]>) -> Feed {
+    pub(crate) fn whole(writer: Writer, bytes: Payload) -> Feed {
         if bytes.len() > LARGE {
             writer.grow(pipe::LARGE);
         }
