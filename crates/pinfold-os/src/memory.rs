@@ -25,21 +25,21 @@ pub fn populate(buffer: &mut Vec<u8>, bytes: usize) {
     let _ = (buffer, bytes);
 }
 
-/// Copies `from` to `to` and gives the memory of `from` back to the kernel behind the copy (`madvise(2)`,
-/// `MADV_DONTNEED`, Linux), so that a large buffer is at no time there twice.
+/// Hands out a buffer piece by piece and gives the memory of each back to the kernel behind it (`madvise(2)`,
+/// `MADV_DONTNEED`, Linux), so that a large buffer that is copied elsewhere is at no time there twice.
 ///
-/// # Panics
-/// If the two are not of the same length.
-pub fn move_to(mut from: Vec<u8>, to: &mut [u8]) {
+/// # Errors
+/// What `take` gives, at which it ends.
+pub fn hand_over<E>(mut from: Vec<u8>, mut take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
     /// Large enough for its system call not to count, small enough for caches.
-    const PIECE: usize = 1 << 20;
-    assert_eq!(from.len(), to.len(), "the room is for another buffer");
-    for (from, to) in from.chunks_mut(PIECE).zip(to.chunks_mut(PIECE)) {
-        to.copy_from_slice(from);
-        if from.len() == PIECE {
-            discard(from);
+    const PIECE: usize = 512 << 10;
+    for piece in from.chunks_mut(PIECE) {
+        take(piece)?;
+        if piece.len() == PIECE {
+            discard(piece);
         }
     }
+    Ok(())
 }
 
 /// Lets go of the whole pages of a buffer that nobody reads any more.
@@ -53,8 +53,9 @@ fn discard(buffer: &mut [u8]) {
         if end > start {
             // SAFETY: whole pages inside a buffer that we have exclusively; what they come to hold instead, zeros or
             // what was there, are bytes too.
-            let _ =
-                unsafe { rustix::mm::madvise(start as *mut _, end - start, rustix::mm::Advice::LinuxDontNeed) };
+            let _ = unsafe {
+                rustix::mm::madvise(start as *mut _, end - start, rustix::mm::Advice::LinuxDontNeed)
+            };
         }
     }
     #[cfg(not(target_os = "linux"))]
@@ -65,13 +66,20 @@ fn discard(buffer: &mut [u8]) {
 mod tests {
     use super::*;
 
+    fn copied(from: Vec<u8>) -> Vec<u8> {
+        let mut to = Vec::with_capacity(from.len());
+        let Ok(()) = hand_over(from, |piece| {
+            to.extend_from_slice(piece);
+            Ok::<(), std::convert::Infallible>(())
+        });
+        to
+    }
+
     #[test]
-    fn what_was_moved_is_all_there() {
+    fn what_is_handed_over_is_all_there() {
         for length in [0, 1, 1 << 20, (3 << 20) + 12_345] {
             let bytes: Vec<u8> = (0..length).map(|at| (at / 7) as u8).collect();
-            let mut room = vec![0; length];
-            move_to(bytes.clone(), &mut room);
-            assert!(room == bytes, "of {length} bytes");
+            assert!(copied(bytes.clone()) == bytes, "of {length} bytes");
         }
     }
 
@@ -84,11 +92,11 @@ mod tests {
             let line = status.lines().find(|line| line.starts_with("VmHWM")).expect("a peak");
             line.split_whitespace().nth(1).and_then(|word| word.parse().ok()).expect("a number of KiB")
         };
-        let (from, mut to) = (vec![1; LENGTH], vec![0; LENGTH]);
+        let from = vec![1; LENGTH];
         let before = peak();
-        move_to(from, &mut to);
-        assert!(to.iter().all(|byte| *byte == 1));
+        let to = copied(from);
         let more = (peak() - before) << 10;
+        assert!(to.iter().all(|byte| *byte == 1));
         assert!(more < LENGTH / 4, "{more} bytes came");
     }
 
