@@ -14,6 +14,7 @@ pub(crate) use feed::Feed;
 use crate::cancel::CancelToken;
 use crate::capture::Journal;
 use crate::containment::{self, Container, Nest};
+use crate::machine::Interest;
 use crate::outcome::{Cause, Ending, Guarantee, Mechanism, Outcome, Strays, Usage};
 use crate::settings::{StopRule, StrayRule, Stream};
 use crate::stop::{Act, Ladder};
@@ -79,15 +80,6 @@ pub(crate) struct Parts {
     pub(crate) cancel: Option<CancelToken>,
     pub(crate) started: Instant,
     pub(crate) maker_memory: u64,
-}
-
-/// What a driver is to wait for: any of these descriptors, or the deadline.
-#[derive(Debug)]
-pub struct Interest<'a> {
-    /// Descriptors and directions.
-    pub waitables: Vec<Waitable<'a>>,
-    /// When to advance even if none is ready.
-    pub deadline: Option<Instant>,
 }
 
 /// How far [`Running::advance`] got.
