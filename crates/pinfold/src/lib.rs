@@ -39,6 +39,7 @@ mod machine;
 mod outcome;
 mod output;
 mod plan;
+mod polled;
 #[cfg(target_os = "linux")]
 mod registry;
 mod report;
@@ -75,6 +76,7 @@ pub use pinfold_os::handle::Pid;
 pub use pinfold_os::limits::Resource;
 pub use pinfold_os::signal::{Signal, SignalSet};
 pub use plan::Plan;
+pub use polled::{PolledChunks, PolledEvents, PolledHandle, PolledLines, Watch};
 pub use report::{CgroupReport, HostReport, RegistryReport, Rung};
 #[cfg(feature = "serde")]
 pub use runner::RunnerJson;
