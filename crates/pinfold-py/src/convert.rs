@@ -165,5 +165,5 @@ pub(crate) fn one_of<T: Copy>(py: Python<'_>, what: &str, word: &str, known: &[(
 
 /// As Python writes a file's name: what is no text of the platform in lone surrogates.
 pub(crate) fn shown<'py>(py: Python<'py>, text: &OsStr) -> PyResult<Bound<'py, PyString>> {
-    text.into_pyobject(py)
+    Ok(text.into_pyobject(py)?)
 }

@@ -17,10 +17,27 @@ pub(crate) enum Form {
 
 /// The exception for an error of the engine.
 pub(crate) fn raised(py: Python<'_>, error: Error, command: &Command, form: Form) -> PyErr {
-    build(py, error, command, form).unwrap_or_else(|error| error)
+    raised_with(py, error, Some(command), form, None)
 }
 
-fn build(py: Python<'_>, error: Error, command: &Command, form: Form) -> PyResult<PyErr> {
+/// The same, with a result that is there already.
+pub(crate) fn raised_with(
+    py: Python<'_>,
+    error: Error,
+    command: Option<&Command>,
+    form: Form,
+    result: Option<&Bound<'_, PyAny>>,
+) -> PyErr {
+    build(py, error, command, form, result).unwrap_or_else(|error| error)
+}
+
+fn build(
+    py: Python<'_>,
+    error: Error,
+    command: Option<&Command>,
+    form: Form,
+    result: Option<&Bound<'_, PyAny>>,
+) -> PyResult<PyErr> {
     let fields = PyDict::new(py);
     let (kind, message) = (error.kind(), error.to_string());
     let program = shown(py, error.program())?;
@@ -30,7 +47,7 @@ fn build(py: Python<'_>, error: Error, command: &Command, form: Form) -> PyResul
         fields.set_item("operation", whole.strip_prefix(&name).unwrap_or(&whole))?;
     }
     if kind == ErrorKind::OutputTooLarge {
-        let limit = command.limit_of_output();
+        let limit = command.map(Command::limit_of_output).unwrap_or_default();
         let seen = |stream| error.output().and_then(|output| output.outcome.seen(stream)).unwrap_or_default();
         let (stdout, stderr) = (seen(Stream::Stdout), seen(Stream::Stderr));
         // The stream that went over is the one that gave more.
@@ -45,11 +62,13 @@ fn build(py: Python<'_>, error: Error, command: &Command, form: Form) -> PyResul
     if let Some(timeout) = error.timeout() {
         fields.set_item("timeout_seconds", timeout.as_secs_f64())?;
     }
-    if let Some(output) = error.into_output() {
-        match form {
+    match (result, command, error.into_output()) {
+        (Some(result), _, _) => fields.set_item("result", result)?,
+        (None, Some(command), Some(output)) => match form {
             Form::Text => fields.set_item("result", ProcessResult::new(py, output, command)?)?,
             Form::Bytes => fields.set_item("result", BytesResult::new(py, output, command)?)?,
-        }
+        },
+        _ => {}
     }
     made(py, kind.as_str(), &message, Some(&program), &fields)
 }
@@ -63,6 +82,16 @@ pub(crate) fn invalid(py: Python<'_>, message: &str) -> PyErr {
 /// An error of the operating system that no command is to blame for.
 pub(crate) fn failed(error: std::io::Error) -> PyErr {
     PyErr::from(error)
+}
+
+/// A run whose output is not what was asked for.
+pub(crate) fn unexpected(py: Python<'_>, message: &str, program: &std::ffi::OsStr, result: Py<PyAny>) -> PyErr {
+    let made = || {
+        let fields = PyDict::new(py);
+        fields.set_item("result", result)?;
+        made(py, ErrorKind::UnexpectedOutput.as_str(), message, Some(&shown(py, program)?), &fields)
+    };
+    made().unwrap_or_else(|error| error)
 }
 
 fn made(

@@ -4,6 +4,7 @@
 //! objects are made on the thread that called, and no thread is started.
 #![forbid(unsafe_code)]
 
+mod cancel;
 mod command;
 mod convert;
 mod error;
@@ -19,15 +20,17 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
+    use crate::cancel::CancelToken;
+    #[pymodule_export]
     use crate::command::Command;
     #[pymodule_export]
-    use crate::handle::{Run, RunLines};
+    use crate::handle::Run;
     #[pymodule_export]
     use crate::machine::Pollable;
     #[pymodule_export]
     use crate::plain::unpickle;
     #[pymodule_export]
-    use crate::result::{BytesResult, LimitsHit, Outcome, ProcessResult, Seen, Stray, Strays, Usage};
+    use crate::result::{unpickle_result, BytesResult, LimitsHit, Outcome, ProcessResult, Seen, Stray, Strays, Usage};
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "the name that Python has for it")]

@@ -150,6 +150,11 @@ impl Command {
         &self.encodings[stream as usize]
     }
 
+    /// How it is stopped.
+    pub fn stop_rule_of(&self) -> StopRule {
+        self.stop
+    }
+
     /// What [`Command::output_limit`] says.
     pub fn limit_of_output(&self) -> Limit {
         self.limit

@@ -61,6 +61,7 @@ pub use capture::{Keep, Limit, Overflow};
 pub use command::Command;
 pub use cursor::Event;
 pub use drive::completion::Completion;
+pub use drive::first_line::FirstLine;
 pub use error::{Error, ErrorKind, Result};
 pub use group::{
     GroupBuilder, GroupEvent, GroupEvents, GroupStats, MemberInfo, Pressure, ProcessGroup, ProcessState,

@@ -72,16 +72,14 @@ impl Watch {
         self.set.waitable()
     }
 
+    /// The set that this is, for whoever needs its descriptor.
+    pub fn set(&self) -> &Set {
+        &self.set
+    }
+
     /// When to ask again even if it is not readable.
     pub fn deadline(&self) -> Option<Instant> {
         self.deadline
-    }
-}
-
-#[cfg(unix)]
-impl std::os::fd::AsRawFd for Watch {
-    fn as_raw_fd(&self) -> std::os::fd::RawFd {
-        self.set.as_raw_fd()
     }
 }
 
