@@ -9,11 +9,13 @@ from pinfold._loop import drive
 from pinfold._native import BytesResult, CancelToken, Command, Outcome, ProcessResult
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator
+    from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
     from types import TracebackType
 
+    from typing_extensions import Self
+
     from pinfold._handle import Seconds, Signal, Stream
-    from pinfold._native import Run
+    from pinfold._native import Pollable, Run
 
 __all__ = ["AsyncProcessStdin", "AsyncRunningProcess"]
 
@@ -21,6 +23,57 @@ __all__ = ["AsyncProcessStdin", "AsyncRunningProcess"]
 async def start(command: Command, cancel: CancelToken | None) -> AsyncRunningProcess:
     """Starts it: that does not wait, but is awaited as everything else is."""
     return AsyncRunningProcess(command._launch(cancel))
+
+
+class _Batches:
+    """What comes of a stream, in pieces. It can be dropped at any point, and needs no closing: an async generator would."""
+
+    __slots__ = ("_busy", "_machine")
+
+    def __init__(self, machine: Pollable) -> None:
+        self._machine = machine
+        self._busy = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        if self._busy:
+            raise RuntimeError("another task waits for the next of this; each can have an iterator of its own")
+        self._busy = True
+        try:
+            piece = await drive(self._machine)
+        finally:
+            self._busy = False
+        if not piece:
+            raise StopAsyncIteration
+        return piece
+
+
+class _Lines:
+    """The lines of a stream, singly: most are there already when they are asked for."""
+
+    __slots__ = ("_batches", "_lines")
+
+    def __init__(self, machine: Pollable) -> None:
+        self._batches = _Batches(machine)
+        self._lines: Iterator[str] = iter(())
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Coroutine[Any, Any, str]:
+        for line in self._lines:
+            return _given(line)
+        return self._more()
+
+    async def _more(self) -> str:
+        self._lines = iter(await self._batches.__anext__())
+        return next(self._lines)
+
+
+async def _given(line: str) -> str:
+    return line
 
 
 class AsyncProcessStdin:
@@ -125,18 +178,13 @@ class AsyncRunningProcess(Handle):
         self._run.stop(None, 0)
         return _Killed(self)
 
-    async def line_batches(self, stream: Stream = "stdout") -> AsyncIterator[list[str]]:
+    def line_batches(self, stream: Stream = "stdout") -> AsyncIterator[list[str]]:
         """The lines of a stream as they come, in lists: the fastest way to read many."""
-        lines = self._run.lines(stream)
-        while batch := await drive(lines):
-            yield batch
+        return _Batches(self._run.lines(stream))
 
-    async def lines(self, stream: Stream = "stdout") -> AsyncIterator[str]:
+    def lines(self, stream: Stream = "stdout") -> AsyncIterator[str]:
         """The lines of a stream as they come, without their line breaks."""
-        lines = self._run.lines(stream)
-        while batch := await drive(lines):
-            for line in batch:
-                yield line
+        return _Lines(self._run.lines(stream))
 
     def stdout_lines(self) -> AsyncIterator[str]:
         """The lines of standard output."""
@@ -146,11 +194,9 @@ class AsyncRunningProcess(Handle):
         """The lines of standard error."""
         return self.lines("stderr")
 
-    async def chunks(self, stream: Stream = "stdout") -> AsyncIterator[bytes]:
+    def chunks(self, stream: Stream = "stdout") -> AsyncIterator[bytes]:
         """The bytes of a stream as they come, up to 1 MiB at a time."""
-        chunks = self._run.chunks(stream)
-        while chunk := await drive(chunks):
-            yield chunk
+        return _Batches(self._run.chunks(stream))
 
     def take_stdin(self) -> AsyncProcessStdin:
         """Its standard input, for a command that keeps it open. Raises ``InvalidInput`` for one that does not."""

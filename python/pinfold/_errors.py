@@ -114,8 +114,8 @@ class _Ended(ProcessError):
     """The program; its arguments may be secret."""
     output: Any
     """The same as ``stdout``."""
-    stderr: str | None
-    """What came on standard error."""
+    stderr: Any
+    """What came on standard error, as ``str``; ``None`` without a run."""
 
     def __init__(self, message: str = "", **fields: Any) -> None:
         super().__init__(message, **fields)

@@ -23,14 +23,21 @@ __all__ = ["Finished", "Handle"]
 class Finished:
     """How a run ended, and what it wrote to standard error; its standard output was streamed."""
 
-    __slots__ = ("outcome", "stderr")
-
-    outcome: Outcome
-    stderr: str
+    __slots__ = ("_outcome", "_stderr")
 
     def __init__(self, outcome: Outcome, stderr: str) -> None:
-        self.outcome = outcome
-        self.stderr = stderr
+        self._outcome = outcome
+        self._stderr = stderr
+
+    @property
+    def outcome(self) -> Outcome:
+        """How it ended."""
+        return self._outcome
+
+    @property
+    def stderr(self) -> str:
+        """What is retained of its standard error."""
+        return self._stderr
 
     @property
     def code(self) -> int | None:

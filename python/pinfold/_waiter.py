@@ -65,14 +65,16 @@ def _work(wake: int) -> None:
             if descriptor == wake:
                 os.read(wake, 4096)
                 continue
-            with _lock:
-                reader = _readers.get(descriptor)
-            if reader is not None:
-                told.add(descriptor)
-                _tell(reader, descriptor, told)
+            _tell(descriptor, told)
 
 
-def _tell(reader: _Reader, descriptor: int, told: set[int]) -> None:
+def _tell(descriptor: int, told: set[int]) -> None:
+    # Apart from the thread's loop, so that nothing of a run is held by it between two of them.
+    with _lock:
+        reader = _readers.get(descriptor)
+    if reader is None:
+        return
+    told.add(descriptor)
     loop, callback = reader
 
     def step() -> None:
