@@ -48,6 +48,7 @@ mod running;
 mod sandbox;
 mod settings;
 mod stop;
+pub mod testing;
 mod verbs;
 #[cfg(feature = "serde")]
 mod wire;

@@ -78,6 +78,8 @@ pub enum Mechanism {
     Subreaper,
     /// A process group: descendants that leave it (`setsid`, daemons) are not reached.
     ProcessGroup,
+    /// Nothing, since nothing was started: the run is a double, for tests.
+    Scripted,
 }
 
 impl Mechanism {
@@ -89,6 +91,7 @@ impl Mechanism {
             Mechanism::JobObject => "job_object",
             Mechanism::Subreaper => "subreaper",
             Mechanism::ProcessGroup => "process_group",
+            Mechanism::Scripted => "scripted",
         }
     }
 }

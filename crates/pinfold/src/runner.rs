@@ -2,6 +2,12 @@
 //!
 //! A [`Runner`] has one method of its own, [`Runner::launch`]; every verb follows from it. [`Host`] is the real one.
 
+mod reply;
+mod scripted;
+
+pub use reply::Reply;
+pub use scripted::ScriptedRunner;
+
 use crate::cancel::CancelToken;
 use crate::command::Command;
 use crate::containment::Nest;

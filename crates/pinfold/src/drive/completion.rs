@@ -63,9 +63,11 @@ impl<R: Runner, C: Borrow<Command>> Completion<R, C> {
         }
     }
 
-    fn launch(&self) -> Result<Attempt> {
+    fn launch(&self, now: Instant) -> Result<Attempt> {
         let command = self.command.borrow();
-        Ok(Attempt::new(self.runner.launch(command)?, command, self.runner.listener().cloned()))
+        let mut running = self.runner.launch(command)?;
+        running.begin_at(now);
+        Ok(Attempt::new(running, command, self.runner.listener().cloned()))
     }
 
     /// What became of an attempt: the answer, or a pause.
@@ -97,7 +99,7 @@ impl<R: Runner, C: Borrow<Command>> Machine for Completion<R, C> {
     fn advance(&mut self, now: Instant) -> io::Result<Option<Self::Answer>> {
         loop {
             match &mut self.state {
-                State::Due => match needs_no_writer(self.command.borrow()).and_then(|()| self.launch()) {
+                State::Due => match needs_no_writer(self.command.borrow()).and_then(|()| self.launch(now)) {
                     // It waits first: a process that was just made has not done anything yet.
                     Ok(attempt) => {
                         self.state = State::Under(attempt);
