@@ -93,8 +93,7 @@ impl<'py> FromPyObject<'_, 'py> for Seconds {
             Err(_) => match given.getattr_opt(intern!(given.py(), "total_seconds"))? {
                 Some(method) => method.call0()?.extract()?,
                 None => {
-                    let what =
-                        format!("expected seconds or a timedelta, not {}", given.get_type().name()?);
+                    let what = format!("expected seconds or a timedelta, not {}", given.get_type().name()?);
                     return Err(PyTypeError::new_err(what));
                 }
             },
@@ -121,9 +120,9 @@ impl<'py> FromPyObject<'_, 'py> for SignalArg {
         if let Ok(name) = given.extract::<PyBackedStr>() {
             return parsed(given.py(), &name).map(SignalArg);
         }
-        let number: i32 = given.extract().map_err(|_| {
-            PyTypeError::new_err("expected the name of a signal, or its number")
-        })?;
+        let number: i32 = given
+            .extract()
+            .map_err(|_| PyTypeError::new_err("expected the name of a signal, or its number"))?;
         let unknown = || invalid(given.py(), &format!("{number} is the number of no signal here"));
         Signal::from_number(number).map(SignalArg).ok_or_else(unknown)
     }
@@ -150,7 +149,10 @@ impl<'py> FromPyObject<'_, 'py> for Fed {
 }
 
 /// What a word means that has a fixed set of meanings, or an error that names it.
-pub(crate) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(py: Python<'_>, word: &str) -> PyResult<T> {
+pub(crate) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+    py: Python<'_>,
+    word: &str,
+) -> PyResult<T> {
     word.parse().map_err(|error: T::Err| invalid(py, &error.to_string()))
 }
 

@@ -85,7 +85,12 @@ pub(crate) fn failed(error: std::io::Error) -> PyErr {
 }
 
 /// A run whose output is not what was asked for.
-pub(crate) fn unexpected(py: Python<'_>, message: &str, program: &std::ffi::OsStr, result: Py<PyAny>) -> PyErr {
+pub(crate) fn unexpected(
+    py: Python<'_>,
+    message: &str,
+    program: &std::ffi::OsStr,
+    result: Py<PyAny>,
+) -> PyErr {
     let made = || {
         let fields = PyDict::new(py);
         fields.set_item("result", result)?;

@@ -3,6 +3,7 @@
 //! Every class that a user meets is in the package `pinfold`; this module is its native half, `pinfold._native`. Python
 //! objects are made on the thread that called, and no thread is started.
 #![forbid(unsafe_code)]
+#![expect(clippy::needless_pass_by_value, reason = "PyO3 gives arguments to own")]
 
 mod cancel;
 mod command;
@@ -30,7 +31,9 @@ mod _native {
     #[pymodule_export]
     use crate::plain::unpickle;
     #[pymodule_export]
-    use crate::result::{unpickle_result, BytesResult, LimitsHit, Outcome, ProcessResult, Seen, Stray, Strays, Usage};
+    use crate::result::{
+        BytesResult, LimitsHit, Outcome, ProcessResult, Seen, Stray, Strays, Usage, unpickle_result,
+    };
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "the name that Python has for it")]

@@ -151,15 +151,16 @@ impl Pollable {
     /// Takes the steps that can be taken without waiting. `None` if that led to an answer; else the seconds after which to
     /// come again even if the descriptor is not readable, negative if only then.
     fn advance(&self, py: Python<'_>) -> PyResult<Option<f64>> {
-        let advanced = self.with(py, |work| {
-            if work.advance()? {
-                return Ok(None);
-            }
-            let (_, deadline) = work.watch()?;
-            Ok(Some(deadline.map_or(-1.0, |deadline| {
-                deadline.saturating_duration_since(Instant::now()).as_secs_f64()
-            })))
-        })?;
+        let advanced =
+            self.with(py, |work| {
+                if work.advance()? {
+                    return Ok(None);
+                }
+                let (_, deadline) = work.watch()?;
+                Ok(Some(deadline.map_or(-1.0, |deadline| {
+                    deadline.saturating_duration_since(Instant::now()).as_secs_f64()
+                })))
+            })?;
         advanced.map_err(failed)
     }
 

@@ -45,7 +45,12 @@ impl Shape {
         }
     }
 
-    fn made(self, py: Python<'_>, output: Output<Vec<u8>>, command: &pinfold::Command) -> PyResult<Py<PyAny>> {
+    fn made(
+        self,
+        py: Python<'_>,
+        output: Output<Vec<u8>>,
+        command: &pinfold::Command,
+    ) -> PyResult<Py<PyAny>> {
         Ok(match self {
             Shape::Run => {
                 let encoding = command.encoding_of(Stream::Stdout);
@@ -56,7 +61,9 @@ impl Shape {
             Shape::OutputBytes => Py::new(py, BytesResult::new(py, output, command)?)?.into_any(),
             Shape::Json => json(py, output, command)?,
             Shape::ExitCode => output.outcome.code().into_pyobject(py)?.into_any().unbind(),
-            Shape::Probe => (output.outcome.code() == Some(0)).into_pyobject(py)?.to_owned().into_any().unbind(),
+            Shape::Probe => {
+                (output.outcome.code() == Some(0)).into_pyobject(py)?.to_owned().into_any().unbind()
+            }
         })
     }
 }

@@ -88,8 +88,7 @@ impl Command {
 
     /// Refuses to run it in a container that guarantees less: `"kernel"`, `"guarded"`, `"while_owner_lives"` or `"best_effort"`.
     fn require(&self, py: Python<'_>, guarantee: &str) -> PyResult<Command> {
-        let all =
-            [Guarantee::Kernel, Guarantee::Guarded, Guarantee::WhileOwnerLives, Guarantee::BestEffort];
+        let all = [Guarantee::Kernel, Guarantee::Guarded, Guarantee::WhileOwnerLives, Guarantee::BestEffort];
         let guarantee = one_of(py, "guarantee", guarantee, &all.map(|each| (each.as_str(), each)))?;
         Ok(self.with(|command| command.require(guarantee)))
     }

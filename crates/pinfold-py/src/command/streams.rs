@@ -143,7 +143,9 @@ fn target(to: &Bound<'_, PyAny>, append: bool, stream: Stream) -> PyResult<Stdio
             ("null", _) => Stdio::Null,
             ("stdout", Stream::Stderr) => Stdio::Stdout,
             (word, _) => {
-                let what = format!("'{word}' is not where {stream} can go; use pipe, inherit or null, or a Path for a file");
+                let what = format!(
+                    "'{word}' is not where {stream} can go; use pipe, inherit or null, or a Path for a file"
+                );
                 return Err(invalid(py, &what));
             }
         });
