@@ -43,6 +43,7 @@ mod observe;
 mod outcome;
 mod output;
 mod plan;
+mod polled;
 #[cfg(target_os = "linux")]
 mod registry;
 mod report;
@@ -66,6 +67,7 @@ pub use client::CliClient;
 pub use command::Command;
 pub use cursor::Event;
 pub use drive::completion::Completion;
+pub use drive::first_line::FirstLine;
 pub use error::{Error, ErrorKind, Result};
 pub use group::{
     GroupBuilder, GroupEvent, GroupEvents, GroupStats, MemberInfo, Pressure, ProcessGroup, ProcessState,
@@ -82,6 +84,7 @@ pub use pinfold_os::handle::Pid;
 pub use pinfold_os::limits::Resource;
 pub use pinfold_os::signal::{Signal, SignalSet};
 pub use plan::Plan;
+pub use polled::{PolledChunks, PolledEvents, PolledHandle, PolledLines, Watch};
 pub use report::{CgroupReport, HostReport, RegistryReport, Rung};
 #[cfg(feature = "serde")]
 pub use runner::RunnerJson;
@@ -89,7 +92,8 @@ pub use runner::{DryRunner, Host, Runner};
 pub use running::{Progress, Running};
 pub use sandbox::{Access, AllowedPath, Sandbox};
 pub use settings::{
-    Containment, IoPriority, Isolation, Retry, RetryOn, Rlimit, Stdin, Stdio, StopRule, StrayRule, Stream,
+    Containment, IoPriority, Isolation, Payload, Retry, RetryOn, Rlimit, Stdin, Stdio, StopRule, StrayRule,
+    Stream,
 };
 pub use text::{Encoding, LineRule};
 pub use verbs::Judge;

@@ -265,9 +265,9 @@ os_text!(path, std::path::PathBuf, |value| OsText::from(value.as_os_str()), |rea
     .map(Into::into));
 
 // The same for bytes: what is fed to a program is text, mostly, and is to be read as such in a file.
-os_text!(bytes, std::sync::Arc<[u8]>, |value| OsText::from_bytes(value.to_vec()), |read: OsText| Some(
+os_text!(bytes, crate::settings::Payload, |value| OsText::from_bytes(value.to_vec()), |read: OsText| Some(
     match read {
-        OsText::Text(text) => text.into_bytes().into(),
+        OsText::Text(text) => text.into(),
         OsText::Bytes { bytes } => bytes.into(),
     }
 ));

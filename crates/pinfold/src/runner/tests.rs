@@ -130,6 +130,21 @@ fn a_signal_finds_a_double_where_a_real_child_would_be() {
     assert_eq!(handle.signal(Signal::HUP).unwrap_err().kind(), ErrorKind::NotFound);
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn who_waits_by_a_watch_is_told_of_a_signal_to_a_double() {
+    let command = Command::new("server");
+    let running = ScriptedRunner::new().fallback(Reply::pending()).launch(&command).unwrap();
+    let handle = crate::PolledHandle::new(running, command);
+    let mut watch = handle.watch().unwrap();
+    assert_eq!(handle.outcome(&mut watch).unwrap(), None);
+    handle.signal(Signal::USR1).unwrap();
+    let soon = std::time::Instant::now() + Duration::from_secs(60);
+    let woken = pinfold_os::poll::wait(&[watch.waitable()], Some(soon)).unwrap();
+    assert_eq!(woken, pinfold_os::poll::Woken::Ready);
+    assert_eq!(handle.outcome(&mut watch).unwrap().unwrap().signal(), Some(Signal::USR1));
+}
+
 #[test]
 fn another_thread_can_stop_a_double_that_never_ends() {
     let runner = ScriptedRunner::new().fallback(Reply::pending());
