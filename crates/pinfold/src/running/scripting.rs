@@ -22,10 +22,13 @@ impl Running {
         while let Source::Scripted(script) = &mut self.source {
             match script.go_on(now) {
                 Ok(Some(said)) => {
-                    if self.channels[said.stream as usize].write(&said.bytes) {
-                        self.pump(now);
-                    } else {
+                    let index = said.stream as usize;
+                    if !self.channels[index].write(&said.bytes) {
                         script.break_pipe();
+                    }
+                    // All of it, before the other stream has its turn.
+                    while self.channels[index].is_ready() {
+                        self.pump(now);
                     }
                 }
                 Ok(None) => break,
