@@ -39,6 +39,7 @@ mod machine;
 mod outcome;
 mod output;
 mod plan;
+mod probe;
 #[cfg(target_os = "linux")]
 mod registry;
 mod report;
@@ -47,6 +48,7 @@ mod running;
 mod sandbox;
 mod settings;
 mod stop;
+mod supervise;
 pub mod testing;
 mod verbs;
 #[cfg(feature = "serde")]
@@ -76,6 +78,7 @@ pub use pinfold_os::handle::Pid;
 pub use pinfold_os::limits::Resource;
 pub use pinfold_os::signal::{Signal, SignalSet};
 pub use plan::Plan;
+pub use probe::{Probe, Waiting};
 pub use report::{CgroupReport, HostReport, RegistryReport, Rung};
 #[cfg(feature = "serde")]
 pub use runner::RunnerJson;
@@ -84,6 +87,10 @@ pub use running::{Progress, Running};
 pub use sandbox::{Access, AllowedPath, Sandbox};
 pub use settings::{
     Containment, IoPriority, Isolation, Retry, RetryOn, Rlimit, Stdin, Stdio, StopRule, StrayRule, Stream,
+};
+pub use supervise::{
+    Backoff, Liveness, PastRun, Phase, Reason, Restart, Status, Stopped, Storm, Supervision,
+    SupervisionEvent, SupervisionEvents, SupervisionOutcome, Supervisor, SupervisorHandle,
 };
 pub use text::{Encoding, LineRule};
 pub use verbs::Judge;
