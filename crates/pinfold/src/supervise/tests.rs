@@ -417,7 +417,7 @@ fn a_directory_changes_with_its_entries_and_what_links_lead_to_is_looked_at() {
 
 #[test]
 fn a_run_really_lives_and_is_really_stopped() {
-    let script = "echo listening; trap 'echo bye; exit 0' TERM; while :; do sleep 0.01; done";
+    let script = "trap 'echo bye; exit 0' TERM; echo listening; while :; do sleep 0.01; done";
     let supervisor = Supervisor::new(Command::new("sh").args(["-c", script]))
         .ready_when(Probe::line(|line| line == "listening"), 60 * SECOND)
         .start()
@@ -483,13 +483,10 @@ fn a_crowd_of_supervisors_is_driven_in_one_poll_set() {
     let mut crowd = Crowd::default();
     let keys: Vec<_> = (0..MANY).map(|_| crowd.add(sleeper.supervision().unwrap())).collect();
     let drive = |crowd: &mut Crowd<Supervision>| {
-        let answers = crowd.advance(Instant::now()).unwrap();
-        if answers.is_empty() {
-            let interest = crowd.interest(Instant::now());
-            assert!(interest.waitables.len() <= 1);
-            pinfold_os::poll::wait(&interest.waitables, interest.deadline).unwrap();
-        }
-        answers
+        let interest = crowd.interest(Instant::now());
+        assert!(interest.waitables.len() <= 1);
+        pinfold_os::poll::wait(&interest.waitables, interest.deadline).unwrap();
+        crowd.advance(Instant::now()).unwrap()
     };
     while crowd.iter().any(|(_, supervision)| supervision.phase() != Phase::Up) {
         assert!(drive(&mut crowd).is_empty());
