@@ -89,6 +89,11 @@ mod imp {
             Ok(Connection(socket))
         }
 
+        #[cfg(test)]
+        pub(super) fn of(socket: Owned) -> Connection {
+            Connection(socket)
+        }
+
         pub(super) fn tcp(address: SocketAddr) -> io::Result<Connection> {
             let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
             let connection = Connection::socket(family)?;
@@ -108,6 +113,11 @@ mod imp {
         pub(super) fn is_connected(&self) -> io::Result<bool> {
             sockopt::socket_error(&self.0)??;
             match rustix::net::getpeername(&self.0) {
+                // The kernel chose the very port that nobody listens at as our own, and we answered ourselves
+                // (RFC 9293, 3.5, simultaneous open).
+                Ok(Some(peer)) if rustix::net::getsockname(&self.0).is_ok_and(|own| own == peer) => {
+                    Err(Errno::CONNREFUSED.into())
+                }
                 Ok(_) => Ok(true),
                 Err(Errno::NOTCONN) => Ok(false),
                 Err(error) => Err(error.into()),
@@ -199,6 +209,18 @@ mod tests {
         drop((listener, peer));
         let refused = Connection::tcp(address).and_then(|connection| connected(&connection));
         assert_eq!(refused.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[test]
+    fn nobody_listens_where_only_we_answer_ourselves() {
+        use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        bind(&socket, &any).unwrap();
+        let own: SocketAddr = rustix::net::getsockname(&socket).unwrap().try_into().unwrap();
+        connect(&socket, &own).unwrap();
+        let connection = Connection(imp::Connection::of(socket));
+        assert_eq!(connection.is_connected().unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
     }
 
     #[test]

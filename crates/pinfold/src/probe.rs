@@ -216,7 +216,6 @@ impl Probe {
 /// Waiting for it.
 impl Probe {
     /// The wait as a machine, which begins when it is advanced for the first time.
-    #[must_use]
     pub fn waiting(&self, timeout: Duration) -> Waiting {
         Waiting::new(self, timeout)
     }

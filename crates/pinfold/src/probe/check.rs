@@ -146,7 +146,7 @@ impl Check {
             Check::One(leaf) if matches!(leaf.state, State::Held) => {}
             Check::One(leaf) => reasons.push(format!("{}: {}", leaf.probe, leaf.reason())),
             Check::All(checks) | Check::Any(checks) => {
-                checks.iter().for_each(|check| check.name_reasons(reasons))
+                checks.iter().for_each(|check| check.name_reasons(reasons));
             }
         }
     }
@@ -155,7 +155,7 @@ impl Check {
     pub(crate) fn close(&mut self, running: &mut Running) {
         match self {
             Check::All(checks) | Check::Any(checks) => {
-                checks.iter_mut().for_each(|check| check.close(running))
+                checks.iter_mut().for_each(|check| check.close(running));
             }
             Check::One(leaf) => {
                 if let State::Reading(reading) = &mut leaf.state {

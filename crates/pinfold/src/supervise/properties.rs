@@ -203,7 +203,7 @@ fn supervise(rules: &Drawn, only_failures: bool, most: u64) -> u64 {
     assert_eq!(outcome.storm_pauses, watcher.storms);
     let (none, exhausted) = (watcher.total <= 1, outcome.stopped == Stopped::RestartsExhausted);
     assert!(none || rules.restart != Restart::Never);
-    assert!(!exhausted || rules.max_restarts.is_some_and(|most| u64::from(most) <= watcher.total - 1));
+    assert!(!exhausted || rules.max_restarts.is_some_and(|most| u64::from(most) < watcher.total));
     assert!(!told || outcome.stopped != Stopped::Predicate);
     if let (Some(most), None) = (rules.max_restarts, rules.window) {
         assert!(watcher.total <= u64::from(most) + 1, "more starts than allowed");
@@ -235,16 +235,16 @@ fn a_quarter_of_a_million_failures(mut seed: u64) {
             initial: MILLISECOND * (seed % 7) as u32,
             factor: 1.0 + (seed % 5) as f64 / 4.0,
             max: Duration::from_millis(seed % 1_000),
-            jitter: seed % 2 == 0,
+            jitter: seed.is_multiple_of(2),
         };
-        let bounded = seed % 3 == 0;
+        let bounded = seed.is_multiple_of(3);
         let rules = Drawn {
-            restart: if seed % 4 == 0 { Restart::Always } else { Restart::OnCrash },
+            restart: if seed.is_multiple_of(4) { Restart::Always } else { Restart::OnCrash },
             max_restarts: bounded.then_some((seed % 20_000) as u32),
-            window: (bounded && seed % 9 == 0).then_some(seed % 100_000 + 1),
+            window: (bounded && seed.is_multiple_of(9)).then_some(seed % 100_000 + 1),
             backoff,
             reset_after: seed % 4_000,
-            storm: (seed % 5 == 0)
+            storm: (seed.is_multiple_of(5))
                 .then_some(Storm { decay: Duration::from_secs(1), ..Storm::pausing(MILLISECOND * 40) }),
             seed,
             stop_after: u64::MAX >> 24,
