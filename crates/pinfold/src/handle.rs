@@ -58,7 +58,7 @@ impl Handle {
         Handle(Arc::new(Owner(Arc::new(Shared::new(running, command.clone())))))
     }
 
-    fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Shared {
         &self.0.0
     }
 

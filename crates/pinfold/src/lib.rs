@@ -44,6 +44,7 @@ mod outcome;
 mod output;
 mod plan;
 mod polled;
+mod probe;
 #[cfg(target_os = "linux")]
 mod registry;
 mod report;
@@ -52,6 +53,7 @@ mod running;
 mod sandbox;
 mod settings;
 mod stop;
+mod supervise;
 pub mod testing;
 mod verbs;
 #[cfg(feature = "serde")]
@@ -85,6 +87,7 @@ pub use pinfold_os::limits::Resource;
 pub use pinfold_os::signal::{Signal, SignalSet};
 pub use plan::Plan;
 pub use polled::{PolledChunks, PolledEvents, PolledHandle, PolledLines, Watch};
+pub use probe::{Probe, Waiting};
 pub use report::{CgroupReport, HostReport, RegistryReport, Rung};
 #[cfg(feature = "serde")]
 pub use runner::RunnerJson;
@@ -94,6 +97,10 @@ pub use sandbox::{Access, AllowedPath, Sandbox};
 pub use settings::{
     Containment, IoPriority, Isolation, Payload, Retry, RetryOn, Rlimit, Stdin, Stdio, StopRule, StrayRule,
     Stream,
+};
+pub use supervise::{
+    Backoff, Liveness, PastRun, Phase, Reason, Restart, Status, Stopped, Storm, Supervision,
+    SupervisionEvent, SupervisionEvents, SupervisionOutcome, Supervisor, SupervisorHandle,
 };
 pub use text::{Encoding, LineRule};
 pub use verbs::Judge;

@@ -146,7 +146,7 @@ fn describe(outcome: &Outcome, command: &Command) -> String {
 }
 
 /// The last line of standard error that says something, if it is short enough to be a message.
-fn last_line(stderr: &[u8]) -> Option<String> {
+pub(crate) fn last_line(stderr: &[u8]) -> Option<String> {
     const LONGEST: usize = 300;
     let tail = &stderr[stderr.len().saturating_sub(2 * LONGEST)..];
     let text = String::from_utf8_lossy(tail);
