@@ -26,6 +26,8 @@ pub enum Fault {
     Clone,
     /// Making a pipe.
     Pipe,
+    /// Reading from one, as the output of a run is.
+    Read,
     /// Making the guard's program executable.
     Image,
     /// Making the socket between an owner and a keeper.
@@ -38,7 +40,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every step, by its name.
-    pub const ALL: [(Fault, &'static str); 12] = [
+    pub const ALL: [(Fault, &'static str); 13] = [
         (Fault::CgroupMake, "cgroup_make"),
         (Fault::CgroupOpen, "cgroup_open"),
         (Fault::CgroupEvents, "cgroup_events"),
@@ -47,6 +49,7 @@ impl Fault {
         (Fault::CgroupRemove, "cgroup_remove"),
         (Fault::Clone, "clone"),
         (Fault::Pipe, "pipe"),
+        (Fault::Read, "read"),
         (Fault::Image, "image"),
         (Fault::KeeperSocket, "keeper_socket"),
         (Fault::KeeperHandle, "keeper_handle"),

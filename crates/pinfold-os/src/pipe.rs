@@ -111,6 +111,7 @@ mod imp {
     }
 
     pub(super) fn read_append(fd: &Owned, buffer: &mut Vec<u8>) -> io::Result<usize> {
+        crate::fault::at(crate::fault::Fault::Read)?;
         Ok(rustix::io::read(fd, rustix::buffer::spare_capacity(buffer))?)
     }
 

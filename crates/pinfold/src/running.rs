@@ -14,6 +14,7 @@ pub(crate) use feed::Feed;
 use crate::cancel::CancelToken;
 use crate::capture::Journal;
 use crate::containment::{self, Container, Nest};
+use crate::cursor::EventCursor;
 use crate::outcome::{Cause, Ending, Guarantee, Mechanism, Outcome, Strays, Usage};
 use crate::settings::{StopRule, StrayRule, Stream};
 use crate::stop::{Act, Ladder};
@@ -57,6 +58,8 @@ pub struct Running {
     revision: u64,
     /// When it was advanced last.
     looked: Instant,
+    /// How far its story was told by `take_events`.
+    pub(crate) told: Option<Box<EventCursor>>,
 }
 
 /// What a machine has to keep to, taken from the command.
@@ -124,6 +127,7 @@ impl Running {
             failure: None,
             revision: 0,
             looked: parts.started,
+            told: None,
         }
     }
 
@@ -195,6 +199,7 @@ impl Running {
 
     fn move_bytes(&mut self, now: Instant) {
         let mut came = false;
+        let open = self.channels.each_ref().map(Channel::is_open);
         for index in 0..2 {
             match self.channels[index].pump() {
                 Ok(bytes) => {
@@ -210,6 +215,8 @@ impl Running {
             self.last_output = now;
             self.revision += 1;
         }
+        // Whoever reads a stream is told of its end, too.
+        self.revision += u64::from(open != self.channels.each_ref().map(Channel::is_open));
         if self.ladder.is_none() && self.channels.iter().any(Channel::overflowed) {
             self.stop_for(Cause::OutputLimit, self.rules.stop, now);
         }

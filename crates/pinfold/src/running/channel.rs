@@ -24,6 +24,8 @@ pub(crate) struct Channel {
     tee: Option<Tee>,
     /// Some was dropped before it could be passed on.
     skipped: bool,
+    /// It ended before its time, since it could not be read or passed on.
+    failed: bool,
     grown: bool,
 }
 
@@ -36,7 +38,14 @@ struct Tee {
 impl Channel {
     pub(crate) fn new(reader: Reader, mut capture: Capture, sink: Option<Sink>) -> Channel {
         let tee = sink.map(|sink| Tee { sink, cursor: capture.open_cursor() });
-        Channel { reader: Some(reader), capture: Some(capture), tee, skipped: false, grown: false }
+        Channel {
+            reader: Some(reader),
+            capture: Some(capture),
+            tee,
+            skipped: false,
+            failed: false,
+            grown: false,
+        }
     }
 
     /// Whether more may come.
@@ -46,6 +55,11 @@ impl Channel {
 
     pub(crate) fn overflowed(&self) -> bool {
         self.capture.as_ref().is_some_and(Capture::overflowed)
+    }
+
+    /// Whether it ended before its time, since it could not be read or passed on.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed
     }
 
     /// Whether its limit dropped some before it could be passed on.
@@ -133,6 +147,7 @@ impl Channel {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
+                    self.failed = true;
                     self.close();
                     return Err(error);
                 }
@@ -157,7 +172,11 @@ impl Channel {
                     // Whoever read our stream is gone: the program is told so the same way, by its own pipe.
                     self.stop_passing_on();
                     self.close();
-                    return if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) };
+                    if error.kind() == io::ErrorKind::BrokenPipe {
+                        return Ok(());
+                    }
+                    self.failed = true;
+                    return Err(error);
                 }
             }
         }
