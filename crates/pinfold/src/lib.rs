@@ -41,6 +41,7 @@ mod plan;
 #[cfg(target_os = "linux")]
 mod registry;
 mod report;
+mod retry;
 mod runner;
 mod running;
 mod sandbox;
@@ -73,14 +74,13 @@ pub use pinfold_os::limits::Resource;
 pub use pinfold_os::signal::{Signal, SignalSet};
 pub use plan::Plan;
 pub use report::{CgroupReport, HostReport, RegistryReport, Rung};
+pub use retry::{Retry, RetryIf, RetryOn};
 #[cfg(feature = "serde")]
 pub use runner::RunnerJson;
 pub use runner::{Host, Runner};
 pub use running::{Interest, Progress, Running};
 pub use sandbox::{Access, AllowedPath, Sandbox};
-pub use settings::{
-    Containment, IoPriority, Isolation, Retry, RetryOn, Rlimit, Stdin, Stdio, StopRule, StrayRule, Stream,
-};
+pub use settings::{Containment, IoPriority, Isolation, Rlimit, Stdin, Stdio, StopRule, StrayRule, Stream};
 pub use text::{Encoding, LineRule};
 
 /// The README's examples, as tests; some of them are async.

@@ -6,11 +6,12 @@ use crate::cancel::CancelToken;
 use crate::command::Command;
 use crate::containment::Nest;
 use crate::drive::block;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::handle::Handle;
 use crate::listener::Listener;
 use crate::output::Output;
 use crate::plan::{Extras, Plan};
+use crate::retry::RetryIf;
 use crate::running::Running;
 use crate::settings::Stream;
 use crate::verbs;
@@ -29,6 +30,12 @@ pub trait Runner: Send + Sync {
 
     /// What is called with each line, while a verb waits.
     fn listener(&self) -> Option<&Listener> {
+        None
+    }
+
+    /// What decides whether a command that has a [`Retry`](crate::Retry) is tried again, in place of its
+    /// [`RetryOn`](crate::RetryOn).
+    fn retry_if(&self) -> Option<&RetryIf> {
         None
     }
 
@@ -138,6 +145,7 @@ impl<R: Runner + ?Sized> RunnerJson for R {}
 pub struct Host {
     cancel: Option<CancelToken>,
     listener: Option<Listener>,
+    retry_if: Option<RetryIf>,
     mask: Option<SignalSet>,
     pass_descriptors: bool,
     take_over: bool,
@@ -160,6 +168,30 @@ impl Host {
     #[must_use]
     pub fn on_line(mut self, listener: impl Fn(Stream, &str) + Send + Sync + 'static) -> Host {
         self.listener = Some(Listener::new(listener));
+        self
+    }
+
+    /// Asks this whether a command is tried again that has a [`Retry`](crate::Retry), in place of its
+    /// [`RetryOn`](crate::RetryOn): of what it wrote and how it ended, or of the error if it could not be started. A run
+    /// that was cancelled is not asked about.
+    ///
+    /// ```
+    /// use pinfold::{Command, Host, Retry, Runner};
+    ///
+    /// let host = Host::new().retry_if(|result| {
+    ///     result.is_ok_and(|output| output.stderr.ends_with(b"temporary failure\n"))
+    /// });
+    /// let script = "echo permanent failure >&2; exit 1";
+    /// let command = Command::new("sh").args(["-c", script]).retry(Retry::times(5));
+    /// assert_eq!(host.exit_code(&command)?, 1);
+    /// # pinfold::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn retry_if(
+        mut self,
+        judge: impl Fn(std::result::Result<&Output<Vec<u8>>, &Error>) -> bool + Send + Sync + 'static,
+    ) -> Host {
+        self.retry_if = Some(RetryIf::new(judge));
         self
     }
 
@@ -201,6 +233,10 @@ impl Runner for Host {
 
     fn cancel_token(&self) -> Option<&CancelToken> {
         self.cancel.as_ref()
+    }
+
+    fn retry_if(&self) -> Option<&RetryIf> {
+        self.retry_if.as_ref()
     }
 }
 

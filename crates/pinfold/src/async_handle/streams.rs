@@ -133,7 +133,7 @@ impl AsyncEvents {
     pub async fn next(&mut self) -> Option<Result<Event>> {
         let cursor = &mut self.cursor;
         let next = self.handle.0.drive(|running| cursor.advance(running));
-        next.await.map_or_else(|error| Some(Err(error)), |event| event)
+        next.await.unwrap_or_else(|error| Some(Err(error)))
     }
 
     /// As a [`Stream`](futures_core::Stream).

@@ -69,7 +69,7 @@ pub(crate) async fn complete<R: Runner + ?Sized>(
     judge: Judge,
 ) -> Result<Output<Vec<u8>>> {
     needs_no_writer(command)?;
-    let mut attempts = Attempts::new(command);
+    let mut attempts = Attempts::new(command, runner.retry_if());
     loop {
         let result = once(runner, command).await.and_then(|output| judge(output, command));
         match attempts.after(&result) {

@@ -158,7 +158,7 @@ impl Iterator for Events {
     fn next(&mut self) -> Option<Result<Event>> {
         let cursor = &mut self.cursor;
         let next = self.handle.shared().drive_to(|running| cursor.advance(running));
-        next.map_or_else(|error| Some(Err(error)), |event| event)
+        next.unwrap_or_else(|error| Some(Err(error)))
     }
 }
 

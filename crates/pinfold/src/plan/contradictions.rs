@@ -77,6 +77,9 @@ fn times(command: &Command) -> Result<()> {
         Some(retry) if !retry.factor.is_finite() || retry.factor < 1.0 => {
             no(command, format!("pauses cannot grow by {}", retry.factor), "use a factor of at least 1")
         }
+        Some(retry) if !(0.0..=1.0).contains(&retry.jitter) => {
+            no(command, format!("a jitter of {} is no part of a pause", retry.jitter), "it goes from 0 to 1")
+        }
         _ => Ok(()),
     }
 }
@@ -167,7 +170,8 @@ pub(super) fn limits(command: &Command) -> Result<Vec<Limit>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{IoPriority, Retry};
+    use crate::retry::Retry;
+    use crate::settings::IoPriority;
     use crate::{Command, ErrorKind, Resource};
 
     #[test]
@@ -184,6 +188,8 @@ mod tests {
             (base().success_codes([]), "success"),
             (base().retry(Retry::times(0)), "attempts"),
             (base().retry(Retry { factor: 0.5, ..Retry::times(2) }), "grow"),
+            (base().retry(Retry { jitter: 1.5, ..Retry::times(2) }), "0 to 1"),
+            (base().retry(Retry { jitter: f64::NAN, ..Retry::times(2) }), "0 to 1"),
             (base().user("root").uid(0), "both"),
             (base().setsid().foreground(), "foreground"),
             (base().nice(20), "-20 to 19"),
