@@ -18,6 +18,10 @@ pub enum Fault {
     CgroupEvents,
     /// Listing who is in one.
     CgroupList,
+    /// Taking a process into one.
+    CgroupAdmit,
+    /// Writing to another of its files: a limit, a controller, the freezer.
+    CgroupWrite,
     /// Killing all that is in one.
     CgroupKill,
     /// Removing one.
@@ -36,15 +40,19 @@ pub enum Fault {
     KeeperHandle,
     /// Opening a handle of a process by its pid.
     Handle,
+    /// Sending a signal through one, to a process or to its group.
+    Signal,
 }
 
 impl Fault {
     /// Every step, by its name.
-    pub const ALL: [(Fault, &'static str); 13] = [
+    pub const ALL: [(Fault, &'static str); 16] = [
         (Fault::CgroupMake, "cgroup_make"),
         (Fault::CgroupOpen, "cgroup_open"),
         (Fault::CgroupEvents, "cgroup_events"),
         (Fault::CgroupList, "cgroup_list"),
+        (Fault::CgroupAdmit, "cgroup_admit"),
+        (Fault::CgroupWrite, "cgroup_write"),
         (Fault::CgroupKill, "cgroup_kill"),
         (Fault::CgroupRemove, "cgroup_remove"),
         (Fault::Clone, "clone"),
@@ -54,6 +62,7 @@ impl Fault {
         (Fault::KeeperSocket, "keeper_socket"),
         (Fault::KeeperHandle, "keeper_handle"),
         (Fault::Handle, "handle"),
+        (Fault::Signal, "signal"),
     ];
 }
 

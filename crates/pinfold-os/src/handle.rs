@@ -92,6 +92,7 @@ impl Process {
     /// # Errors
     /// `ESRCH` once it has been waited for; `EPERM` if it is not ours to signal.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        crate::fault::at(crate::fault::Fault::Signal)?;
         self.imp.signal(self.pid, Some(signal))
     }
 
@@ -109,6 +110,7 @@ impl Process {
     /// # Errors
     /// `ESRCH` if the group has no member, or can no longer be named safely.
     pub fn signal_group(&self, signal: Signal) -> io::Result<()> {
+        crate::fault::at(crate::fault::Fault::Signal)?;
         self.imp.signal_group(self.pid, Some(signal))
     }
 
