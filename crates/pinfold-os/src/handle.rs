@@ -104,6 +104,11 @@ impl Process {
         }
     }
 
+    /// Whether it is there and may not be signalled by us: that of another user, as a setuid program can make itself.
+    pub fn is_beyond_us(&self) -> bool {
+        self.imp.signal(self.pid, None).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    }
+
     /// Sends a signal to the process group that this process leads, even after its own end while members are left
     /// (Linux 6.9 and later; before that only until it was waited for).
     ///

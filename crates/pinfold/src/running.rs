@@ -6,6 +6,7 @@
 mod channel;
 mod control;
 mod feed;
+mod reach;
 mod results;
 
 pub(crate) use channel::Channel;
@@ -25,9 +26,6 @@ use pinfold_os::wait::{Exit, ExitStatus};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// How often a container that gives no events is asked whether it is empty.
-const ASK_AGAIN: Duration = Duration::from_millis(2);
 
 /// A started command.
 ///
@@ -49,6 +47,8 @@ pub struct Running {
     last_output: Instant,
     exit: Option<(Exit, Instant)>,
     ladder: Option<Ladder>,
+    /// When it was told to end last.
+    last_act: Instant,
     stopping_strays: bool,
     cause: Cause,
     strays: Strays,
@@ -119,6 +119,7 @@ impl Running {
             last_output: parts.started,
             exit: None,
             ladder: None,
+            last_act: parts.started,
             stopping_strays: false,
             cause: Cause::Itself,
             strays: Strays::default(),
@@ -158,7 +159,7 @@ impl Running {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let mut deadlines = [None; 4];
+        let mut deadlines = [None; 5];
         match (self.ladder, self.exit) {
             (Some(ladder), _) => deadlines[0] = ladder.deadline(),
             (None, Some((_, at))) => {
@@ -173,11 +174,12 @@ impl Running {
             }
         }
         // Where no event tells that the last member has gone, only asking does.
-        if self.exit.is_some()
+        if let Some((_, at)) = self.exit
             && self.container.as_ref().is_some_and(|container| container.waitable().is_none())
         {
-            deadlines[2] = Some(self.looked + ASK_AGAIN);
+            deadlines[2] = Some(self.ask_at(at));
         }
+        deadlines[4] = self.doubt_at();
         deadlines.into_iter().flatten().min()
     }
 
@@ -360,11 +362,13 @@ impl Running {
         }
         let (ladder, act) = Ladder::begin(rule, now);
         self.ladder = Some(ladder);
+        self.last_act = now;
         self.act(act);
     }
 
     fn climb(&mut self, now: Instant) {
         if let Some(act) = self.ladder.as_mut().and_then(|ladder| ladder.step(now)) {
+            self.last_act = now;
             self.act(act);
         }
     }
@@ -398,7 +402,7 @@ impl Running {
     /// The run is over when the program has ended, nothing of it is left, and its streams are at their ends.
     fn finish_if_over(&mut self, now: Instant) {
         let Some((exit, at)) = self.exit else { return };
-        if !self.is_empty() {
+        if !self.is_empty() && !self.leaves_whom_it_may_not_end(now) {
             return;
         }
         if self.channels.iter().any(Channel::is_open) {

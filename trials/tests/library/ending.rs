@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pinfold::{
-    CancelToken, Cause, Command, Guarantee, Handle, Host, Isolation, Limit, Mechanism, Overflow, Runner,
-    StrayRule,
+    CancelToken, Cause, Command, Guarantee, Handle, Host, Isolation, Limit, Mechanism, Overflow,
+    ProcessGroup, Runner, StopRule, StrayRule,
 };
 use pinfold_trials::descriptors::Descriptor;
 use pinfold_trials::{Trial, given, is_root, wait_until};
@@ -243,6 +244,54 @@ fn a_run_after_a_killed_one_is_none_the_worse() {
             handle.kill().unwrap();
             let after = fixture("exit 0").of(&trial).isolation(isolation);
             assert_eq!(after.exit_code().unwrap(), 0, "{isolation:?}");
+        }
+    }
+}
+
+/// A copy of the fixture that runs as root whoever starts it, if there is a place for one.
+fn setuid_fixture(place: &Path) -> Option<PathBuf> {
+    use std::os::unix::fs::PermissionsExt;
+    let options = rustix::fs::statvfs(place).unwrap().f_flag;
+    if !is_root() || options.contains(rustix::fs::StatVfsMountFlags::NOSUID) {
+        return None;
+    }
+    let copy = place.join("fixture");
+    std::fs::copy(pinfold_trials::fixture(), &copy).unwrap();
+    for (path, mode) in [(place, 0o755), (&copy, 0o4755)] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+    }
+    Some(copy)
+}
+
+#[test]
+fn who_has_become_another_user_is_named_and_holds_nothing_up() {
+    let mut part = Part::new(|case| {
+        let (wanted, copy) = case.split_once(' ').unwrap();
+        let isolation = crate::isolation(wanted);
+        let grace = Duration::from_millis(50);
+        let command = Command::new(copy).args(["escape", "become-root", "--stay"]).timeout_grace(grace);
+        let handle = command.clone().isolation(isolation).start().unwrap();
+        let pid = up(&handle).unwrap();
+        let outcome = handle.stop().unwrap();
+        assert_eq!((outcome.cause, outcome.duration < LONG), (Cause::Stopped, true));
+        let named: Vec<u32> = outcome.strays.beyond_reach.iter().map(|stray| stray.pid.get()).collect();
+        assert_eq!(named, [pid], "{outcome:?}");
+        let rule = StopRule { grace, ..StopRule::default() };
+        let group = ProcessGroup::builder().isolation(isolation).stop_rule(rule).make().unwrap();
+        let handle = group.start(&command).unwrap();
+        assert!(up(&handle).is_some());
+        let report = group.stop().unwrap();
+        assert_eq!((report.members_after, report.escalated, report.duration < LONG), (1, true, true));
+    })
+    .unprivileged();
+    let trial = begin();
+    let place = tempfile::tempdir().unwrap();
+    let copy = setuid_fixture(place.path());
+    if given(copy.is_some(), "root, and a place for setuid programs") {
+        for wanted in ["subreaper", "process-group"] {
+            part.pass(&trial, &format!("{wanted} {}", copy.as_ref().unwrap().display()));
+            assert_eq!(trial.survivors().len(), 2, "{wanted}: {:?}", trial.survivors());
+            trial.kill_survivors();
         }
     }
 }
