@@ -88,6 +88,11 @@ pub use text::{Encoding, LineRule};
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+/// The tour of the library.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/library.md")]
+struct Tour;
+
 /// The example of the page on the sandbox.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/sandbox.md")]
