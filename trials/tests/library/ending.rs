@@ -165,8 +165,10 @@ fn up(handle: &Handle) -> Option<u32> {
 #[test]
 fn nothing_is_left_of_a_run_however_it_ends() {
     let trial = begin();
-    for isolation in mechanisms() {
-        end_in_every_way(&trial, isolation);
+    for _ in 0..crate::matrix::rounds() {
+        for isolation in mechanisms() {
+            end_in_every_way(&trial, isolation);
+        }
     }
 }
 
