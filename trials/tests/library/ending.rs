@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pinfold::{
@@ -10,7 +9,7 @@ use pinfold::{
     ProcessGroup, Runner, StopRule, StrayRule,
 };
 use pinfold_trials::descriptors::Descriptor;
-use pinfold_trials::{Trial, given, is_root, wait_until};
+use pinfold_trials::{Trial, given, is_root, setuid_fixture, wait_until};
 
 use crate::part::Part;
 use crate::{LONG, Of, begin, fixture, mechanisms, sh};
@@ -248,21 +247,6 @@ fn a_run_after_a_killed_one_is_none_the_worse() {
             assert_eq!(after.exit_code().unwrap(), 0, "{isolation:?}");
         }
     }
-}
-
-/// A copy of the fixture that runs as root whoever starts it, if there is a place for one.
-fn setuid_fixture(place: &Path) -> Option<PathBuf> {
-    use std::os::unix::fs::PermissionsExt;
-    let options = rustix::fs::statvfs(place).unwrap().f_flag;
-    if !is_root() || options.contains(rustix::fs::StatVfsMountFlags::NOSUID) {
-        return None;
-    }
-    let copy = place.join("fixture");
-    std::fs::copy(pinfold_trials::fixture(), &copy).unwrap();
-    for (path, mode) in [(place, 0o755), (&copy, 0o4755)] {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-    }
-    Some(copy)
 }
 
 #[test]
