@@ -18,11 +18,13 @@ pub use stopping::StopReport;
 use crate::cancel::CancelToken;
 use crate::command::Command;
 use crate::containment::{self, Nest, Refusal};
-use crate::drive::{Machine, block};
+use crate::drive::block;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::listener::Listener;
+use crate::machine::Machine;
 use crate::outcome::{Guarantee, LimitsHit, Mechanism};
+use crate::retry::RetryIf;
 use crate::runner::{Host, Runner};
 use crate::running::Running;
 use crate::settings::StopRule;
@@ -80,6 +82,10 @@ impl Runner for ProcessGroup {
 
     fn cancel_token(&self) -> Option<&CancelToken> {
         self.0.host.cancel_token()
+    }
+
+    fn retries(&self) -> Option<&RetryIf> {
+        self.0.host.retries()
     }
 }
 

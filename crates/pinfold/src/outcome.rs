@@ -64,6 +64,8 @@ pub enum Mechanism {
     Subreaper,
     /// A process group: descendants that leave it (`setsid`, daemons) are not reached.
     ProcessGroup,
+    /// Nothing, since nothing was started: the run is a double, for tests.
+    Scripted,
 }
 
 impl Mechanism {
@@ -75,6 +77,7 @@ impl Mechanism {
             Mechanism::JobObject => "job_object",
             Mechanism::Subreaper => "subreaper",
             Mechanism::ProcessGroup => "process_group",
+            Mechanism::Scripted => "scripted",
         }
     }
 }

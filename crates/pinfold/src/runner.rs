@@ -2,6 +2,12 @@
 //!
 //! A [`Runner`] has one method of its own, [`Runner::launch`]; every verb follows from it. [`Host`] is the real one.
 
+mod reply;
+mod scripted;
+
+pub use reply::Reply;
+pub use scripted::ScriptedRunner;
+
 use crate::cancel::CancelToken;
 use crate::command::Command;
 use crate::containment::Nest;
@@ -14,7 +20,7 @@ use crate::plan::{Extras, Plan};
 use crate::retry::RetryIf;
 use crate::running::Running;
 use crate::settings::Stream;
-use crate::verbs;
+use crate::verbs::{self, Judge};
 use pinfold_os::signal::SignalSet;
 use std::sync::Arc;
 
@@ -35,7 +41,7 @@ pub trait Runner: Send + Sync {
 
     /// What decides whether a command that has a [`Retry`](crate::Retry) is tried again, in place of its
     /// [`RetryOn`](crate::RetryOn).
-    fn retry_if(&self) -> Option<&RetryIf> {
+    fn retries(&self) -> Option<&RetryIf> {
         None
     }
 
@@ -49,7 +55,7 @@ pub trait Runner: Send + Sync {
     /// # Errors
     /// Whatever is no success: [`ErrorKind::NonZeroExit`], [`ErrorKind::Timeout`], [`ErrorKind::Signalled`], ...
     fn run(&self, command: &Command) -> Result<String> {
-        let output = block::complete(self, command, verbs::must_succeed)?;
+        let output = block::complete(self, command, Judge::Succeed)?;
         Ok(verbs::trimmed(output.into_text(&command.encodings).stdout))
     }
 
@@ -66,7 +72,7 @@ pub trait Runner: Send + Sync {
     /// # Errors
     /// As there.
     fn output_bytes(&self, command: &Command) -> Result<Output<Vec<u8>>> {
-        block::complete(self, command, verbs::must_end)
+        block::complete(self, command, Judge::End)
     }
 
     /// Runs it and returns its exit code, whatever that is.
@@ -74,7 +80,7 @@ pub trait Runner: Send + Sync {
     /// # Errors
     /// As [`Runner::output`], and if it ended without a code: by a timeout or a signal.
     fn exit_code(&self, command: &Command) -> Result<i32> {
-        verbs::code(block::complete(self, command, verbs::must_return)?)
+        verbs::code(block::complete(self, command, Judge::Return)?)
     }
 
     /// Runs it as a question: 0 is yes, 1 is no.
@@ -82,7 +88,7 @@ pub trait Runner: Send + Sync {
     /// # Errors
     /// As [`Runner::exit_code`], and for every other code.
     fn probe(&self, command: &Command) -> Result<bool> {
-        Ok(verbs::code(block::complete(self, command, verbs::must_answer)?)? == 0)
+        Ok(verbs::code(block::complete(self, command, Judge::Answer)?)? == 0)
     }
 
     /// Runs it until it has written one line, returns that and stops it, by the command's stop rule.
@@ -95,7 +101,7 @@ pub trait Runner: Send + Sync {
             handle.stop()?;
             return Ok(line);
         }
-        let output = verbs::must_succeed(handle.into_output()?, command)?;
+        let output = Judge::Succeed.judge(handle.into_output()?, command)?;
         Err(verbs::no_line(output, command))
     }
 
@@ -108,6 +114,31 @@ pub trait Runner: Send + Sync {
     }
 }
 
+/// A runner that is shared, or lent, is one too.
+macro_rules! passed_on {
+    ($($pointer:ty),*) => {$(
+        impl<R: Runner + ?Sized> Runner for $pointer {
+            fn launch(&self, command: &Command) -> Result<Running> {
+                (**self).launch(command)
+            }
+
+            fn listener(&self) -> Option<&Listener> {
+                (**self).listener()
+            }
+
+            fn cancel_token(&self) -> Option<&CancelToken> {
+                (**self).cancel_token()
+            }
+
+            fn retries(&self) -> Option<&RetryIf> {
+                (**self).retries()
+            }
+        }
+    )*};
+}
+
+passed_on!(&R, Arc<R>, Box<R>);
+
 /// [`Runner::run`] and a JSON value.
 #[cfg(feature = "serde")]
 pub trait RunnerJson: Runner {
@@ -116,7 +147,7 @@ pub trait RunnerJson: Runner {
     /// # Errors
     /// As [`Runner::run`]; [`ErrorKind::UnexpectedOutput`] if the output is something else.
     fn output_json<T: serde::de::DeserializeOwned>(&self, command: &Command) -> Result<T> {
-        verbs::json(block::complete(self, command, verbs::must_succeed)?, command)
+        verbs::json(block::complete(self, command, Judge::Succeed)?, command)
     }
 }
 
@@ -235,7 +266,7 @@ impl Runner for Host {
         self.cancel.as_ref()
     }
 
-    fn retry_if(&self) -> Option<&RetryIf> {
+    fn retries(&self) -> Option<&RetryIf> {
         self.retry_if.as_ref()
     }
 }

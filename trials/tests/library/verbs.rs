@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use pinfold::{
-    CancelToken, Cause, Command, Error, ErrorKind, Host, Limit, Overflow, Retry, RetryOn, Runner, RunnerJson,
-    Signal, Stdin, Stdio, StopRule, Stream,
+    CancelToken, Cause, Command, Error, ErrorKind, Host, Limit, Overflow, ProcessGroup, Retry, RetryOn,
+    Runner, RunnerJson, Signal, Stdin, Stdio, StopRule, Stream,
 };
 
 use pinfold_trials::wait_until;
@@ -330,6 +330,10 @@ fn a_function_decides_what_is_tried_again_the_same_for_every_verb() {
         assert!(verb(&host, &command));
         assert_eq!((std::fs::read(&count).unwrap().len(), asked.load(Ordering::SeqCst)), (3, 3));
     }
+    // In a group as well, which has its host's.
+    let _ = std::fs::remove_file(&count);
+    let group = ProcessGroup::builder().host(host.clone()).make().unwrap();
+    assert_eq!(group.output(&command).unwrap().stdout, "3\n");
     // An error before any program is asked about too, and is no output.
     asked.store(0, Ordering::SeqCst);
     assert_eq!(host.run(&Command::new("/nope").retry(retry)).unwrap_err().kind(), ErrorKind::NotFound);

@@ -14,17 +14,12 @@ impl Running {
     /// Whether nobody is left but processes that have become another user's, which no signal of ours reaches: these are
     /// named and left alone.
     pub(super) fn leaves_whom_it_may_not_end(&mut self, now: Instant) -> bool {
-        let doubts = self.ladder.as_ref().and_then(Ladder::doubts_from);
-        let (Some(container), true) = (&self.container, doubts.is_some_and(|from| from <= now)) else {
-            return false;
-        };
-        let left = container.beyond_us(&self.process);
-        if left.is_empty() {
+        if self.ladder.as_ref().and_then(Ladder::doubts_from).is_none_or(|from| from > now) {
             return false;
         }
-        container.give_up();
+        let left = self.source.leave_whom_it_may_not_end();
         self.strays.beyond_reach = containment::describe(&left);
-        true
+        !left.is_empty()
     }
 
     /// When that is to be asked, once the program has ended.
@@ -33,10 +28,10 @@ impl Running {
         self.exit.map(|_| from.max(self.looked + DOUBT_AGAIN))
     }
 
-    /// When to ask whether all of it is gone, where nothing tells: the longer it takes the less often, since it costs a
-    /// look at every process of the host.
-    pub(super) fn ask_at(&self, exited: Instant) -> Instant {
-        let waited = self.looked.saturating_duration_since(exited.max(self.last_act));
-        self.looked + (waited / 16).clamp(ASK_AGAIN[0], ASK_AGAIN[1])
+    /// After what time to ask again whether all of it is gone, where nothing tells: the longer it takes the less often, since
+    /// it costs a look at every process of the host.
+    pub(super) fn ask_again(&self) -> Duration {
+        let since = self.exit.map_or(self.last_act, |(_, at)| at.max(self.last_act));
+        (self.looked.saturating_duration_since(since) / 16).clamp(ASK_AGAIN[0], ASK_AGAIN[1])
     }
 }
