@@ -26,9 +26,13 @@ pub type Answered<M> = (Key, M, io::Result<<M as Machine>::Answer>);
 /// for word in ["one", "two", "three"] {
 ///     crowd.add(Completion::new(Host::new(), Command::new("echo").arg(word), Judge::Succeed));
 /// }
-/// while !crowd.is_empty() {
+/// loop {
 ///     for (key, _, answer) in crowd.advance(Instant::now())? {
 ///         println!("{key}: {} bytes", answer??.stdout.len());
+///     }
+///     // Of an empty one nothing would come.
+///     if crowd.is_empty() {
+///         break;
 ///     }
 ///     let interest = crowd.interest(Instant::now());
 ///     pinfold_os::poll::wait(&interest.waitables, interest.deadline)?;
