@@ -39,6 +39,7 @@ mod machine;
 mod outcome;
 mod output;
 mod plan;
+mod polled;
 #[cfg(target_os = "linux")]
 mod registry;
 mod report;
@@ -62,6 +63,7 @@ pub use capture::{Keep, Limit, Overflow};
 pub use command::Command;
 pub use cursor::Event;
 pub use drive::completion::Completion;
+pub use drive::first_line::FirstLine;
 pub use error::{Error, ErrorKind, Result};
 pub use group::{
     GroupBuilder, GroupEvent, GroupEvents, GroupStats, MemberInfo, Pressure, ProcessGroup, ProcessState,
@@ -77,6 +79,7 @@ pub use pinfold_os::handle::Pid;
 pub use pinfold_os::limits::Resource;
 pub use pinfold_os::signal::{Signal, SignalSet};
 pub use plan::Plan;
+pub use polled::{PolledChunks, PolledEvents, PolledHandle, PolledLines, Watch};
 pub use report::{CgroupReport, HostReport, RegistryReport, Rung};
 pub use retry::{Retry, RetryIf, RetryOn};
 #[cfg(feature = "serde")]
@@ -84,7 +87,9 @@ pub use runner::RunnerJson;
 pub use runner::{Host, Runner};
 pub use running::{Progress, Running};
 pub use sandbox::{Access, AllowedPath, Sandbox};
-pub use settings::{Containment, IoPriority, Isolation, Rlimit, Stdin, Stdio, StopRule, StrayRule, Stream};
+pub use settings::{
+    Containment, IoPriority, Isolation, Payload, Rlimit, Stdin, Stdio, StopRule, StrayRule, Stream,
+};
 pub use text::{Encoding, LineRule};
 pub use verbs::Judge;
 

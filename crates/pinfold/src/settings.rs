@@ -3,7 +3,6 @@
 use crate::outcome::Guarantee;
 use pinfold_os::limits::Resource;
 use pinfold_os::signal::Signal;
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +37,7 @@ impl std::fmt::Display for Stream {
 }
 
 /// What a command reads on its standard input.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Stdin {
@@ -48,25 +47,50 @@ pub enum Stdin {
     /// What this process reads.
     Inherit,
     /// These bytes, then the end.
-    Bytes(#[cfg_attr(feature = "serde", serde(with = "crate::wire::bytes"))] Arc<[u8]>),
+    Bytes(#[cfg_attr(feature = "serde", serde(with = "crate::wire::bytes"))] Payload),
     /// A file, from its beginning.
     File(#[cfg_attr(feature = "serde", serde(with = "crate::wire::path"))] PathBuf),
     /// A pipe that stays open, to write to through the live handle.
     Open,
 }
 
-impl fmt::Debug for Stdin {
-    /// How many bytes, and not which.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Stdin::Null => f.write_str("Null"),
-            Stdin::Inherit => f.write_str("Inherit"),
-            Stdin::Bytes(bytes) => {
-                f.debug_tuple("Bytes").field(&format_args!("{} bytes", bytes.len())).finish()
-            }
-            Stdin::File(path) => f.debug_tuple("File").field(path).finish(),
-            Stdin::Open => f.write_str("Open"),
-        }
+/// Bytes to be fed, shared by all clones of a command, in whatever holds them: what another runtime owns is not copied.
+#[derive(Clone)]
+pub struct Payload(Arc<dyn AsRef<[u8]> + Send + Sync>);
+
+impl Payload {
+    /// The bytes of this owner, which must stay the same from call to call.
+    pub fn of(owner: impl AsRef<[u8]> + Send + Sync + 'static) -> Payload {
+        Payload(Arc::new(owner))
+    }
+}
+
+impl std::ops::Deref for Payload {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        (*self.0).as_ref()
+    }
+}
+
+impl PartialEq for Payload {
+    fn eq(&self, other: &Payload) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Payload {}
+
+impl std::fmt::Debug for Payload {
+    /// Its size, not its content.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.len())
+    }
+}
+
+impl<T: Into<Vec<u8>>> From<T> for Payload {
+    fn from(bytes: T) -> Payload {
+        Payload::of(bytes.into())
     }
 }
 
@@ -227,6 +251,15 @@ pub struct Containment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_payload_is_its_bytes_whoever_holds_them_and_shows_none_of_them() {
+        let held = Payload::of(Box::<[u8]>::from(*b"secret"));
+        assert_eq!(held, Payload::from("secret"));
+        assert_ne!(held, Payload::from(""));
+        assert_eq!(held.clone().as_ptr(), held.as_ptr());
+        assert_eq!(format!("{held:?}"), "6 bytes");
+    }
 
     #[test]
     fn io_priorities_are_the_kernels_numbers() {
