@@ -25,6 +25,7 @@ use crate::listener::Listener;
 use crate::machine::Machine;
 use crate::observe::Observer;
 use crate::outcome::{Guarantee, LimitsHit, Mechanism};
+use crate::retry::RetryIf;
 use crate::runner::{Host, Runner};
 use crate::running::Running;
 use crate::settings::StopRule;
@@ -86,6 +87,10 @@ impl Runner for ProcessGroup {
 
     fn observer(&self) -> Option<&Observer> {
         self.0.host.observer()
+    }
+
+    fn retries(&self) -> Option<&RetryIf> {
+        self.0.host.retries()
     }
 }
 

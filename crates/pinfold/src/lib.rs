@@ -48,6 +48,7 @@ mod probe;
 #[cfg(target_os = "linux")]
 mod registry;
 mod report;
+mod retry;
 mod runner;
 mod running;
 mod sandbox;
@@ -89,14 +90,14 @@ pub use plan::Plan;
 pub use polled::{PolledChunks, PolledEvents, PolledHandle, PolledLines, Watch};
 pub use probe::{Probe, Waiting};
 pub use report::{CgroupReport, HostReport, RegistryReport, Rung};
+pub use retry::{Retry, RetryIf, RetryOn};
 #[cfg(feature = "serde")]
 pub use runner::RunnerJson;
 pub use runner::{DryRunner, Host, Runner};
 pub use running::{Progress, Running};
 pub use sandbox::{Access, AllowedPath, Sandbox};
 pub use settings::{
-    Containment, IoPriority, Isolation, Payload, Retry, RetryOn, Rlimit, Stdin, Stdio, StopRule, StrayRule,
-    Stream,
+    Containment, IoPriority, Isolation, Payload, Rlimit, Stdin, Stdio, StopRule, StrayRule, Stream,
 };
 pub use supervise::{
     Backoff, Liveness, PastRun, Phase, Reason, Restart, Status, Stopped, Storm, Supervision,
@@ -109,6 +110,11 @@ pub use verbs::Judge;
 #[cfg(all(doctest, feature = "tokio", unix))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The tour of the library.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/library.md")]
+struct Tour;
 
 /// The example of the page on the sandbox.
 #[cfg(doctest)]

@@ -23,12 +23,13 @@ use crate::command::Command;
 use crate::containment::Nest;
 use crate::drive::block;
 use crate::drive::first_line::FirstLine;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::handle::Handle;
 use crate::listener::Listener;
 use crate::observe::{Happening, Observer, RunEvent};
 use crate::output::Output;
 use crate::plan::{Extras, Plan};
+use crate::retry::RetryIf;
 use crate::running::Running;
 use crate::settings::Stream;
 use crate::verbs::{self, Judge};
@@ -47,6 +48,12 @@ pub trait Runner: Send + Sync {
 
     /// What is called with each line, while a verb waits.
     fn listener(&self) -> Option<&Listener> {
+        None
+    }
+
+    /// What decides whether a command that has a [`Retry`](crate::Retry) is tried again, in place of its
+    /// [`RetryOn`](crate::RetryOn).
+    fn retries(&self) -> Option<&RetryIf> {
         None
     }
 
@@ -153,6 +160,10 @@ macro_rules! passed_on {
             fn observer(&self) -> Option<&Observer> {
                 (**self).observer()
             }
+
+            fn retries(&self) -> Option<&RetryIf> {
+                (**self).retries()
+            }
         }
     )*};
 }
@@ -197,6 +208,7 @@ pub struct Host {
     cancel: Option<CancelToken>,
     listener: Option<Listener>,
     observer: Observer,
+    retry_if: Option<RetryIf>,
     mask: Option<SignalSet>,
     pass_descriptors: bool,
     take_over: bool,
@@ -238,6 +250,30 @@ impl Host {
     #[must_use]
     pub fn on_event(mut self, told: impl Fn(&RunEvent) + Send + Sync + 'static) -> Host {
         self.observer.add(told);
+        self
+    }
+
+    /// Asks this whether a command is tried again that has a [`Retry`](crate::Retry), in place of its
+    /// [`RetryOn`](crate::RetryOn): of what it wrote and how it ended, or of the error if it could not be started. A run
+    /// that was cancelled is not asked about.
+    ///
+    /// ```
+    /// use pinfold::{Command, Host, Retry, Runner};
+    ///
+    /// let host = Host::new().retry_if(|result| {
+    ///     result.is_ok_and(|output| output.stderr.ends_with(b"temporary failure\n"))
+    /// });
+    /// let script = "echo permanent failure >&2; exit 1";
+    /// let command = Command::new("sh").args(["-c", script]).retry(Retry::times(5));
+    /// assert_eq!(host.exit_code(&command)?, 1);
+    /// # pinfold::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn retry_if(
+        mut self,
+        judge: impl Fn(std::result::Result<&Output<Vec<u8>>, &Error>) -> bool + Send + Sync + 'static,
+    ) -> Host {
+        self.retry_if = Some(RetryIf::new(judge));
         self
     }
 
@@ -283,6 +319,10 @@ impl Runner for Host {
 
     fn observer(&self) -> Option<&Observer> {
         Some(&self.observer)
+    }
+
+    fn retries(&self) -> Option<&RetryIf> {
+        self.retry_if.as_ref()
     }
 }
 

@@ -8,6 +8,7 @@ mod control;
 mod ends;
 mod feed;
 mod intake;
+mod reach;
 mod real;
 mod results;
 mod script;
@@ -35,6 +36,7 @@ use crate::cancel::CancelToken;
 use crate::capture::Journal;
 use crate::command::Command;
 use crate::containment;
+use crate::cursor::EventCursor;
 use crate::machine::Interest;
 use crate::observe::Watched;
 use crate::outcome::{Cause, Ending, Guarantee, Mechanism, Outcome, Strays};
@@ -62,6 +64,8 @@ pub struct Running {
     last_output: Instant,
     exit: Option<(Exit, Instant)>,
     ladder: Option<Ladder>,
+    /// When it was told to end last.
+    last_act: Instant,
     stopping_strays: bool,
     cause: Cause,
     strays: Strays,
@@ -74,6 +78,8 @@ pub struct Running {
     watched: Option<Box<Watched>>,
     #[cfg(feature = "serde")]
     tape: Option<Tape>,
+    /// How far its story was told by `take_events`.
+    pub(crate) told: Option<Box<EventCursor>>,
 }
 
 /// What a machine has to keep to, taken from the command.
@@ -130,6 +136,7 @@ impl Running {
             last_output: parts.started,
             exit: None,
             ladder: None,
+            last_act: parts.started,
             stopping_strays: false,
             cause: Cause::Itself,
             strays: Strays::default(),
@@ -140,6 +147,7 @@ impl Running {
             watched: None,
             #[cfg(feature = "serde")]
             tape: None,
+            told: None,
         }
     }
 
@@ -163,7 +171,7 @@ impl Running {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let mut deadlines = [None; 4];
+        let mut deadlines = [None; 5];
         if self.is_ready() {
             deadlines[3] = Some(self.looked);
         }
@@ -180,7 +188,8 @@ impl Running {
                 deadlines[1] = self.rules.idle_timeout.and_then(|idle| self.last_output.checked_add(idle));
             }
         }
-        deadlines[2] = self.source.deadline(self.exit.is_some(), self.looked);
+        deadlines[2] = self.source.deadline(self.exit.is_some(), self.looked, self.ask_again());
+        deadlines[4] = self.doubt_at();
         deadlines.into_iter().flatten().min()
     }
 
@@ -216,6 +225,7 @@ impl Running {
 
     /// Reads both streams.
     fn pump(&mut self, now: Instant) {
+        let open = self.channels.each_ref().map(Channel::is_open);
         for index in 0..2 {
             match self.channels[index].pump() {
                 Ok(0) => {}
@@ -228,6 +238,8 @@ impl Running {
                 Err(error) => self.failure = Some(error),
             }
         }
+        // Whoever reads a stream is told of its end, too.
+        self.revision += u64::from(open != self.channels.each_ref().map(Channel::is_open));
     }
 
     /// Writes to its standard input.
@@ -374,6 +386,7 @@ impl Running {
     }
 
     fn act(&mut self, act: Act, rule: StopRule, now: Instant) {
+        self.last_act = now;
         if let Some(watched) = &mut self.watched {
             watched.stopping(act, self.cause, rule);
         }
@@ -389,7 +402,7 @@ impl Running {
     /// The run is over when the program has ended, nothing of it is left, and its streams are at their ends.
     fn finish_if_over(&mut self, now: Instant) {
         let Some((exit, at)) = self.exit else { return };
-        if !self.source.is_empty() {
+        if !self.source.is_empty() && !self.leaves_whom_it_may_not_end(now) {
             return;
         }
         if self.channels.iter().any(Channel::is_open) {

@@ -40,7 +40,7 @@ enum State {
 impl<R: Runner, C: Borrow<Command>> Completion<R, C> {
     /// Runs a command by a runner.
     pub fn new(runner: R, command: C, judge: Judge) -> Completion<R, C> {
-        let attempts = Attempts::new(command.borrow());
+        let attempts = Attempts::new(command.borrow(), runner.retries().cloned());
         Completion { runner, command, judge, attempts, state: State::Due }
     }
 

@@ -27,6 +27,8 @@ pub(crate) struct Channel {
     tapped: Option<Vec<u8>>,
     /// Some was dropped before it could be passed on.
     skipped: bool,
+    /// It ended before its time, since it could not be read or passed on.
+    failed: bool,
     grown: bool,
 }
 
@@ -45,6 +47,7 @@ impl Channel {
             tee,
             tapped: None,
             skipped: false,
+            failed: false,
             grown: false,
         }
     }
@@ -84,6 +87,11 @@ impl Channel {
 
     pub(crate) fn overflowed(&self) -> bool {
         self.capture.as_ref().is_some_and(Capture::overflowed)
+    }
+
+    /// Whether it ended before its time, since it could not be read or passed on.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed
     }
 
     /// Whether its limit dropped some before it could be passed on.
@@ -179,6 +187,7 @@ impl Channel {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
+                    self.failed = true;
                     self.close();
                     return Err(error);
                 }
@@ -203,7 +212,11 @@ impl Channel {
                     // Whoever read our stream is gone: the program is told so the same way, by its own pipe.
                     self.stop_passing_on();
                     self.close();
-                    return if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) };
+                    if error.kind() == io::ErrorKind::BrokenPipe {
+                        return Ok(());
+                    }
+                    self.failed = true;
+                    return Err(error);
                 }
             }
         }
