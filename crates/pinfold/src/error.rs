@@ -82,6 +82,8 @@ struct Inner {
     output: Option<Output<Vec<u8>>>,
     timeout: Option<Duration>,
     blames_program: bool,
+    /// The stage of a pipeline, counted from 0, and how many there are.
+    stage: Option<(usize, usize)>,
 }
 
 /// The result of everything in this crate that can fail.
@@ -99,6 +101,7 @@ impl Error {
             output: None,
             timeout: None,
             blames_program: false,
+            stage: None,
         }))
     }
 
@@ -132,6 +135,17 @@ impl Error {
         self
     }
 
+    #[must_use]
+    pub(crate) fn at_stage(mut self, index: usize, count: usize) -> Error {
+        self.0.stage = (count > 1).then_some((index, count));
+        self
+    }
+
+    /// Which stage of a pipeline it was, counted from 0, where that is known; `None` for a single command.
+    pub fn stage(&self) -> Option<usize> {
+        self.0.stage.map(|(index, _)| index)
+    }
+
     /// Whether nothing was started because of the program's own file: it was not found, or cannot be executed. Not so
     /// where something else is missing or refused: its directory, a file to read, a privilege.
     pub fn blames_program(&self) -> bool {
@@ -143,7 +157,7 @@ impl Error {
         self.0.kind
     }
 
-    /// The program's name as the command has it.
+    /// The program's name as the command has it; of a pipeline, that of the stage.
     pub fn program(&self) -> &OsStr {
         &self.0.program
     }
@@ -185,9 +199,14 @@ impl Error {
 
     /// The message without the hint.
     pub fn message(&self) -> String {
-        let Inner { program, what, .. } = &*self.0;
-        // What has no name cannot be named.
-        if program.is_empty() { what.clone() } else { format!("{}: {what}", program.display()) }
+        let Inner { program, what, stage, .. } = &*self.0;
+        let program = program.display();
+        match stage {
+            Some((index, count)) => format!("{program} (stage {} of {count}): {what}", index + 1),
+            // What has no name cannot be named.
+            None if self.0.program.is_empty() => what.clone(),
+            None => format!("{program}: {what}"),
+        }
     }
 }
 

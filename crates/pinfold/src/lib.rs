@@ -25,6 +25,7 @@ pub mod tracked;
 mod async_handle;
 #[cfg(all(feature = "tokio", unix))]
 mod async_runner;
+mod batch;
 mod cancel;
 mod command;
 mod containment;
@@ -38,6 +39,7 @@ mod listener;
 mod machine;
 mod outcome;
 mod output;
+mod pipeline;
 mod plan;
 #[cfg(target_os = "linux")]
 mod registry;
@@ -56,6 +58,11 @@ mod wire;
 pub use async_handle::{AsyncChunks, AsyncEvents, AsyncHandle, AsyncLines, AsyncStdinWriter, AsyncStream};
 #[cfg(all(feature = "tokio", unix))]
 pub use async_runner::AsyncRunner;
+#[cfg(all(feature = "tokio", unix))]
+pub use batch::{AsyncCompleted, output_all_async, output_all_bytes_async, output_as_completed_async};
+pub use batch::{
+    Batch, Completed, Finished, Progress as BatchProgress, output_all, output_all_bytes, output_as_completed,
+};
 pub use cancel::CancelToken;
 pub use capture::{Keep, Limit, Overflow};
 pub use command::Command;
@@ -71,10 +78,11 @@ pub use limits::{BlockDevice, Enforcement, IoLimit, Limits};
 pub use listener::Listener;
 pub use machine::{Answered, Crowd, Interest, Key, Machine};
 pub use outcome::{Cause, Ending, Guarantee, LimitsHit, Mechanism, Outcome, Seen, Stray, Strays, Usage};
-pub use output::Output;
+pub use output::{Output, Stage};
 pub use pinfold_os::handle::Pid;
 pub use pinfold_os::limits::Resource;
 pub use pinfold_os::signal::{Signal, SignalSet};
+pub use pipeline::{Piped, Pipeline, Sink, Source};
 pub use plan::Plan;
 pub use report::{CgroupReport, HostReport, RegistryReport, Rung};
 #[cfg(feature = "serde")]

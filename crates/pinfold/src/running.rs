@@ -3,6 +3,7 @@
 //! A driver waits for what [`Running::interest`] names and then calls [`Running::advance`]; that is all there is to
 //! driving. Sync, tokio and any other event loop are drivers of this one machine.
 
+mod chain;
 mod channel;
 mod control;
 mod ends;
@@ -16,6 +17,7 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use chain::{Chain, Link};
 pub(crate) use channel::Channel;
 pub(crate) use ends::{Inlet, Outward};
 pub(crate) use feed::Feed;
@@ -132,10 +134,18 @@ impl Running {
     /// For whoever drives it by a made-up clock: a script that was not advanced yet begins now by that clock, and not when
     /// it was launched. A process of the kernel's began when it did.
     pub fn begin_at(&mut self, now: Instant) {
-        if let Source::Scripted(script) = &mut self.source
-            && script.begin_at(now)
-        {
-            (self.started, self.last_output, self.looked) = (now, now, now);
+        match &mut self.source {
+            Source::Scripted(script) => {
+                if script.begin_at(now) {
+                    (self.started, self.last_output, self.looked) = (now, now, now);
+                }
+            }
+            Source::Chain(chain) => {
+                chain.begin_at(now);
+                let started = chain.started();
+                (self.started, self.last_output, self.looked) = (started, started, started);
+            }
+            Source::Real(_) => {}
         }
     }
 
@@ -149,7 +159,7 @@ impl Running {
             waitables.extend(channel.waitables());
         }
         waitables.extend(self.feed.waitable());
-        waitables.extend(self.source.waitable(self.exit.is_some()));
+        self.source.watch(self.exit.is_some(), &mut waitables);
         if self.ladder.is_none()
             && let Some(token) = &self.cancel
         {
@@ -227,8 +237,14 @@ impl Running {
 
     /// Does what a script has to do by now. What it writes is read at once, so that two streams keep their order.
     fn play(&mut self, now: Instant) {
-        let Source::Scripted(script) = &mut self.source else { return };
-        script.look(now);
+        match &mut self.source {
+            Source::Real(_) => return,
+            Source::Chain(_) => {
+                self.feed();
+                return self.take_from_chain(now);
+            }
+            Source::Scripted(script) => script.look(now),
+        }
         self.feed();
         while let Source::Scripted(script) = &mut self.source {
             match script.go_on(now) {
@@ -242,6 +258,34 @@ impl Running {
                 Ok(None) => break,
                 Err(error) => self.failure = Some(error),
             }
+        }
+    }
+
+    /// Has the stages of a pipeline go on, and takes what the last one has for us where no pipe of the kernel's brings it.
+    fn take_from_chain(&mut self, now: Instant) {
+        if let Source::Chain(chain) = &mut self.source {
+            chain.look(now);
+        }
+        for stream in Stream::BOTH {
+            let Source::Chain(chain) = &mut self.source else { return };
+            let Some(theirs) = chain.output(stream) else { break };
+            let ours = &mut self.channels[stream as usize];
+            let bytes = theirs.carried();
+            let len = bytes.len();
+            if len > 0 && ours.write(bytes) {
+                theirs.has_carried(len);
+            } else if !ours.is_open() {
+                theirs.close();
+            }
+            if theirs.is_carried_out() {
+                ours.end_script();
+            }
+            self.pump(now);
+        }
+        if let Source::Chain(chain) = &self.source
+            && chain.is_fed()
+        {
+            self.feed.close();
         }
     }
 
@@ -340,6 +384,11 @@ impl Running {
 
     /// Stops all of it, unless that has begun.
     pub fn stop(&mut self, rule: StopRule, now: Instant) {
+        self.stop_because(Cause::Stopped, rule, now);
+    }
+
+    /// [`Running::stop`] for another reason.
+    pub(crate) fn stop_because(&mut self, cause: Cause, rule: StopRule, now: Instant) {
         if self.outcome.is_some() {
             return;
         }
@@ -347,7 +396,7 @@ impl Running {
         self.play(now);
         self.notice_exit(now);
         match &self.ladder {
-            None => self.stop_for(Cause::Stopped, rule, now),
+            None => self.stop_for(cause, rule, now),
             // Impatience: what is being stopped can still be killed.
             Some(ladder) if !ladder.has_killed() && rule.grace.is_zero() => self.begin(rule, now),
             Some(_) => {}
@@ -388,10 +437,10 @@ impl Running {
 
     fn act(&mut self, act: Act, now: Instant) {
         match act {
-            Act::Signal(signal) => self.source.tell_to_stop(signal, now),
+            Act::Signal(signal) => self.source.tell_to_stop(self.cause, signal, now),
             Act::Kill => {
                 self.strays.killed |= self.stopping_strays && !self.source.is_empty();
-                self.source.kill(self.exit.is_some(), now);
+                self.source.kill(self.cause, self.exit.is_some(), now);
             }
         }
     }
@@ -436,6 +485,15 @@ impl Running {
 
     fn conclude(&mut self, exit: Exit, now: Instant) {
         let Account { exit, usage, counters } = self.source.account(exit);
+        if let Source::Chain(chain) = &mut self.source {
+            // A stage that had ended when all of it was told to ended by itself.
+            self.cause = match self.cause {
+                Cause::Cancelled | Cause::OutputLimit => self.cause,
+                _ => chain.cause(),
+            };
+            chain.add_strays(&mut self.strays);
+            self.failure = self.failure.take().or_else(|| chain.take_failure());
+        }
         let outcome = Outcome {
             ending: ending(exit.status),
             cause: self.cause,
