@@ -41,6 +41,7 @@ mod outcome;
 mod output;
 mod pipeline;
 mod plan;
+mod polled;
 #[cfg(target_os = "linux")]
 mod registry;
 mod report;
@@ -68,6 +69,7 @@ pub use capture::{Keep, Limit, Overflow};
 pub use command::Command;
 pub use cursor::Event;
 pub use drive::completion::Completion;
+pub use drive::first_line::FirstLine;
 pub use error::{Error, ErrorKind, Result};
 pub use group::{
     GroupBuilder, GroupEvent, GroupEvents, GroupStats, MemberInfo, Pressure, ProcessGroup, ProcessState,
@@ -84,6 +86,7 @@ pub use pinfold_os::limits::Resource;
 pub use pinfold_os::signal::{Signal, SignalSet};
 pub use pipeline::{Piped, Pipeline, Sink, Source};
 pub use plan::Plan;
+pub use polled::{PolledChunks, PolledEvents, PolledHandle, PolledLines, Watch};
 pub use report::{CgroupReport, HostReport, RegistryReport, Rung};
 #[cfg(feature = "serde")]
 pub use runner::RunnerJson;
@@ -91,7 +94,8 @@ pub use runner::{Host, Runner};
 pub use running::{Progress, Running};
 pub use sandbox::{Access, AllowedPath, Sandbox};
 pub use settings::{
-    Containment, IoPriority, Isolation, Retry, RetryOn, Rlimit, Stdin, Stdio, StopRule, StrayRule, Stream,
+    Containment, IoPriority, Isolation, Payload, Retry, RetryOn, Rlimit, Stdin, Stdio, StopRule, StrayRule,
+    Stream,
 };
 pub use text::{Encoding, LineRule};
 pub use verbs::Judge;
