@@ -3,7 +3,7 @@
 use crate::capture::{Limit, Segment, combine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::outcome::{Cause, Ending, Outcome};
-use crate::settings::Stream;
+use crate::settings::{Payload, Stream};
 use crate::text::{self, Encoding};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -43,7 +43,7 @@ pub struct Stage {
     pub program: OsString,
     /// What came on its standard error; empty if that was not captured.
     #[cfg_attr(feature = "serde", serde(with = "crate::wire::bytes"))]
-    pub stderr: std::sync::Arc<[u8]>,
+    pub stderr: Payload,
     /// How it ended.
     pub outcome: Outcome,
     /// Whether it ended cleanly: with a code that is a success, in whatever way if it is unchecked, or, before the last, by

@@ -11,7 +11,7 @@ pub use piped::Piped;
 use crate::command::Command;
 use crate::drive::completion::Completion;
 use crate::runner::Runner;
-use crate::settings::{Retry, Stdin, Stdio, StopRule};
+use crate::settings::{Payload, Retry, Stdin, Stdio, StopRule};
 use crate::verbs::Judge;
 use pinfold_os::signal::Signal;
 use std::ops::BitOr;
@@ -108,8 +108,7 @@ impl Pipeline {
     }
 
     /// Feeds the first stage these bytes, then the end.
-    pub fn stdin_bytes(self, bytes: impl Into<Vec<u8>>) -> Pipeline {
-        let bytes: Vec<u8> = bytes.into();
+    pub fn stdin_bytes(self, bytes: impl Into<Payload>) -> Pipeline {
         self.stdin(Stdin::Bytes(bytes.into()))
     }
 

@@ -2,7 +2,7 @@
 
 use super::Pipeline;
 use crate::command::Command;
-use crate::settings::{Stdin, Stdio};
+use crate::settings::{Payload, Stdin, Stdio};
 use std::ops::BitOr;
 use std::path::PathBuf;
 
@@ -24,8 +24,7 @@ pub struct Source(Stdin);
 
 impl Source {
     /// These bytes, then the end.
-    pub fn bytes(bytes: impl Into<Vec<u8>>) -> Source {
-        let bytes: Vec<u8> = bytes.into();
+    pub fn bytes(bytes: impl Into<Payload>) -> Source {
         Source(Stdin::Bytes(bytes.into()))
     }
 

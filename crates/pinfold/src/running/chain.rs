@@ -312,7 +312,7 @@ impl Chain {
         output.stages =
             self.links.iter().enumerate().filter_map(|(index, link)| self.stage(index, link)).collect();
         if let Some(last) = output.stages.last_mut() {
-            last.stderr = output.stderr.as_slice().into();
+            last.stderr = output.stderr.clone().into();
             (last.outcome.stdout, last.outcome.stderr) = (output.outcome.stdout, output.outcome.stderr);
         }
         let Some(index) = output.blamed() else { return };
@@ -347,7 +347,7 @@ impl Chain {
         let stderr = running.capture(Stream::Stderr).map(crate::capture::Capture::retained);
         Some(Stage {
             program: command.program.clone(),
-            stderr: stderr.unwrap_or_default().into(),
+            stderr: stderr.unwrap_or_default().to_vec().into(),
             clean: self.is_clean(index, &outcome),
             outcome,
             encoding: command.encodings[1].clone(),
