@@ -137,6 +137,12 @@ impl Command {
         }
     }
 
+    /// The same for another program: a command as a template.
+    pub fn named(mut self, program: impl Into<OsString>) -> Command {
+        self.program = program.into();
+        self
+    }
+
     /// The program as it was given.
     pub fn program(&self) -> &OsStr {
         &self.program

@@ -2,7 +2,7 @@
 
 use crate::command::Command;
 use crate::drive::completion::Completion;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::machine::{Interest, Machine};
 use crate::output::Output;
 use crate::runner::Runner;
@@ -26,11 +26,8 @@ impl<R: Runner> Item<R> {
 
     pub(super) fn finish(self, answer: io::Result<Answer>) -> Finished {
         let attempts = self.completion.attempts();
+        let result = answer.map_err(|error| self.completion.unwaitable(error)).and_then(|result| result);
         let command = self.completion.into_command();
-        let unwaitable = |error: io::Error| {
-            command.error(ErrorKind::Io, format!("cannot be waited for: {error}")).because(error)
-        };
-        let result = answer.map_err(unwaitable).and_then(|result| result);
         Finished { index: self.index, command, attempts, result }
     }
 }

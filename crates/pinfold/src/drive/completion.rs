@@ -3,7 +3,7 @@
 
 use crate::cancel::CancelToken;
 use crate::command::Command;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::machine::{Interest, Machine};
 use crate::outcome::Cause;
 use crate::output::Output;
@@ -61,7 +61,7 @@ impl<R: Runner, C: Borrow<Command>> Completion<R, C> {
     }
 
     /// How often it was tried so far.
-    pub(crate) fn attempts(&self) -> u32 {
+    pub fn attempts(&self) -> u32 {
         self.attempts.made()
     }
 
@@ -88,6 +88,12 @@ impl<R: Runner, C: Borrow<Command>> Completion<R, C> {
             State::Under(attempt) => Some(&mut attempt.running),
             _ => None,
         }
+    }
+
+    /// The error for a driver that cannot wait for it.
+    pub fn unwaitable(&self, error: io::Error) -> Error {
+        let what = format!("cannot be waited for: {error}");
+        self.command.borrow().error(ErrorKind::Io, what).because(error)
     }
 
     pub(crate) fn into_command(self) -> C {
