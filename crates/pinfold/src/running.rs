@@ -28,6 +28,9 @@ use std::time::{Duration, Instant};
 /// How often a container that gives no events is asked whether it is empty.
 const ASK_AGAIN: Duration = Duration::from_millis(2);
 
+/// How soon a guard is tried again for which something had run out.
+const ATTEND_AGAIN: Duration = Duration::from_millis(50);
+
 /// A started command.
 ///
 /// Dropping it before its end kills all of it, and returns when that is done.
@@ -45,6 +48,8 @@ pub struct Running {
     pub(crate) feed: Feed,
     cancel: Option<CancelToken>,
     started: Instant,
+    /// When the container is to be attended to, if that was put off.
+    attend_at: Option<Instant>,
     last_output: Instant,
     exit: Option<(Exit, Instant)>,
     ladder: Option<Ladder>,
@@ -78,6 +83,7 @@ pub(crate) struct Parts {
     pub(crate) feed: Feed,
     pub(crate) cancel: Option<CancelToken>,
     pub(crate) started: Instant,
+    pub(crate) attend_at: Option<Instant>,
     pub(crate) maker_memory: u64,
 }
 
@@ -113,6 +119,7 @@ impl Running {
             feed: parts.feed,
             cancel: parts.cancel,
             started: parts.started,
+            attend_at: parts.attend_at,
             last_output: parts.started,
             exit: None,
             ladder: None,
@@ -174,6 +181,7 @@ impl Running {
         {
             deadlines[2] = Some(self.looked + ASK_AGAIN);
         }
+        deadlines[3] = self.attend_at;
         deadlines.into_iter().flatten().min()
     }
 
@@ -190,7 +198,22 @@ impl Running {
         self.keep_time(now);
         self.climb(now);
         self.finish_if_over(now);
+        self.attend(now);
         if self.outcome.is_some() { Progress::Done } else { Progress::Pending }
+    }
+
+    /// Does what was put off at the start, once it is due. Where something ran out it is tried again, and the outcome tells
+    /// what there was.
+    fn attend(&mut self, now: Instant) {
+        let Some(container) = self.container.as_mut().filter(|_| self.attend_at.is_some_and(|at| at <= now))
+        else {
+            return;
+        };
+        // Nobody else has it: what is put off is in no group.
+        let attended = Arc::get_mut(container).map(|container| container.attend(&self.process));
+        let again = attended.is_some_and(|attended| attended.is_err());
+        self.attend_at = again.then(|| now + ATTEND_AGAIN);
+        self.guarantee = container.guarantee();
     }
 
     fn move_bytes(&mut self, now: Instant) {

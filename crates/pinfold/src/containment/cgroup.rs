@@ -28,6 +28,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+/// Why there is no second run beside one that has the directory to itself.
+const ALONE: &str = "this process runs one program at a time, by its own word";
+
 /// What a directory of ours is called: this, then PID namespace, pid and start time, with dots between.
 const PREFIX: &str = "pinfold";
 
@@ -38,6 +41,8 @@ struct Owner {
     pid: u32,
     /// The reason why there is none.
     directory: Result<PathBuf, String>,
+    /// The directory itself, for a run that is to be alone in it.
+    whole: Whole,
     pool: Pool,
     made: u64,
     /// Started with the first run; the reason why there is none.
@@ -50,6 +55,17 @@ struct Owner {
     aside: Option<Aside>,
 }
 
+/// What the owner's directory itself is used for.
+#[derive(Debug)]
+enum Whole {
+    /// Nothing yet; what was opened of it, and what was used in it.
+    Free(Cgroup, CpuTime),
+    /// A run has it to itself.
+    Lent,
+    /// Other directories lie in it, or it was killed once.
+    Divided,
+}
+
 static OWNER: Mutex<Option<Owner>> = Mutex::new(None);
 
 /// This process as an owner. That it has no directory is remembered, unless something had run out just then.
@@ -57,9 +73,9 @@ fn owner() -> io::Result<MutexGuard<'static, Option<Owner>>> {
     let mut guard = OWNER.lock().unwrap_or_else(PoisonError::into_inner);
     let pid = std::process::id();
     if guard.as_ref().is_none_or(|owner| owner.pid != pid) {
-        let directory = match settle() {
-            Ok(directory) => Ok(directory),
-            Err(Lack::Lasting(why)) => Err(why),
+        let (directory, whole) = match settle() {
+            Ok(cgroup) => (Ok(cgroup.path().to_owned()), Whole::Free(cgroup, CpuTime::default())),
+            Err(Lack::Lasting(why)) => (Err(why), Whole::Divided),
             Err(Lack::Passing(error)) => return Err(error),
         };
         if directory.is_ok() {
@@ -69,6 +85,7 @@ fn owner() -> io::Result<MutexGuard<'static, Option<Owner>>> {
         *guard = Some(Owner {
             pid,
             directory,
+            whole,
             pool: Pool::default(),
             made: 0,
             guard: None,
@@ -99,6 +116,24 @@ pub(crate) fn own_directory() -> Option<PathBuf> {
 }
 
 impl Owner {
+    /// A path in the directory that nobody has had.
+    fn next_path(&mut self, prefix: &str) -> io::Result<PathBuf> {
+        let path = self.directory.as_ref().map_err(|why| io::Error::other(why.clone()))?;
+        let path = path.join(format!("{prefix}{}", self.made + 1));
+        self.divide()?;
+        self.made += 1;
+        Ok(path)
+    }
+
+    /// Before another directory is made in this one: it can be no run's own any more.
+    fn divide(&mut self) -> io::Result<()> {
+        if matches!(self.whole, Whole::Lent) {
+            return Err(io::Error::other(ALONE));
+        }
+        self.whole = Whole::Divided;
+        Ok(())
+    }
+
     /// Has a guard started, unless that was tried before: whether one is at work.
     fn is_guarded(&mut self) -> io::Result<bool> {
         let Ok(directory) = &self.directory else { return Ok(false) };
@@ -115,6 +150,12 @@ impl Owner {
     }
 }
 
+/// Whether a guard was started for this process.
+pub(crate) fn has_guard() -> bool {
+    let owner = owner().ok();
+    owner.as_ref().and_then(|owner| owner.as_ref()).is_some_and(|owner| matches!(owner.guard, Some(Ok(_))))
+}
+
 /// Whether runs here outlive their owner by no more than a moment: known for certain once one was started.
 pub(crate) fn promises_guard() -> bool {
     let owner = owner().ok();
@@ -125,14 +166,14 @@ pub(crate) fn promises_guard() -> bool {
 
 /// Makes the directory of this process: in the cgroup that it is in, or where that cannot be written, in one that systemd
 /// makes for it.
-fn settle() -> Result<PathBuf, Lack> {
+fn settle() -> Result<Cgroup, Lack> {
     use pinfold_os::deny::{Feature, denied};
     if denied(Feature::Cgroup) {
         return Err(Lack::lasting("hidden by PINFOLD_DENY"));
     }
     let mut proc = Proc::host().map_err(unreadable)?;
     let (what, error) = match make_in(&base(&mut proc)?, &mut proc)? {
-        Ok(directory) => return Ok(directory),
+        Ok(cgroup) => return Ok(cgroup),
         Err(failed) => failed,
     };
     // Another cgroup of a hierarchy that is mounted read-only would be no better.
@@ -149,7 +190,7 @@ fn settle() -> Result<PathBuf, Lack> {
 }
 
 /// The directory of this process once it is in a scope.
-fn settle_in_scope() -> Result<PathBuf, Lack> {
+fn settle_in_scope() -> Result<Cgroup, Lack> {
     let mut proc = Proc::host().map_err(unreadable)?;
     let made = make_in(&base(&mut proc)?, &mut proc)?;
     made.map_err(|(what, error)| Lack::of(&format!("in a scope of systemd's: {what}"), error))
@@ -168,7 +209,7 @@ fn scope() -> Option<Result<(), String>> {
 }
 
 /// Makes a directory of ours in a cgroup; the inner error says that this one cannot be used.
-fn make_in(base: &Path, proc: &mut Proc) -> Result<Result<PathBuf, (String, io::Error)>, Lack> {
+fn make_in(base: &Path, proc: &mut Proc) -> Result<Result<Cgroup, (String, io::Error)>, Lack> {
     let directory = base.join(own_name(proc)?);
     match std::fs::create_dir(&directory) {
         Ok(()) => {}
@@ -177,8 +218,8 @@ fn make_in(base: &Path, proc: &mut Proc) -> Result<Result<PathBuf, (String, io::
         Err(error) => return Ok(Err((format!("{} cannot be written to", base.display()), error))),
     }
     // Only inside a threaded subtree, or where moving between cgroups is not ours to do, does this fail.
-    Ok(match Cgroup::open(&directory).and_then(|cgroup| cgroup.is_populated()) {
-        Ok(_) => Ok(directory),
+    Ok(match Cgroup::open(&directory).and_then(|cgroup| cgroup.is_populated().map(|_| cgroup)) {
+        Ok(cgroup) => Ok(cgroup),
         Err(error) => {
             let _ = cgroup::remove(&directory);
             Err((format!("{} is no usable cgroup", directory.display()), error))
@@ -265,8 +306,7 @@ fn sweep(base: &Path) {
                 continue;
             }
             if let Ok(cgroup) = Cgroup::open(&path) {
-                let _ = cgroup.kill();
-                wait_until_empty(&cgroup, Instant::now() + Duration::from_secs(1));
+                end(&cgroup);
             }
             let _ = cgroup::remove(&path);
         }
@@ -358,6 +398,8 @@ pub(crate) struct Leaf {
     /// Held where its files may stay open while it is in use.
     open: Option<StaysOpen>,
     guarded: bool,
+    /// It is the owner's directory itself.
+    is_whole: bool,
     /// Made where it has limits or is in a group.
     bound: OnceLock<Box<Bound>>,
 }
@@ -367,19 +409,39 @@ impl Leaf {
     pub(crate) fn take(guarded: bool) -> io::Result<Leaf> {
         let mut guard = owner()?;
         let owner = guard.as_mut().ok_or(io::ErrorKind::NotFound)?;
-        let directory = owner.directory.clone().map_err(io::Error::other)?;
         let guarded = guarded && owner.is_guarded()?;
         if let Some((cgroup, used)) = owner.pool.take() {
             return Ok(Leaf::new(cgroup, used, guarded));
         }
-        owner.made += 1;
-        let path = directory.join(owner.made.to_string());
+        let path = owner.next_path("")?;
         drop(guard);
         Ok(Leaf::new(Cgroup::create(&path)?, CpuTime::default(), guarded))
     }
 
+    /// The directory of this process itself, for the one run that there is, where that is to be had: it spares making and
+    /// removing another.
+    pub(crate) fn take_whole(guarded: bool) -> io::Result<Leaf> {
+        let mut lock = owner()?;
+        let owner = lock.as_mut().ok_or(io::ErrorKind::NotFound)?;
+        // The guard first: should it fail, nothing is lent.
+        let guarded = guarded && owner.is_guarded()?;
+        match std::mem::replace(&mut owner.whole, Whole::Lent) {
+            Whole::Free(cgroup, used) => {
+                let mut leaf = Leaf::new(cgroup, used, guarded);
+                leaf.is_whole = true;
+                Ok(leaf)
+            }
+            other => {
+                owner.whole = other;
+                drop(lock);
+                Leaf::take(guarded)
+            }
+        }
+    }
+
     fn new(cgroup: Cgroup, before: CpuTime, guarded: bool) -> Leaf {
         Leaf {
+            is_whole: false,
             guarded,
             open: pool::stay_open(),
             cgroup: Some(cgroup),
@@ -464,6 +526,20 @@ impl Leaf {
     }
 }
 
+/// Kills all that is in it, and waits until that is gone.
+fn end(cgroup: &Cgroup) {
+    let _ = cgroup.kill();
+    wait_until_empty(cgroup, Instant::now() + Duration::from_secs(1));
+}
+
+/// The directory of this process comes back from a run, and will be no other's own.
+fn give_back_divided() {
+    let mut guard = OWNER.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(owner) = guard.as_mut() {
+        owner.whole = Whole::Divided;
+    }
+}
+
 impl Drop for Leaf {
     fn drop(&mut self) {
         let Some(mut cgroup) = self.cgroup.take() else { return };
@@ -473,6 +549,19 @@ impl Drop for Leaf {
         // A run ends when its cgroup was seen empty, and nobody but its members makes new ones.
         let empty =
             self.emptied.load(Ordering::Relaxed) || cgroup.is_populated().is_ok_and(|populated| !populated);
+        if self.is_whole {
+            owner.whole = match used.filter(|_| empty && !self.killed.load(Ordering::Relaxed)) {
+                Some(used) if !cgroup.has_children() => Whole::Free(cgroup, used),
+                _ if empty => Whole::Divided,
+                _ => {
+                    drop(guard);
+                    end(&cgroup);
+                    give_back_divided();
+                    return;
+                }
+            };
+            return;
+        }
         let bound = self.bound.take();
         let uncounted = bound.as_ref().is_none_or(|bound| bound.is_uncounted());
         let fit = uncounted && !self.killed.load(Ordering::Relaxed) && !cgroup.has_children();
@@ -489,8 +578,7 @@ impl Drop for Leaf {
         }
         drop(guard);
         if !empty {
-            let _ = cgroup.kill();
-            wait_until_empty(&cgroup, Instant::now() + Duration::from_secs(1));
+            end(&cgroup);
         }
         // What refuses to die now is still in the owner's directory, and goes with that.
         let _ = cgroup.remove();
