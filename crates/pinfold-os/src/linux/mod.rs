@@ -8,6 +8,7 @@ mod image;
 pub(crate) mod inbox;
 pub mod keeper;
 pub mod landlock;
+pub mod namespace;
 pub(crate) mod reap;
 mod reports;
 pub mod seccomp;

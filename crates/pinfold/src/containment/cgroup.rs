@@ -17,6 +17,7 @@ use pinfold_os::descriptor::Borrowed;
 use pinfold_os::handle::Pid;
 use pinfold_os::linux::cgroup::{self, Cgroup, CpuTime};
 use pinfold_os::linux::guard::Guard;
+use pinfold_os::linux::namespace;
 use pinfold_os::poll::Waitable;
 use pinfold_os::signal::Signal;
 use pinfold_proc::{Proc, ReadError, Target};
@@ -265,8 +266,8 @@ fn own_cgroup(proc: &mut Proc) -> Result<PathBuf, Lack> {
 /// writes anew for each reader, costs as much as all the rest.
 fn usual_place(own: &[u8]) -> Option<PathBuf> {
     /// The namespace that a host begins with (`PROC_CGROUP_INIT_INO`): paths told in it begin at the hierarchy's root.
-    const FIRST: &str = "cgroup:[4026531835]";
-    if std::fs::read_link("/proc/self/ns/cgroup").ok()?.to_str() != Some(FIRST) {
+    const FIRST: u64 = 4_026_531_835;
+    if namespace::own(namespace::Kind::Cgroup)? != FIRST {
         return None;
     }
     let place = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].into_iter().map(Path::new);
@@ -290,8 +291,7 @@ fn unreadable(error: ReadError) -> Lack {
 
 /// The number of our PID namespace. The pids in other ones mean nothing here.
 fn pid_namespace() -> Option<u64> {
-    let link = std::fs::read_link("/proc/self/ns/pid").ok()?;
-    link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
+    namespace::own(namespace::Kind::Pid)
 }
 
 /// Clears what owners left that ended without a chance to do it themselves.
