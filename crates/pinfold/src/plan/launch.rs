@@ -191,6 +191,10 @@ impl Plan<'_> {
             match stdio {
                 Stdio::Inherit => {}
                 Stdio::Stdout => ends.stderr_to_stdout = true,
+                // One for both is as good as one for each.
+                Stdio::Null if stream == Stream::Stderr && command.stdout == Stdio::Null => {
+                    ends.stderr_to_stdout = true;
+                }
                 Stdio::Null => ends.outputs[index] = Some(null(command)?.into()),
                 Stdio::File { path, append } => {
                     let mut options = File::options();
