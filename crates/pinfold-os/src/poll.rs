@@ -83,7 +83,8 @@ pub struct Set {
     members: Mutex<Vec<Member>>,
 }
 
-type Member = (imp::Raw, Direction);
+/// A descriptor by its number, and what the kernel was asked to tell of it.
+type Member = (imp::Raw, u32);
 
 impl Set {
     /// An empty set.
@@ -94,8 +95,8 @@ impl Set {
         Ok(Set { set: imp::new_set()?, members: Mutex::default() })
     }
 
-    /// Makes `wanted` the members. A descriptor that was closed since the last call has left the set by itself, but
-    /// its number must not have been given to another member meanwhile: leave it out of one call first.
+    /// Makes `wanted` the members. A descriptor that was closed since the last call has left the set by itself, and its
+    /// number may have been given to another one meanwhile. One that is named twice is waited for in both directions.
     ///
     /// # Errors
     /// `ENOMEM`, `ENOSPC`.
@@ -114,6 +115,50 @@ impl Set {
     /// As [`wait`].
     pub fn is_ready(&self) -> io::Result<bool> {
         Ok(wait(&[self.waitable()], Some(Instant::now()))? == Woken::Ready)
+    }
+}
+
+/// Many sets, each under a key, as one descriptor; and which of them are ready, without looking at the others. An epoll
+/// instance whose members are epoll instances.
+#[derive(Debug)]
+pub struct Sets(Owned);
+
+impl Sets {
+    /// Without any.
+    ///
+    /// # Errors
+    /// As [`Set::new`].
+    pub fn new() -> io::Result<Sets> {
+        Ok(Sets(imp::new_set()?))
+    }
+
+    /// Takes one in. A set that is dropped leaves by itself.
+    ///
+    /// # Errors
+    /// `ENOMEM`, `ENOSPC`.
+    pub fn add(&self, set: &Set, key: u64) -> io::Result<()> {
+        imp::add_set(&self.0, borrow(&set.set), key)
+    }
+
+    /// Lets go of one.
+    ///
+    /// # Errors
+    /// `ENOENT` if it is not there.
+    pub fn remove(&self, set: &Set) -> io::Result<()> {
+        imp::remove_set(&self.0, borrow(&set.set))
+    }
+
+    /// Adds the keys of some that are ready now, of all of them if they are fewer than 64.
+    ///
+    /// # Errors
+    /// What `epoll_wait(2)` gives, but not `EINTR`.
+    pub fn ready(&self, keys: &mut Vec<u64>) -> io::Result<()> {
+        imp::ready_sets(&self.0, keys)
+    }
+
+    /// Readable when one of them is ready.
+    pub fn waitable(&self) -> Waitable<'_> {
+        Waitable { descriptor: borrow(&self.0), direction: Direction::Read }
     }
 }
 
@@ -238,35 +283,73 @@ mod imp {
         wanted: &[Waitable<'_>],
     ) -> io::Result<()> {
         use rustix::event::epoll::{EventData, EventFlags, add, delete, modify};
+        use rustix::io::Errno;
         use std::os::fd::AsRawFd;
-        let kept = |raw: Raw| wanted.iter().any(|waitable| waitable.descriptor.as_raw_fd() == raw);
-        members.retain(|(raw, _)| {
-            if !kept(*raw) {
+        let raw = |waitable: &Waitable<'_>| waitable.descriptor.as_raw_fd();
+        members.retain(|(member, _)| {
+            let kept = wanted.iter().any(|waitable| raw(waitable) == *member);
+            if !kept {
                 // SAFETY: only names the member to the set; if the number was closed, the kernel says so.
-                let _ = delete(set, unsafe { Borrowed::borrow_raw(*raw) });
+                let _ = delete(set, unsafe { Borrowed::borrow_raw(*member) });
             }
-            kept(*raw)
+            kept
         });
-        for waitable in wanted {
-            let (raw, fd) = (waitable.descriptor.as_raw_fd(), waitable.descriptor);
-            let flags = match waitable.direction {
-                Direction::Read => EventFlags::IN,
-                Direction::Write => EventFlags::OUT,
-                Direction::Change => EventFlags::PRI,
-                Direction::Desertion => EventFlags::empty(),
-            };
-            let data = EventData::new_u64(raw as u64);
-            match members.iter_mut().find(|(member, _)| *member == raw) {
-                Some((_, direction)) if *direction == waitable.direction => {}
-                Some((_, direction)) => {
-                    modify(set, fd, data, flags)?;
-                    *direction = waitable.direction;
+        for (at, waitable) in wanted.iter().enumerate() {
+            let number = raw(waitable);
+            if wanted[..at].iter().any(|earlier| raw(earlier) == number) {
+                continue;
+            }
+            let same = wanted[at..].iter().filter(|other| raw(other) == number);
+            let flags = same.fold(EventFlags::empty(), |flags, other| {
+                flags
+                    | match other.direction {
+                        Direction::Read => EventFlags::IN,
+                        Direction::Write => EventFlags::OUT,
+                        Direction::Change => EventFlags::PRI,
+                        Direction::Desertion => EventFlags::empty(),
+                    }
+            });
+            let (fd, data) = (waitable.descriptor, EventData::new_u64(number as u64));
+            match members.iter_mut().find(|(member, _)| *member == number) {
+                // Asked of the kernel even where nothing is new: the number may be another descriptor's by now.
+                Some((_, known)) => {
+                    match modify(set, fd, data, flags) {
+                        Err(Errno::NOENT) => add(set, fd, data, flags)?,
+                        other => other?,
+                    }
+                    *known = flags.bits();
                 }
                 None => {
                     add(set, fd, data, flags)?;
-                    members.push((raw, waitable.direction));
+                    members.push((number, flags.bits()));
                 }
             }
+        }
+        Ok(())
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(super) fn add_set(all: &Owned, set: Borrowed<'_>, key: u64) -> io::Result<()> {
+        use rustix::event::epoll::{EventData, EventFlags, add};
+        Ok(add(all, set, EventData::new_u64(key), EventFlags::IN)?)
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(super) fn remove_set(all: &Owned, set: Borrowed<'_>) -> io::Result<()> {
+        Ok(rustix::event::epoll::delete(all, set)?)
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(super) fn ready_sets(all: &Owned, keys: &mut Vec<u64>) -> io::Result<()> {
+        use rustix::event::epoll::{Event, EventData, EventFlags, wait};
+        let none = Event { flags: EventFlags::empty(), data: EventData::new_u64(0) };
+        let mut events = [none; 64];
+        let now = Timespec { tv_sec: 0, tv_nsec: 0 };
+        // Who is left out is still ready, and told the next time.
+        match wait(all, &mut events, Some(&now)) {
+            Ok(count) => keys.extend(events[..count].iter().map(|event| event.data.u64())),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
         Ok(())
     }
@@ -280,13 +363,29 @@ mod imp {
     pub(super) fn update_set(_: &Owned, _: &mut Vec<super::Member>, _: &[Waitable<'_>]) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn add_set(_: &Owned, _: Borrowed<'_>, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn remove_set(_: &Owned, _: Borrowed<'_>) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(super) fn ready_sets(_: &Owned, _: &mut Vec<u64>) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 #[cfg(windows)]
 mod imp {
     use super::{Borrowed, Instant, Owned, Waitable, Woken, io};
 
-    pub(super) type Raw = std::os::windows::io::RawHandle;
+    /// A handle as a number, since nothing is done with it.
+    pub(super) type Raw = usize;
 
     pub(super) fn wait(_: &[Waitable<'_>], _: Option<Instant>) -> io::Result<Woken> {
         Err(io::ErrorKind::Unsupported.into())
@@ -318,6 +417,18 @@ mod imp {
     }
 
     pub(super) fn update_set(_: &Owned, _: &mut Vec<super::Member>, _: &[Waitable<'_>]) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn add_set(_: &Owned, _: Borrowed<'_>, _: u64) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn remove_set(_: &Owned, _: Borrowed<'_>) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn ready_sets(_: &Owned, _: &mut Vec<u64>) -> io::Result<()> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }
@@ -364,5 +475,57 @@ mod tests {
         assert!(!ready(&set));
         three.raise();
         assert!(ready(&set));
+    }
+    #[test]
+    fn a_number_that_is_another_descriptors_by_now_is_watched_all_the_same() {
+        use std::os::fd::AsRawFd;
+        let set = Set::new().unwrap();
+        let one = Event::new().unwrap();
+        let number = one.waitable().descriptor.as_raw_fd();
+        set.update(&[one.waitable()]).unwrap();
+        drop(one);
+        let two = Event::new().unwrap();
+        assert_eq!(two.waitable().descriptor.as_raw_fd(), number, "the lowest free number");
+        set.update(&[two.waitable()]).unwrap();
+        two.raise();
+        assert!(ready(&set));
+    }
+
+    #[test]
+    fn a_descriptor_in_both_directions_is_waited_for_in_both() {
+        let (here, there) = std::os::unix::net::UnixStream::pair().unwrap();
+        let descriptor = std::os::fd::AsFd::as_fd(&here);
+        let waitable = |direction| Waitable { descriptor, direction };
+        let set = Set::new().unwrap();
+        set.update(&[waitable(Direction::Write), waitable(Direction::Read)]).unwrap();
+        assert!(ready(&set), "there is room to write");
+        set.update(&[waitable(Direction::Read)]).unwrap();
+        assert!(!ready(&set));
+        std::io::Write::write_all(&mut &there, b"x").unwrap();
+        assert!(ready(&set));
+    }
+
+    #[test]
+    fn sets_tell_which_of_them_are_ready() {
+        let all = Sets::new().unwrap();
+        let members: Vec<(Event, Set)> =
+            (0..100).map(|_| (Event::new().unwrap(), Set::new().unwrap())).collect();
+        for (key, (event, set)) in members.iter().enumerate() {
+            set.update(&[event.waitable()]).unwrap();
+            all.add(set, key as u64).unwrap();
+        }
+        let told = || {
+            let mut keys = Vec::new();
+            all.ready(&mut keys).unwrap();
+            keys.sort_unstable();
+            keys
+        };
+        assert!(told().is_empty());
+        members[7].0.raise();
+        members[80].0.raise();
+        assert_eq!(told(), [7, 80]);
+        all.remove(&members[7].1).unwrap();
+        assert_eq!(told(), [80]);
+        assert_eq!(wait(&[all.waitable()], Some(Instant::now())).unwrap(), Woken::Ready);
     }
 }

@@ -2,12 +2,12 @@
 
 use crate::async_handle::AsyncHandle;
 use crate::command::Command;
-use crate::drive::tokio::complete;
+use crate::drive::first_line::FirstLine;
+use crate::drive::tokio::{complete, failed, until};
 use crate::error::Result;
 use crate::output::Output;
 use crate::runner::{Host, Runner};
-use crate::settings::Stream;
-use crate::verbs;
+use crate::verbs::{self, Judge};
 use std::future::Future;
 
 /// The verbs of [`Runner`] as futures. Every runner has them.
@@ -18,7 +18,7 @@ pub trait AsyncRunner: Runner {
     /// [`Runner::run`], awaited.
     fn run_async(&self, command: &Command) -> impl Future<Output = Result<String>> + Send {
         async {
-            let output = complete(self, command, verbs::must_succeed).await?;
+            let output = complete(self, command, Judge::Succeed).await?;
             Ok(verbs::trimmed(output.into_text(&command.encodings).stdout))
         }
     }
@@ -30,7 +30,7 @@ pub trait AsyncRunner: Runner {
 
     /// [`Runner::output_bytes`], awaited.
     fn output_bytes_async(&self, command: &Command) -> impl Future<Output = Result<Output<Vec<u8>>>> + Send {
-        complete(self, command, verbs::must_end)
+        complete(self, command, Judge::End)
     }
 
     /// [`RunnerJson::output_json`](crate::RunnerJson::output_json), awaited.
@@ -39,30 +39,24 @@ pub trait AsyncRunner: Runner {
         &self,
         command: &Command,
     ) -> impl Future<Output = Result<T>> + Send {
-        async { verbs::json(complete(self, command, verbs::must_succeed).await?, command) }
+        async { verbs::json(complete(self, command, Judge::Succeed).await?, command) }
     }
 
     /// [`Runner::exit_code`], awaited.
     fn exit_code_async(&self, command: &Command) -> impl Future<Output = Result<i32>> + Send {
-        async { verbs::code(complete(self, command, verbs::must_return).await?) }
+        async { verbs::code(complete(self, command, Judge::Return).await?) }
     }
 
     /// [`Runner::probe`], awaited.
     fn probe_async(&self, command: &Command) -> impl Future<Output = Result<bool>> + Send {
-        async { Ok(verbs::code(complete(self, command, verbs::must_answer).await?)? == 0) }
+        async { Ok(verbs::code(complete(self, command, Judge::Answer).await?)? == 0) }
     }
 
     /// [`Runner::first_line`], awaited.
     fn first_line_async(&self, command: &Command) -> impl Future<Output = Result<String>> + Send {
-        async {
-            let handle = self.start_async(command)?;
-            let line = handle.lines(Stream::Stdout)?.next().await.transpose()?;
-            if let Some(line) = line {
-                handle.stop().await?;
-                return Ok(line);
-            }
-            let output = verbs::must_succeed(handle.output_bytes().await?, command)?;
-            Err(verbs::no_line(output, command))
+        async move {
+            let line = until(&mut FirstLine::new(self, command)).await;
+            line.map_err(|error| failed(command, error))?
         }
     }
 

@@ -42,6 +42,8 @@ pub enum ErrorKind {
     StatusLost,
     /// Reading or writing its streams failed.
     Io,
+    /// It was to be run by a double, which has no reply to it.
+    NoReply,
 }
 
 impl ErrorKind {
@@ -62,6 +64,7 @@ impl ErrorKind {
             ErrorKind::UnexpectedOutput => "unexpected_output",
             ErrorKind::StatusLost => "status_lost",
             ErrorKind::Io => "io",
+            ErrorKind::NoReply => "no_reply",
         }
     }
 }

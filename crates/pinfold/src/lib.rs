@@ -35,9 +35,11 @@ mod group;
 mod handle;
 mod limits;
 mod listener;
+mod machine;
 mod outcome;
 mod output;
 mod plan;
+mod polled;
 #[cfg(target_os = "linux")]
 mod registry;
 mod report;
@@ -46,6 +48,7 @@ mod running;
 mod sandbox;
 mod settings;
 mod stop;
+pub mod testing;
 mod verbs;
 #[cfg(feature = "serde")]
 mod wire;
@@ -58,6 +61,8 @@ pub use cancel::CancelToken;
 pub use capture::{Keep, Limit, Overflow};
 pub use command::Command;
 pub use cursor::Event;
+pub use drive::completion::Completion;
+pub use drive::first_line::FirstLine;
 pub use error::{Error, ErrorKind, Result};
 pub use group::{
     GroupBuilder, GroupEvent, GroupEvents, GroupStats, MemberInfo, Pressure, ProcessGroup, ProcessState,
@@ -66,22 +71,26 @@ pub use group::{
 pub use handle::{Chunks, Events, Handle, Lines, StdinWriter};
 pub use limits::{BlockDevice, Enforcement, IoLimit, Limits};
 pub use listener::Listener;
+pub use machine::{Answered, Crowd, Interest, Key, Machine};
 pub use outcome::{Cause, Ending, Guarantee, LimitsHit, Mechanism, Outcome, Seen, Stray, Strays, Usage};
 pub use output::Output;
 pub use pinfold_os::handle::Pid;
 pub use pinfold_os::limits::Resource;
 pub use pinfold_os::signal::{Signal, SignalSet};
 pub use plan::Plan;
+pub use polled::{PolledChunks, PolledEvents, PolledHandle, PolledLines, Watch};
 pub use report::{CgroupReport, HostReport, RegistryReport, Rung};
 #[cfg(feature = "serde")]
 pub use runner::RunnerJson;
 pub use runner::{Host, Runner};
-pub use running::{Interest, Progress, Running};
+pub use running::{Progress, Running};
 pub use sandbox::{Access, AllowedPath, Sandbox};
 pub use settings::{
-    Containment, IoPriority, Isolation, Retry, RetryOn, Rlimit, Stdin, Stdio, StopRule, StrayRule, Stream,
+    Containment, IoPriority, Isolation, Payload, Retry, RetryOn, Rlimit, Stdin, Stdio, StopRule, StrayRule,
+    Stream,
 };
 pub use text::{Encoding, LineRule};
+pub use verbs::Judge;
 
 /// The README's examples, as tests; some of them are async.
 #[cfg(all(doctest, feature = "tokio", unix))]

@@ -48,6 +48,20 @@ pub enum Cause {
     OutputLimit,
 }
 
+impl Cause {
+    /// Its name: `itself`, `timeout`, `idle_timeout`, ...
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Cause::Itself => "itself",
+            Cause::Timeout => "timeout",
+            Cause::IdleTimeout => "idle_timeout",
+            Cause::Cancelled => "cancelled",
+            Cause::Stopped => "stopped",
+            Cause::OutputLimit => "output_limit",
+        }
+    }
+}
+
 /// What holds a run together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
@@ -64,6 +78,8 @@ pub enum Mechanism {
     Subreaper,
     /// A process group: descendants that leave it (`setsid`, daemons) are not reached.
     ProcessGroup,
+    /// Nothing, since nothing was started: the run is a double, for tests.
+    Scripted,
 }
 
 impl Mechanism {
@@ -75,6 +91,7 @@ impl Mechanism {
             Mechanism::JobObject => "job_object",
             Mechanism::Subreaper => "subreaper",
             Mechanism::ProcessGroup => "process_group",
+            Mechanism::Scripted => "scripted",
         }
     }
 }

@@ -5,6 +5,7 @@ mod describe;
 mod environment;
 mod launch;
 mod limits;
+mod perform;
 mod sandbox;
 
 use crate::command::Command;

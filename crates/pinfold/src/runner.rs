@@ -2,10 +2,17 @@
 //!
 //! A [`Runner`] has one method of its own, [`Runner::launch`]; every verb follows from it. [`Host`] is the real one.
 
+mod reply;
+mod scripted;
+
+pub use reply::Reply;
+pub use scripted::ScriptedRunner;
+
 use crate::cancel::CancelToken;
 use crate::command::Command;
 use crate::containment::Nest;
 use crate::drive::block;
+use crate::drive::first_line::FirstLine;
 use crate::error::{ErrorKind, Result};
 use crate::handle::Handle;
 use crate::listener::Listener;
@@ -13,7 +20,7 @@ use crate::output::Output;
 use crate::plan::{Extras, Plan};
 use crate::running::Running;
 use crate::settings::Stream;
-use crate::verbs;
+use crate::verbs::{self, Judge};
 use pinfold_os::signal::SignalSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +50,7 @@ pub trait Runner: Send + Sync {
     /// # Errors
     /// Whatever is no success: [`ErrorKind::NonZeroExit`], [`ErrorKind::Timeout`], [`ErrorKind::Signalled`], ...
     fn run(&self, command: &Command) -> Result<String> {
-        let output = block::complete(self, command, verbs::must_succeed)?;
+        let output = block::complete(self, command, Judge::Succeed)?;
         Ok(verbs::trimmed(output.into_text(&command.encodings).stdout))
     }
 
@@ -60,7 +67,7 @@ pub trait Runner: Send + Sync {
     /// # Errors
     /// As there.
     fn output_bytes(&self, command: &Command) -> Result<Output<Vec<u8>>> {
-        block::complete(self, command, verbs::must_end)
+        block::complete(self, command, Judge::End)
     }
 
     /// Runs it and returns its exit code, whatever that is.
@@ -68,7 +75,7 @@ pub trait Runner: Send + Sync {
     /// # Errors
     /// As [`Runner::output`], and if it ended without a code: by a timeout or a signal.
     fn exit_code(&self, command: &Command) -> Result<i32> {
-        verbs::code(block::complete(self, command, verbs::must_return)?)
+        verbs::code(block::complete(self, command, Judge::Return)?)
     }
 
     /// Runs it as a question: 0 is yes, 1 is no.
@@ -76,7 +83,7 @@ pub trait Runner: Send + Sync {
     /// # Errors
     /// As [`Runner::exit_code`], and for every other code.
     fn probe(&self, command: &Command) -> Result<bool> {
-        Ok(verbs::code(block::complete(self, command, verbs::must_answer)?)? == 0)
+        Ok(verbs::code(block::complete(self, command, Judge::Answer)?)? == 0)
     }
 
     /// Runs it until it has written one line, returns that and stops it, by the command's stop rule.
@@ -84,13 +91,9 @@ pub trait Runner: Send + Sync {
     /// # Errors
     /// [`ErrorKind::UnexpectedOutput`] if it ended without a line; as [`Runner::run`] if it failed before.
     fn first_line(&self, command: &Command) -> Result<String> {
-        let handle = Handle::new(self.launch(command)?, command);
-        if let Some(line) = handle.lines(Stream::Stdout)?.next().transpose()? {
-            handle.stop()?;
-            return Ok(line);
-        }
-        let output = verbs::must_succeed(handle.into_output()?, command)?;
-        Err(verbs::no_line(output, command))
+        block::until_known(&mut FirstLine::new(self, command)).map_err(|error| {
+            command.error(ErrorKind::Io, format!("cannot be waited for: {error}")).because(error)
+        })?
     }
 
     /// Starts it and returns a live handle. Dropping that kills all of it.
@@ -102,6 +105,27 @@ pub trait Runner: Send + Sync {
     }
 }
 
+/// A runner that is shared, or lent, is one too.
+macro_rules! passed_on {
+    ($($pointer:ty),*) => {$(
+        impl<R: Runner + ?Sized> Runner for $pointer {
+            fn launch(&self, command: &Command) -> Result<Running> {
+                (**self).launch(command)
+            }
+
+            fn listener(&self) -> Option<&Listener> {
+                (**self).listener()
+            }
+
+            fn cancel_token(&self) -> Option<&CancelToken> {
+                (**self).cancel_token()
+            }
+        }
+    )*};
+}
+
+passed_on!(&R, Arc<R>, Box<R>);
+
 /// [`Runner::run`] and a JSON value.
 #[cfg(feature = "serde")]
 pub trait RunnerJson: Runner {
@@ -110,7 +134,7 @@ pub trait RunnerJson: Runner {
     /// # Errors
     /// As [`Runner::run`]; [`ErrorKind::UnexpectedOutput`] if the output is something else.
     fn output_json<T: serde::de::DeserializeOwned>(&self, command: &Command) -> Result<T> {
-        verbs::json(block::complete(self, command, verbs::must_succeed)?, command)
+        verbs::json(block::complete(self, command, Judge::Succeed)?, command)
     }
 }
 

@@ -5,31 +5,38 @@
 
 mod channel;
 mod control;
+mod ends;
 mod feed;
+mod intake;
+mod real;
 mod results;
+mod script;
+mod scripted;
+mod source;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use channel::Channel;
+pub(crate) use ends::{Inlet, Outward};
 pub(crate) use feed::Feed;
+pub(crate) use intake::Intake;
+pub(crate) use real::Real;
+pub(crate) use script::{End, Reaction, Reads, Script, Step};
+pub(crate) use scripted::{Outlet, Scripted};
+pub(crate) use source::Source;
 
 use crate::cancel::CancelToken;
 use crate::capture::Journal;
-use crate::containment::{self, Container, Nest};
-use crate::outcome::{Cause, Ending, Guarantee, Mechanism, Outcome, Strays, Usage};
+use crate::command::Command;
+use crate::containment;
+use crate::machine::Interest;
+use crate::outcome::{Cause, Ending, Guarantee, Mechanism, Outcome, Strays};
 use crate::settings::{StopRule, StrayRule, Stream};
 use crate::stop::{Act, Ladder};
-use pinfold_os::handle::Process;
-use pinfold_os::poll::{Direction, Waitable};
-use pinfold_os::signal::Signal;
 use pinfold_os::wait::{Exit, ExitStatus};
+use real::Account;
 use std::io;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-/// How often a container that gives no events is asked whether it is empty.
-const ASK_AGAIN: Duration = Duration::from_millis(2);
-
-/// How soon a guard is tried again for which something had run out.
-const ATTEND_AGAIN: Duration = Duration::from_millis(50);
 
 /// A started command.
 ///
@@ -37,10 +44,7 @@ const ATTEND_AGAIN: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 pub struct Running {
     pub(crate) rules: Rules,
-    process: Process,
-    container: Option<Arc<Container>>,
-    /// The group that it is in.
-    group: Option<Arc<Nest>>,
+    source: Source,
     mechanism: Mechanism,
     guarantee: Guarantee,
     pub(crate) channels: [Channel; 2],
@@ -48,15 +52,12 @@ pub struct Running {
     pub(crate) feed: Feed,
     cancel: Option<CancelToken>,
     started: Instant,
-    /// When the container is to be attended to, if that was put off.
-    attend_at: Option<Instant>,
     last_output: Instant,
     exit: Option<(Exit, Instant)>,
     ladder: Option<Ladder>,
     stopping_strays: bool,
     cause: Cause,
     strays: Strays,
-    maker_memory: u64,
     outcome: Option<Outcome>,
     failure: Option<io::Error>,
     revision: u64,
@@ -73,27 +74,25 @@ pub(crate) struct Rules {
     pub(crate) strays: StrayRule,
 }
 
-/// What a freshly made process comes with.
+impl Rules {
+    pub(crate) fn of(command: &Command) -> Rules {
+        Rules {
+            timeout: command.timeout,
+            idle_timeout: command.idle_timeout,
+            stop: command.stop,
+            strays: command.strays,
+        }
+    }
+}
+
+/// What a run that was just started comes with.
 pub(crate) struct Parts {
     pub(crate) rules: Rules,
-    pub(crate) process: Process,
-    pub(crate) container: Arc<Container>,
-    pub(crate) group: Option<Arc<Nest>>,
+    pub(crate) source: Source,
     pub(crate) channels: [Channel; 2],
     pub(crate) feed: Feed,
     pub(crate) cancel: Option<CancelToken>,
     pub(crate) started: Instant,
-    pub(crate) attend_at: Option<Instant>,
-    pub(crate) maker_memory: u64,
-}
-
-/// What a driver is to wait for: any of these descriptors, or the deadline.
-#[derive(Debug)]
-pub struct Interest<'a> {
-    /// Descriptors and directions.
-    pub waitables: Vec<Waitable<'a>>,
-    /// When to advance even if none is ready.
-    pub deadline: Option<Instant>,
 }
 
 /// How far [`Running::advance`] got.
@@ -109,28 +108,34 @@ impl Running {
     pub(crate) fn new(parts: Parts) -> Running {
         Running {
             rules: parts.rules,
-            mechanism: parts.container.mechanism(),
-            guarantee: parts.container.guarantee(),
-            process: parts.process,
-            container: Some(parts.container),
-            group: parts.group,
+            mechanism: parts.source.mechanism(),
+            guarantee: parts.source.guarantee(),
+            source: parts.source,
             channels: parts.channels,
             journal: Journal::new(),
             feed: parts.feed,
             cancel: parts.cancel,
             started: parts.started,
-            attend_at: parts.attend_at,
             last_output: parts.started,
             exit: None,
             ladder: None,
             stopping_strays: false,
             cause: Cause::Itself,
             strays: Strays::default(),
-            maker_memory: parts.maker_memory,
             outcome: None,
             failure: None,
             revision: 0,
             looked: parts.started,
+        }
+    }
+
+    /// For whoever drives it by a made-up clock: a script that was not advanced yet begins now by that clock, and not when
+    /// it was launched. A process of the kernel's began when it did.
+    pub fn begin_at(&mut self, now: Instant) {
+        if let Source::Scripted(script) = &mut self.source
+            && script.begin_at(now)
+        {
+            (self.started, self.last_output, self.looked) = (now, now, now);
         }
     }
 
@@ -144,14 +149,7 @@ impl Running {
             waitables.extend(channel.waitables());
         }
         waitables.extend(self.feed.waitable());
-        match (self.exit, &self.container) {
-            (None, _) => {
-                let descriptor = self.process.waitable();
-                waitables.push(Waitable { descriptor, direction: Direction::Read });
-            }
-            (Some(_), Some(container)) => waitables.extend(container.waitable()),
-            (Some(_), None) => {}
-        }
+        waitables.extend(self.source.waitable(self.exit.is_some()));
         if self.ladder.is_none()
             && let Some(token) = &self.cancel
         {
@@ -162,6 +160,9 @@ impl Running {
 
     fn deadline(&self) -> Option<Instant> {
         let mut deadlines = [None; 4];
+        if self.is_ready() {
+            deadlines[3] = Some(self.looked);
+        }
         match (self.ladder, self.exit) {
             (Some(ladder), _) => deadlines[0] = ladder.deadline(),
             (None, Some((_, at))) => {
@@ -175,14 +176,13 @@ impl Running {
                 deadlines[1] = self.rules.idle_timeout.and_then(|idle| self.last_output.checked_add(idle));
             }
         }
-        // Where no event tells that the last member has gone, only asking does.
-        if self.exit.is_some()
-            && self.container.as_ref().is_some_and(|container| container.waitable().is_none())
-        {
-            deadlines[2] = Some(self.looked + ASK_AGAIN);
-        }
-        deadlines[3] = self.attend_at;
+        deadlines[2] = self.source.deadline(self.exit.is_some(), self.looked);
         deadlines.into_iter().flatten().min()
+    }
+
+    /// Whether there are bytes to move now, without a descriptor that says so.
+    fn is_ready(&self) -> bool {
+        self.channels.iter().any(Channel::is_ready) || self.feed.is_ready()
     }
 
     /// Does all that can be done without waiting: reads, writes, notices the end, and takes the steps whose time has
@@ -198,44 +198,58 @@ impl Running {
         self.keep_time(now);
         self.climb(now);
         self.finish_if_over(now);
-        self.attend(now);
+        if let Some(guarantee) = self.source.attend(now) {
+            self.guarantee = guarantee;
+        }
         if self.outcome.is_some() { Progress::Done } else { Progress::Pending }
     }
 
-    /// Does what was put off at the start, once it is due. Where something ran out it is tried again, and the outcome tells
-    /// what there was.
-    fn attend(&mut self, now: Instant) {
-        let Some(container) = self.container.as_mut().filter(|_| self.attend_at.is_some_and(|at| at <= now))
-        else {
-            return;
-        };
-        // Nobody else has it: what is put off is in no group.
-        let attended = Arc::get_mut(container).map(|container| container.attend(&self.process));
-        let again = attended.is_some_and(|attended| attended.is_err());
-        self.attend_at = again.then(|| now + ATTEND_AGAIN);
-        self.guarantee = container.guarantee();
+    fn move_bytes(&mut self, now: Instant) {
+        self.play(now);
+        self.pump(now);
+        if self.ladder.is_none() && self.channels.iter().any(Channel::overflowed) {
+            self.stop_for(Cause::OutputLimit, self.rules.stop, now);
+        }
+        self.feed();
     }
 
-    fn move_bytes(&mut self, now: Instant) {
-        let mut came = false;
+    /// Reads both streams.
+    fn pump(&mut self, now: Instant) {
         for index in 0..2 {
             match self.channels[index].pump() {
-                Ok(bytes) => {
-                    if bytes > 0 {
-                        came = true;
-                        self.note();
-                    }
+                Ok(0) => {}
+                Ok(_) => {
+                    self.note();
+                    self.last_output = now;
+                    self.revision += 1;
                 }
                 Err(error) => self.failure = Some(error),
             }
         }
-        if came {
-            self.last_output = now;
-            self.revision += 1;
+    }
+
+    /// Does what a script has to do by now. What it writes is read at once, so that two streams keep their order.
+    fn play(&mut self, now: Instant) {
+        let Source::Scripted(script) = &mut self.source else { return };
+        script.look(now);
+        self.feed();
+        while let Source::Scripted(script) = &mut self.source {
+            match script.go_on(now) {
+                Ok(Some(said)) => {
+                    if self.channels[said.stream as usize].write(&said.bytes) {
+                        self.pump(now);
+                    } else {
+                        script.break_pipe();
+                    }
+                }
+                Ok(None) => break,
+                Err(error) => self.failure = Some(error),
+            }
         }
-        if self.ladder.is_none() && self.channels.iter().any(Channel::overflowed) {
-            self.stop_for(Cause::OutputLimit, self.rules.stop, now);
-        }
+    }
+
+    /// Writes to its standard input.
+    fn feed(&mut self) {
         let fed = self.feed.written();
         if let Err(error) = self.feed.pump() {
             self.failure = Some(error);
@@ -255,11 +269,11 @@ impl Running {
         if self.exit.is_some() {
             return;
         }
-        let exit = if self.leaves_record() { self.process.peek_exit() } else { self.process.try_reap() };
+        let exit = self.source.poll_exit();
         self.take_exit(exit, now);
         // What held it together was killed, and the program can go where nobody would find it.
-        if self.exit.is_none() && self.container.as_ref().is_some_and(|container| container.is_broken()) {
-            let exit = self.process.try_reap();
+        if self.exit.is_none() && self.source.is_broken() {
+            let exit = self.source.poll_lost();
             self.take_exit(exit, now);
             if self.exit.is_none() && self.ladder.is_none_or(|ladder| !ladder.has_killed()) {
                 self.begin(StopRule::KILL, now);
@@ -267,27 +281,17 @@ impl Running {
         }
     }
 
-    /// A leader that was waited for can no longer name its group on older kernels; its record can wait.
-    fn leaves_record(&self) -> bool {
-        matches!(self.container.as_deref(), Some(Container::Group(_)))
-            && !self.process.group_outlives_leader()
-    }
-
     /// For a driver that may block: waits for the end of the program where there is nothing else to wait for, which saves
     /// asking for the descriptor first. Whether it did.
     pub(crate) fn await_exit_alone(&mut self) -> bool {
         let others = self.channels.iter().any(Channel::is_open) || self.feed.waitable().is_some();
-        if self.exit.is_some()
-            || others
-            || self.cancel.is_some()
-            || self.deadline().is_some()
-            || self.leaves_record()
-        {
+        if self.exit.is_some() || others || self.cancel.is_some() || self.deadline().is_some() {
             return false;
         }
-        match self.process.reap() {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            exit => self.take_exit(exit.map(Some), Instant::now()),
+        match self.source.await_exit() {
+            None => return false,
+            Some(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+            Some(exit) => self.take_exit(exit.map(Some), Instant::now()),
         }
         true
     }
@@ -295,14 +299,13 @@ impl Running {
     fn take_exit(&mut self, exit: io::Result<Option<Exit>>, now: Instant) {
         match exit {
             Ok(Some(exit)) => {
-                // What its group was told, it was told.
-                let pid = self.process.pid();
-                if self.ladder.is_none() && self.group.as_ref().is_some_and(|group| group.has_stopped(pid)) {
-                    self.cause = Cause::Stopped;
+                if self.ladder.is_none() {
+                    self.cause = self.source.cause();
                 }
                 self.exit = Some((exit, now));
                 self.revision += 1;
                 self.feed.close();
+                self.channels.iter_mut().for_each(Channel::end_script);
             }
             Ok(None) => {}
             Err(error) => {
@@ -331,7 +334,7 @@ impl Running {
             self.stop_for(Cause::IdleTimeout, self.rules.stop, now);
         } else if let (Some((_, at)), StrayRule::StopAfter(linger)) = (self.exit, self.rules.strays)
             && over(at, Some(linger))
-            && !self.is_empty()
+            && !self.source.is_empty()
         {
             self.stopping_strays = true;
             self.begin(self.rules.stop, now);
@@ -344,6 +347,7 @@ impl Running {
             return;
         }
         // A program that has ended already was not stopped.
+        self.play(now);
         self.notice_exit(now);
         match &self.ladder {
             None => self.stop_for(Cause::Stopped, rule, now),
@@ -376,45 +380,29 @@ impl Running {
         }
         let (ladder, act) = Ladder::begin(rule, now);
         self.ladder = Some(ladder);
-        self.act(act);
+        self.act(act, now);
     }
 
     fn climb(&mut self, now: Instant) {
         if let Some(act) = self.ladder.as_mut().and_then(|ladder| ladder.step(now)) {
-            self.act(act);
+            self.act(act, now);
         }
     }
 
-    fn act(&mut self, act: Act) {
-        let Some(container) = &self.container else { return };
+    fn act(&mut self, act: Act, now: Instant) {
         match act {
-            Act::Signal(signal) => {
-                let _ = container.signal(&self.process, signal);
-                // What is stopped or frozen could not act on the signal.
-                if matches!(**container, Container::Group(_)) {
-                    let _ = container.signal(&self.process, Signal::CONT);
-                } else {
-                    let _ = container.freeze(&self.process, false);
-                    let _ = container.signal(&self.process, Signal::CONT);
-                }
-            }
+            Act::Signal(signal) => self.source.tell_to_stop(signal, now),
             Act::Kill => {
-                self.strays.killed |= self.stopping_strays && !self.is_empty();
-                if container.kill(&self.process).is_err() && self.exit.is_none() {
-                    let _ = self.process.signal(Signal::KILL);
-                }
+                self.strays.killed |= self.stopping_strays && !self.source.is_empty();
+                self.source.kill(self.exit.is_some(), now);
             }
         }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.container.as_ref().is_none_or(|container| container.is_empty(&self.process))
     }
 
     /// The run is over when the program has ended, nothing of it is left, and its streams are at their ends.
     fn finish_if_over(&mut self, now: Instant) {
         let Some((exit, at)) = self.exit else { return };
-        if !self.is_empty() {
+        if !self.source.is_empty() {
             return;
         }
         if self.channels.iter().any(Channel::is_open) {
@@ -449,35 +437,30 @@ impl Running {
         self.conclude(exit, now);
     }
 
-    fn conclude(&mut self, mut exit: Exit, now: Instant) {
-        // Before the pid can be given away.
-        if let Some(group) = &self.group {
-            group.leave(self.process.pid());
-        }
-        if let Ok(Some(reaped)) = self.process.try_reap() {
-            exit = reaped;
-        }
-        let cpu = self.container.as_ref().and_then(|container| container.cpu_time());
-        let counters = self.container.as_ref().map(|container| container.counters()).unwrap_or_default();
-        let (user, system) = cpu.unwrap_or((exit.usage.user, exit.usage.system));
-        // Its figure started at ours, so only what is above ours is its own.
-        let peak_resident = (exit.usage.max_rss > self.maker_memory).then_some(exit.usage.max_rss);
-        let peak_memory = counters.peak_memory.or(peak_resident);
-        self.outcome = Some(Outcome {
+    fn conclude(&mut self, exit: Exit, now: Instant) {
+        let Account { exit, usage, counters } = self.source.account(exit);
+        let outcome = Outcome {
             ending: ending(exit.status),
             cause: self.cause,
             duration: now.saturating_duration_since(self.started),
-            usage: Usage { user, system, peak_memory },
+            usage,
             stdout: self.seen(Stream::Stdout),
             stderr: self.seen(Stream::Stderr),
             strays: std::mem::take(&mut self.strays),
             limits_hit: counters.hit,
             mechanism: self.mechanism,
             guarantee: self.guarantee,
-        });
+        };
+        let outcome = match self.source.record() {
+            // What was seen is what is seen now: that depends on what this command captures.
+            Some(record) if self.ladder.is_none() => {
+                Outcome { stdout: outcome.stdout, stderr: outcome.stderr, ..record.clone() }
+            }
+            _ => outcome,
+        };
+        self.outcome = Some(outcome);
         self.revision += 1;
-        // Back to the pool: the next run may start before this handle is dropped.
-        self.container = None;
+        self.source.let_go();
     }
 }
 

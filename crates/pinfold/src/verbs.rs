@@ -10,8 +10,29 @@ use crate::settings::{Retry, RetryOn, Stdin, Stream};
 use crate::text::trim_newline;
 use std::time::{Duration, Instant};
 
-/// What a verb asks of a finished run.
-pub(crate) type Judge = fn(Output<Vec<u8>>, &Command) -> Result<Output<Vec<u8>>>;
+/// What a verb asks of a finished run. Each asks for what those before it ask for, and for more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Judge {
+    /// It ended, somehow; only a cancellation or an output limit that says so makes an error of that.
+    End,
+    /// It returned a code of its own accord.
+    Return,
+    /// It returned 0 or 1.
+    Answer,
+    /// It returned one of the codes that are a success.
+    Succeed,
+}
+
+impl Judge {
+    pub(crate) fn judge(self, output: Output<Vec<u8>>, command: &Command) -> Result<Output<Vec<u8>>> {
+        match self {
+            Judge::End => must_end(output, command),
+            Judge::Return => must_return(output, command),
+            Judge::Answer => must_answer(output, command),
+            Judge::Succeed => must_succeed(output, command),
+        }
+    }
+}
 
 /// A verb that waits for the end has nobody who could write to an open standard input, and many programs end only when
 /// that does.
@@ -24,7 +45,7 @@ pub(crate) fn needs_no_writer(command: &Command) -> Result<()> {
 }
 
 /// It ended, somehow: only what makes its output worthless is an error.
-pub(crate) fn must_end(output: Output<Vec<u8>>, command: &Command) -> Result<Output<Vec<u8>>> {
+fn must_end(output: Output<Vec<u8>>, command: &Command) -> Result<Output<Vec<u8>>> {
     let kind = match output.outcome.cause {
         Cause::Cancelled => ErrorKind::Cancelled,
         Cause::OutputLimit => ErrorKind::OutputTooLarge,
@@ -34,7 +55,7 @@ pub(crate) fn must_end(output: Output<Vec<u8>>, command: &Command) -> Result<Out
 }
 
 /// It returned a code of its own accord.
-pub(crate) fn must_return(output: Output<Vec<u8>>, command: &Command) -> Result<Output<Vec<u8>>> {
+fn must_return(output: Output<Vec<u8>>, command: &Command) -> Result<Output<Vec<u8>>> {
     let output = must_end(output, command)?;
     let kind = match (output.outcome.cause, output.outcome.ending) {
         (Cause::Timeout | Cause::IdleTimeout, _) => ErrorKind::Timeout,
@@ -46,13 +67,13 @@ pub(crate) fn must_return(output: Output<Vec<u8>>, command: &Command) -> Result<
 }
 
 /// It returned one of the codes that are a success.
-pub(crate) fn must_succeed(output: Output<Vec<u8>>, command: &Command) -> Result<Output<Vec<u8>>> {
+fn must_succeed(output: Output<Vec<u8>>, command: &Command) -> Result<Output<Vec<u8>>> {
     let output = must_return(output, command)?;
     if output.is_success() { Ok(output) } else { Err(failure(ErrorKind::NonZeroExit, output, command)) }
 }
 
 /// It returned 0 or 1.
-pub(crate) fn must_answer(output: Output<Vec<u8>>, command: &Command) -> Result<Output<Vec<u8>>> {
+fn must_answer(output: Output<Vec<u8>>, command: &Command) -> Result<Output<Vec<u8>>> {
     let output = must_return(output, command)?;
     match output.outcome.code() {
         Some(0 | 1) => Ok(output),
@@ -166,27 +187,22 @@ impl Attempts {
     }
 }
 
-/// One run of a verb: what a driver has to drive.
-pub(crate) struct Attempt<'a> {
+/// One run of a verb.
+pub(crate) struct Attempt {
     pub(crate) running: Running,
-    command: &'a Command,
-    telling: Option<Telling<'a>>,
+    telling: Option<Telling>,
 }
 
-impl<'a> Attempt<'a> {
-    pub(crate) fn new(
-        mut running: Running,
-        command: &'a Command,
-        listener: Option<&'a Listener>,
-    ) -> Attempt<'a> {
+impl Attempt {
+    pub(crate) fn new(mut running: Running, command: &Command, listener: Option<Listener>) -> Attempt {
         running.keep_for_verb(command);
         let telling = listener.map(|listener| Telling::new(listener, &mut running, command));
-        Attempt { running, command, telling }
+        Attempt { running, telling }
     }
 
     /// Has the machine go on, and tells what came of it.
-    pub(crate) fn advance(&mut self) -> Progress {
-        let progress = self.running.advance(Instant::now());
+    pub(crate) fn advance(&mut self, now: Instant) -> Progress {
+        let progress = self.running.advance(now);
         if let Some(telling) = &mut self.telling {
             telling.tell(&mut self.running);
         }
@@ -194,22 +210,22 @@ impl<'a> Attempt<'a> {
     }
 
     /// The output, once the run has ended. A stream that failed on the way is an error that carries the rest.
-    pub(crate) fn finish(mut self) -> Result<Output<Vec<u8>>> {
-        let Some(output) = self.running.take_output(self.command) else {
-            return Err(self.command.error(ErrorKind::Io, "has not ended yet"));
+    pub(crate) fn finish(mut self, command: &Command) -> Result<Output<Vec<u8>>> {
+        let Some(output) = self.running.take_output(command) else {
+            return Err(command.error(ErrorKind::Io, "has not ended yet"));
         };
-        self.running.unless_failed(output, self.command)
+        self.running.unless_failed(output, command)
     }
 }
 
 /// The lines of both streams, told to a listener as they come.
-struct Telling<'a> {
-    listener: &'a Listener,
+struct Telling {
+    listener: Listener,
     readers: [(crate::text::LineReader, Option<crate::capture::Cursor>); 2],
 }
 
-impl<'a> Telling<'a> {
-    pub(crate) fn new(listener: &'a Listener, running: &mut Running, command: &Command) -> Self {
+impl Telling {
+    fn new(listener: Listener, running: &mut Running, command: &Command) -> Telling {
         let readers = Stream::BOTH.map(|stream| {
             let reader = crate::text::LineReader::new(&command.encodings[stream as usize], command.lines);
             let capture = running.channels[stream as usize].capture.as_mut();

@@ -70,7 +70,7 @@ run_test() {
   esac
   read -r start _ </proc/uptime
   # The watch of timeout stays outside of the cgroup.
-  cd /tmp && timeout -s KILL 180 sh -c "$command" </dev/null >"$output" 2>&1
+  cd /tmp && timeout -s KILL 400 sh -c "$command" </dev/null >"$output" 2>&1
   code=$?
   read -r end _ </proc/uptime
   tries=0

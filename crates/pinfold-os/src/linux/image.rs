@@ -6,7 +6,7 @@ use rustix::fs::{MemfdFlags, Mode, OFlags};
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,6 +21,9 @@ const PROGRAM: Option<&[u8]> = None;
 pub fn is_built() -> bool {
     PROGRAM.is_some() && !crate::deny::denied(crate::deny::Feature::Guard)
 }
+
+/// The lowest number above those that the descriptors of its process are placed at.
+const ABOVE_ALL_PLACES: i32 = 10;
 
 /// Memory may not be executed here.
 static IN_FILES: AtomicBool = AtomicBool::new(false);
@@ -79,8 +82,6 @@ impl Image {
     }
 
     fn in_memory(program: &[u8]) -> io::Result<Image> {
-        // Above the numbers that the descriptors of its process are placed at.
-        const FREE: i32 = 10;
         let flags = MemfdFlags::CLOEXEC;
         let memory = match rustix::fs::memfd_create("pinfold-guard", flags | MemfdFlags::EXEC) {
             // Before Linux 6.3 there is no such flag, and no need of it.
@@ -89,7 +90,7 @@ impl Image {
         };
         let mut file = File::from(memory);
         file.write_all(program)?;
-        Ok(Image { descriptor: rustix::io::fcntl_dupfd_cloexec(&file, FREE)?, file: None })
+        Ok(Image { descriptor: rustix::io::fcntl_dupfd_cloexec(&file, ABOVE_ALL_PLACES)?, file: None })
     }
 
     fn in_file(program: &[u8]) -> io::Result<Image> {
@@ -98,14 +99,10 @@ impl Image {
         let written = file.write_all(program);
         // What is open for writing cannot be executed.
         drop(file);
-        let opened = rustix::fs::open(&path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty());
+        let opened = rustix::fs::open(&path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+            .and_then(|opened| rustix::io::fcntl_dupfd_cloexec(opened, ABOVE_ALL_PLACES));
         let image = Image { descriptor: opened?, file: Some(path) };
         written.map(|()| image)
-    }
-
-    /// The program, to be executed as it is (`execveat(2)`).
-    pub(super) fn descriptor(&self) -> BorrowedFd<'_> {
-        self.descriptor.as_fd()
     }
 
     /// A path of the program that holds in this process and in what it clones.

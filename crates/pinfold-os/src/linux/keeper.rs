@@ -130,14 +130,15 @@ fn start(
     let own = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())
         .map_err(|error| failed(error.into()))?;
     let null = File::options().read(true).write(true).open("/dev/null").map_err(failed)?;
-    let descriptors = [image.descriptor(), theirs.as_fd(), own.as_fd(), null.as_fd()];
+    let program = image.path().map_err(failed)?;
+    let descriptors = [theirs.as_fd(), own.as_fd(), null.as_fd()];
     let (keeper, pid) = match keeping {
         Keeping::Subreaper => {
-            let mut layout = KeepLayout::new(descriptors, [c"pinfold-keeper", c"keeper"]);
+            let mut layout = KeepLayout::new(&program, descriptors, [c"pinfold-keeper", c"keeper"]);
             spawn_kept(order, route, &mut layout)?
         }
         Keeping::PidNamespace => {
-            let mut layout = KeepLayout::new(descriptors, [c"pinfold-init", c"init"]);
+            let mut layout = KeepLayout::new(&program, descriptors, [c"pinfold-init", c"init"]);
             layout.namespaces = (libc::CLONE_NEWPID | libc::CLONE_NEWNS) as u64;
             match spawn_kept(order, route, &mut layout) {
                 // Who may not make them may do it inside of a user namespace.

@@ -410,8 +410,10 @@ impl Layout {
 
 /// What a keeper needs, owned here as [`Layout`] owns what its program needs.
 pub(super) struct KeepLayout<'a> {
-    /// The guard's program, the keeper's end of the socket, a handle of ours, and `/dev/null`.
-    pub(super) descriptors: [BorrowedFd<'a>; 4],
+    /// The path of the guard's program.
+    pub(super) program: &'a CStr,
+    /// The keeper's end of the socket, a handle of ours, and `/dev/null`.
+    pub(super) descriptors: [BorrowedFd<'a>; 3],
     /// Its name, and the trade that it is to follow.
     pub(super) words: [&'a CStr; 2],
     pub(super) namespaces: u64,
@@ -422,8 +424,13 @@ pub(super) struct KeepLayout<'a> {
 }
 
 impl<'a> KeepLayout<'a> {
-    pub(super) fn new(descriptors: [BorrowedFd<'a>; 4], words: [&'a CStr; 2]) -> KeepLayout<'a> {
+    pub(super) fn new(
+        program: &'a CStr,
+        descriptors: [BorrowedFd<'a>; 3],
+        words: [&'a CStr; 2],
+    ) -> KeepLayout<'a> {
         KeepLayout {
+            program,
             descriptors,
             words,
             namespaces: 0,
@@ -434,12 +441,12 @@ impl<'a> KeepLayout<'a> {
     }
 
     fn script(&mut self) -> Keep {
-        let [image, control, owner, null] = self.descriptors.map(|descriptor| descriptor.as_raw_fd());
+        let [control, owner, null] = self.descriptors.map(|descriptor| descriptor.as_raw_fd());
         let pid = self.pid.as_mut_ptr();
         self.argv = [self.words[0].as_ptr(), self.words[1].as_ptr(), pid.cast_const().cast(), ptr::null()];
         let maps = self.user_maps.as_ref();
         Keep {
-            image,
+            program: self.program.as_ptr(),
             control,
             owner,
             null,

@@ -122,5 +122,7 @@ pub(crate) fn guarantee(mechanism: Mechanism) -> Guarantee {
         Mechanism::PidNamespace | Mechanism::JobObject => Guarantee::Kernel,
         Mechanism::Subreaper => Guarantee::Guarded,
         Mechanism::ProcessGroup => Guarantee::BestEffort,
+        // It goes with the memory of its owner.
+        Mechanism::Scripted => Guarantee::Kernel,
     }
 }

@@ -1,19 +1,18 @@
 //! The driver for tokio: one descriptor of each run is watched by the reactor that is there already.
 
-use super::Machine;
-use crate::cancel::CancelToken;
+use super::completion::Completion;
 use crate::command::Command;
 use crate::error::{ErrorKind, Result};
+use crate::machine::{Interest, Machine};
 use crate::output::Output;
 use crate::runner::Runner;
-use crate::running::{Interest, Progress};
-use crate::verbs::{Attempt, Attempts, Judge, needs_no_writer};
+use crate::verbs::Judge;
 use pinfold_os::poll::Set;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::pin;
 use std::task::Poll;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::io::Interest as Readiness;
 use tokio::io::unix::AsyncFd;
 use tokio::sync::futures::Notified;
@@ -68,26 +67,7 @@ pub(crate) async fn complete<R: Runner + ?Sized>(
     command: &Command,
     judge: Judge,
 ) -> Result<Output<Vec<u8>>> {
-    needs_no_writer(command)?;
-    let mut attempts = Attempts::new(command);
-    loop {
-        let result = once(runner, command).await.and_then(|output| judge(output, command));
-        match attempts.after(&result) {
-            Some(pause) => rest(runner.cancel_token(), command, pause).await?,
-            None => return result,
-        }
-    }
-}
-
-async fn once<R: Runner + ?Sized>(runner: &R, command: &Command) -> Result<Output<Vec<u8>>> {
-    let failed = |error| failed(command, error);
-    let watch = Watch::new().map_err(failed)?;
-    let mut attempt = Attempt::new(runner.launch(command)?, command, runner.listener());
-    while attempt.advance() == Progress::Pending {
-        let deadline = watch.update(&attempt.running.interest()).map_err(failed)?;
-        watch.wait(deadline, None).await.map_err(failed)?;
-    }
-    attempt.finish()
+    until(&mut Completion::new(runner, command, judge)).await.map_err(|error| failed(command, error))?
 }
 
 /// Drives a machine until it has its answer.
@@ -101,25 +81,6 @@ pub(crate) async fn until<M: Machine>(machine: &mut M) -> io::Result<M::Answer> 
         let deadline = watch.update(&machine.interest(now))?;
         watch.wait(deadline, None).await?;
     }
-}
-
-/// The pause between two attempts, which a cancellation ends.
-async fn rest(token: Option<&CancelToken>, command: &Command, pause: Duration) -> Result<()> {
-    let failed = |error| failed(command, error);
-    let deadline = Instant::now().checked_add(pause);
-    let watch = Watch::new().map_err(failed)?;
-    if let Some(token) = token {
-        token.prepare().map_err(failed)?;
-    }
-    while !token.is_some_and(CancelToken::is_cancelled) {
-        if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
-            return Ok(());
-        }
-        let waitables = token.and_then(CancelToken::waitable).into_iter().collect();
-        let deadline = watch.update(&Interest { waitables, deadline }).map_err(failed)?;
-        watch.wait(deadline, None).await.map_err(failed)?;
-    }
-    Err(command.error(ErrorKind::Cancelled, "was cancelled between two attempts"))
 }
 
 pub(crate) fn failed(command: &Command, error: io::Error) -> crate::error::Error {

@@ -2,9 +2,8 @@
 
 use super::{ProcessGroup, drive, unwaitable};
 use crate::containment::{Counters, Nest, Watch};
-use crate::drive::Machine;
 use crate::error::Result;
-use crate::running::Interest;
+use crate::machine::{Interest, Machine};
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

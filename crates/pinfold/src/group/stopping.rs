@@ -1,8 +1,7 @@
 //! Machines that see a group to its end.
 
 use crate::containment::{Nest, Watch};
-use crate::drive::Machine;
-use crate::running::Interest;
+use crate::machine::{Interest, Machine};
 use crate::settings::StopRule;
 use crate::stop::{Act, Ladder};
 use std::io;

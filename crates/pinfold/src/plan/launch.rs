@@ -7,7 +7,7 @@ use crate::command::Command;
 use crate::containment::{self, Container, Nest, Refusal};
 use crate::error::{Error, ErrorKind, Result};
 use crate::lookup::explain_exec_failure;
-use crate::running::{Channel, Feed, Parts, Rules, Running};
+use crate::running::{Channel, Feed, Inlet, Outward, Parts, Real, Rules, Running, Source};
 use crate::settings::{Rlimit, Stdin, Stdio, Stream};
 use crate::text::LineCounter;
 use pinfold_os::descriptor::{Owned, borrow};
@@ -100,21 +100,18 @@ impl Plan<'_> {
         let joined = extras.group.as_ref().map_or(Ok(()), |group| group.join(&container, &process));
         drop(entry);
         let running = Running::new(Parts {
-            rules: Rules {
-                timeout: command.timeout,
-                idle_timeout: command.idle_timeout,
-                stop: command.stop,
-                strays: command.strays,
-            },
-            process,
-            container,
-            group: extras.group.clone(),
+            rules: Rules::of(command),
+            source: Source::Real(Real {
+                process,
+                container: Some(container),
+                group: extras.group.clone(),
+                maker_memory,
+                attend_at: later.and_then(|age| started.checked_add(age)),
+            }),
             channels,
             feed,
             cancel: extras.cancel,
             started,
-            attend_at: later.and_then(|age| started.checked_add(age)),
-            maker_memory,
         });
         // Nothing is taken less because something ran out: what was started ends here.
         attended.map_err(|error| ran_out(command, "start its guard", error))?;
@@ -172,12 +169,12 @@ impl Plan<'_> {
             Stdin::Bytes(bytes) => {
                 let (end, writer) = pipe::input().map_err(failed)?;
                 ends.stdin = Some(end);
-                Ok(Feed::whole(writer, bytes.clone()))
+                Ok(Feed::whole(Outward::Pipe(writer), bytes.clone()))
             }
             Stdin::Open => {
                 let (end, writer) = pipe::input().map_err(failed)?;
                 ends.stdin = Some(end);
-                Ok(Feed::open(writer))
+                Ok(Feed::open(Outward::Pipe(writer)))
             }
         }
     }
@@ -197,11 +194,7 @@ impl Plan<'_> {
                 }
                 Stdio::Null => ends.outputs[index] = Some(null(command)?.into()),
                 Stdio::File { path, append } => {
-                    let mut options = File::options();
-                    options.create(true).write(true).append(*append).truncate(!append);
-                    let file =
-                        options.open(path).map_err(|error| file_error(command, "write", path, error))?;
-                    ends.outputs[index] = Some(file.into());
+                    ends.outputs[index] = Some(command.open_to_write(path, *append)?.into());
                 }
                 Stdio::Pipe if !capture => {}
                 Stdio::Pipe => {
@@ -212,7 +205,7 @@ impl Plan<'_> {
                     let sink = command.tee[index].then(|| Sink::standard(index as i32 + 1));
                     let sink = sink.transpose().map_err(failed)?;
                     channels[index] = Channel::new(
-                        reader,
+                        Inlet::Pipe(reader),
                         Capture::new(command.limit, command.keep.unwrap_or_default(), counter),
                         sink,
                     );
@@ -369,7 +362,7 @@ pub(super) fn kind_of(error: &io::Error) -> ErrorKind {
 }
 
 /// A step before the spawn that failed.
-fn ran_out(command: &Command, step: &str, error: io::Error) -> Error {
+pub(super) fn ran_out(command: &Command, step: &str, error: io::Error) -> Error {
     let kind = kind_of(&error);
     let failed = command.error(kind, format!("failed to {step}: {error}")).because(error);
     if kind == ErrorKind::ResourceLimit {
@@ -407,7 +400,7 @@ pub(super) fn refuse_what_is_missing(command: &Command) -> Result<()> {
     Ok(())
 }
 
-fn file_error(command: &Command, doing: &str, path: &Path, error: io::Error) -> Error {
+pub(super) fn file_error(command: &Command, doing: &str, path: &Path, error: io::Error) -> Error {
     let which = if doing == "read" { "standard input" } else { "output" };
     let what = format!("its {which} cannot be opened: {}: {error}", path.display());
     command.error(kind_of(&error), what).because(error)

@@ -1,8 +1,9 @@
 //! One output stream of a run: from the pipe into its capture, and on to our own stream if it is teed.
 
+use super::Inlet;
 use crate::capture::{Capture, Cursor};
 use pinfold_os::descriptor::Borrowed;
-use pinfold_os::pipe::{self, Reader};
+use pinfold_os::pipe;
 use pinfold_os::poll::{Direction, Waitable};
 use pinfold_os::sink::Sink;
 use std::io;
@@ -19,7 +20,7 @@ const AHEAD: u64 = 1 << 20;
 /// One captured stream, or none if it is not captured.
 #[derive(Debug, Default)]
 pub(crate) struct Channel {
-    reader: Option<Reader>,
+    inlet: Option<Inlet>,
     pub(crate) capture: Option<Capture>,
     tee: Option<Tee>,
     /// Some was dropped before it could be passed on.
@@ -34,14 +35,31 @@ struct Tee {
 }
 
 impl Channel {
-    pub(crate) fn new(reader: Reader, mut capture: Capture, sink: Option<Sink>) -> Channel {
+    pub(crate) fn new(inlet: Inlet, mut capture: Capture, sink: Option<Sink>) -> Channel {
         let tee = sink.map(|sink| Tee { sink, cursor: capture.open_cursor() });
-        Channel { reader: Some(reader), capture: Some(capture), tee, skipped: false, grown: false }
+        Channel { inlet: Some(inlet), capture: Some(capture), tee, skipped: false, grown: false }
     }
 
     /// Whether more may come.
     pub(crate) fn is_open(&self) -> bool {
-        self.reader.is_some()
+        self.inlet.is_some()
+    }
+
+    /// What a script writes: whether anybody reads it.
+    pub(super) fn write(&mut self, bytes: &[u8]) -> bool {
+        self.inlet.as_mut().is_some_and(|inlet| inlet.write(bytes))
+    }
+
+    /// A script writes no more.
+    pub(super) fn end_script(&mut self) {
+        if let Some(inlet) = &mut self.inlet {
+            inlet.end();
+        }
+    }
+
+    /// Whether there is something to read that no descriptor tells of.
+    pub(super) fn is_ready(&self) -> bool {
+        self.inlet.as_ref().is_some_and(Inlet::is_ready) && self.backlog() < AHEAD
     }
 
     pub(crate) fn overflowed(&self) -> bool {
@@ -66,15 +84,14 @@ impl Channel {
     }
 
     pub(crate) fn reader(&self) -> Option<Borrowed<'_>> {
-        self.reader.as_ref().map(Reader::waitable)
+        self.inlet.as_ref().and_then(Inlet::waitable)
     }
 
     pub(crate) fn waitables(&self) -> impl Iterator<Item = Waitable<'_>> {
         let backlog = self.backlog();
-        let reader = self.reader.as_ref().filter(|_| backlog < AHEAD);
+        let reader = self.inlet.as_ref().filter(|_| backlog < AHEAD).and_then(Inlet::waitable);
         let sink = self.tee.as_ref().map(|tee| &tee.sink);
-        let read =
-            reader.map(|reader| Waitable { descriptor: reader.waitable(), direction: Direction::Read });
+        let read = reader.map(|descriptor| Waitable { descriptor, direction: Direction::Read });
         let write = sink.and_then(|sink| match backlog {
             // What is dropped is never written, and so never told that nobody reads it.
             0 => sink.desertion().filter(|_| self.is_open()),
@@ -104,7 +121,7 @@ impl Channel {
     /// Reads all that is in the pipe now, since nobody will wait for more.
     pub(crate) fn drain(&mut self) -> io::Result<()> {
         // No pipe holds more, so whatever comes after was written after the end.
-        let mut left = 2 * pipe::LARGE;
+        let mut left = self.inlet.as_ref().map_or(0, Inlet::most);
         while let Some(bytes) = self.read()? {
             left = left.saturating_sub(bytes);
             if left == 0 {
@@ -116,9 +133,9 @@ impl Channel {
 
     /// One read: the bytes that came, or `None` if there is nothing now or ever.
     fn read(&mut self) -> io::Result<Option<usize>> {
-        let (Some(reader), Some(capture)) = (&self.reader, &mut self.capture) else { return Ok(None) };
+        let (Some(inlet), Some(capture)) = (&mut self.inlet, &mut self.capture) else { return Ok(None) };
         loop {
-            match capture.take_in(|buffer| reader.read_append(buffer)) {
+            match capture.take_in(|buffer| inlet.read_append(buffer)) {
                 Ok(0) => {
                     self.close();
                     return Ok(None);
@@ -126,7 +143,7 @@ impl Channel {
                 Ok(bytes) => {
                     if !self.grown && capture.bytes_seen() >= PROVED_LARGE {
                         self.grown = true;
-                        reader.grow(pipe::LARGE);
+                        inlet.grow(pipe::LARGE);
                     }
                     return Ok(Some(bytes));
                 }
@@ -146,7 +163,7 @@ impl Channel {
             let (offset, unread) = capture.unread(&tee.cursor);
             self.skipped |= offset > capture.offset(&tee.cursor);
             let wrote = match unread {
-                [] if self.reader.is_none() || !tee.sink.is_deserted()? => return Ok(()),
+                [] if self.inlet.is_none() || !tee.sink.is_deserted()? => return Ok(()),
                 [] => Err(io::ErrorKind::BrokenPipe.into()),
                 unread => tee.sink.write(unread),
             };
@@ -171,7 +188,7 @@ impl Channel {
 
     /// Reads no more.
     pub(crate) fn close(&mut self) {
-        self.reader = None;
+        self.inlet = None;
         if let Some(capture) = &mut self.capture {
             capture.end();
         }

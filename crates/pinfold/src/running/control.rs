@@ -2,7 +2,6 @@
 
 use super::{Progress, Running};
 use crate::command::Command;
-use crate::containment;
 use crate::error::{ErrorKind, Result};
 use crate::limits::Limits;
 use crate::outcome::{LimitsHit, Usage};
@@ -21,7 +20,7 @@ impl Running {
     /// # Errors
     /// `ESRCH` if it has ended; `EPERM` if it has become another user.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
-        self.process.signal(signal)
+        self.source.signal(signal)
     }
 
     /// Sends a signal to every process of the run.
@@ -29,10 +28,7 @@ impl Running {
     /// # Errors
     /// `ESRCH` if the run has ended.
     pub fn signal_all(&self, signal: Signal) -> io::Result<()> {
-        match &self.container {
-            Some(container) => container.signal(&self.process, signal),
-            None => Err(io::Error::other("the run has ended")),
-        }
+        self.source.signal_all(signal)
     }
 
     /// Stops all of it from running: by the cgroup freezer, or where there is none by `SIGSTOP` to the group.
@@ -40,7 +36,7 @@ impl Running {
     /// # Errors
     /// If the run has ended.
     pub fn suspend(&self) -> io::Result<()> {
-        self.freeze(true)
+        self.source.freeze(true)
     }
 
     /// Lets it run again after [`Running::suspend`].
@@ -48,42 +44,22 @@ impl Running {
     /// # Errors
     /// If the run has ended.
     pub fn resume(&self) -> io::Result<()> {
-        self.freeze(false)
-    }
-
-    fn freeze(&self, frozen: bool) -> io::Result<()> {
-        match &self.container {
-            Some(container) => container.freeze(&self.process, frozen),
-            None => Err(io::Error::other("the run has ended")),
-        }
+        self.source.freeze(false)
     }
 
     /// The processes of the run, as far as they are in its container.
     pub fn members(&self) -> Vec<Pid> {
-        self.container.as_ref().map(|container| container.members(&self.process)).unwrap_or_default()
+        self.source.members()
     }
 
     /// What it has used so far.
     pub fn usage(&self) -> Usage {
-        if let Some(outcome) = &self.outcome {
-            return outcome.usage;
-        }
-        let live = containment::live_usage(self.pid());
-        let Some(container) = &self.container else { return live };
-        let peak_memory = container.counters().peak_memory.or(live.peak_memory);
-        match container.cpu_time() {
-            Some((user, system)) => Usage { user, system, peak_memory },
-            None => live,
-        }
+        self.outcome.as_ref().map_or_else(|| self.source.usage(), |outcome| outcome.usage)
     }
 
     /// Which of its limits it has run into so far.
     pub fn limits_hit(&self) -> LimitsHit {
-        match (&self.outcome, &self.container) {
-            (Some(outcome), _) => outcome.limits_hit,
-            (None, Some(container)) => container.counters().hit,
-            (None, None) => LimitsHit::default(),
-        }
+        self.outcome.as_ref().map_or_else(|| self.source.limits_hit(), |outcome| outcome.limits_hit)
     }
 
     /// Changes its limits to these, for the command that it was made of.
@@ -92,13 +68,11 @@ impl Running {
         if let Some((what, hint)) = limits.contradiction() {
             return refuse(ErrorKind::InvalidInput, what, hint);
         }
-        match &self.container {
-            Some(container) => container.set_limits(limits).map_err(|refusal| refusal.into_error(command)),
-            None => {
-                let what = "its limits cannot be changed: the run has ended";
-                refuse(ErrorKind::NotFound, what.to_owned(), "set them before the end")
-            }
+        if self.outcome.is_some() {
+            let what = "its limits cannot be changed: the run has ended";
+            return refuse(ErrorKind::NotFound, what.to_owned(), "set them before the end");
         }
+        self.source.set_limits(limits).map_err(|refusal| refusal.into_error(command))
     }
 
     /// Changes its limits to these: what is not named has no limit of ours any more.
@@ -111,7 +85,7 @@ impl Running {
 
     /// Whether the program was stopped by a job control signal since this was last asked, and by which.
     pub fn take_stop(&self) -> Option<Signal> {
-        self.process.take_stop().ok().flatten()
+        self.source.take_stop()
     }
 
     /// Kills all of it and waits until it is gone, if it has not ended yet.

@@ -1,10 +1,11 @@
 //! The standard input of a run, from our side.
 
-use pinfold_os::pipe::{self, Writer};
+use super::Outward;
+use crate::settings::Payload;
+use pinfold_os::pipe;
 use pinfold_os::poll::{Direction, Waitable};
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
 
 /// More than this is worth a larger pipe.
 const LARGE: usize = 64 << 10;
@@ -12,7 +13,7 @@ const LARGE: usize = 64 << 10;
 /// What is written to a run's standard input. A program that stops reading is no error: what is left is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Feed {
-    writer: Option<Writer>,
+    writer: Option<Outward>,
     source: Source,
     written: u64,
     broken: bool,
@@ -21,7 +22,7 @@ pub(crate) struct Feed {
 #[derive(Debug)]
 enum Source {
     /// Given as a whole before the start.
-    Whole { bytes: Arc<[u8]>, at: usize },
+    Whole { bytes: Payload, at: usize },
     /// Given bit by bit.
     Queue { bytes: VecDeque<u8>, ends: bool },
 }
@@ -34,7 +35,7 @@ impl Default for Source {
 
 impl Feed {
     /// These bytes and then the end.
-    pub(crate) fn whole(writer: Writer, bytes: Arc<[u8]>) -> Feed {
+    pub(crate) fn whole(writer: Outward, bytes: Payload) -> Feed {
         if bytes.len() > LARGE {
             writer.grow(pipe::LARGE);
         }
@@ -42,7 +43,7 @@ impl Feed {
     }
 
     /// Open until it is closed.
-    pub(crate) fn open(writer: Writer) -> Feed {
+    pub(crate) fn open(writer: Outward) -> Feed {
         let source = Source::Queue { bytes: VecDeque::new(), ends: false };
         Feed { writer: Some(writer), source, written: 0, broken: false }
     }
@@ -100,7 +101,12 @@ impl Feed {
 
     pub(crate) fn waitable(&self) -> Option<Waitable<'_>> {
         let writer = self.writer.as_ref().filter(|_| self.pending() > 0)?;
-        Some(Waitable { descriptor: writer.waitable(), direction: Direction::Write })
+        Some(Waitable { descriptor: writer.waitable()?, direction: Direction::Write })
+    }
+
+    /// Whether something can be written that no descriptor tells of.
+    pub(super) fn is_ready(&self) -> bool {
+        self.pending() > 0 && self.writer.as_ref().is_some_and(Outward::is_ready)
     }
 
     /// Writes what the pipe takes.

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 impl Running {
     /// The program's pid. Good for showing: signals go through [`Running::signal`].
     pub fn pid(&self) -> Pid {
-        self.process.pid()
+        self.source.pid()
     }
 
     /// What holds the run together.

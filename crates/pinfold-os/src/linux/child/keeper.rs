@@ -13,8 +13,9 @@ use core::mem::MaybeUninit;
 /// The keeper of a program: a process that makes the program and then executes the guard's.
 #[derive(Clone, Copy)]
 pub(in crate::linux) struct Keep {
-    /// The guard's program, and what the keeper is given beside it.
-    pub(in crate::linux) image: i32,
+    /// The guard's program: `/proc/self/fd/N`, with N above the places of all that the keeper is given beside it. Not by
+    /// `execveat(2)`, of which TOMOYO on older kernels makes a path below `/dev/fd`, which may not be there.
+    pub(in crate::linux) program: *const c_char,
     pub(in crate::linux) control: i32,
     pub(in crate::linux) owner: i32,
     pub(in crate::linux) null: i32,
@@ -132,7 +133,6 @@ unsafe fn execute_keeper(s: &Script, keep: &Keep) -> Done {
     unsafe {
         let failed = at(Step::Keeper);
         let aside = |descriptor: i32| call!(libc::SYS_fcntl, descriptor, libc::F_DUPFD_CLOEXEC, FREE);
-        let image = aside(keep.image).map_err(&failed)?;
         let [null, owner, control] = [keep.null, keep.owner, keep.control];
         let places = [aside(null), aside(null), aside(null), aside(owner), aside(control)];
         close_others(s)?;
@@ -143,10 +143,7 @@ unsafe fn execute_keeper(s: &Script, keep: &Keep) -> Done {
         call!(libc::SYS_setpgid, 0, 0).map_err(&failed)?;
         call!(libc::SYS_chdir, c"/".as_ptr()).map_err(&failed)?;
         let environment = [core::ptr::null::<c_char>()];
-        let (empty, at_descriptor) = (c"".as_ptr(), libc::AT_EMPTY_PATH);
-        call!(libc::SYS_execveat, image, empty, keep.argv, environment.as_ptr(), at_descriptor)
-            .map(drop)
-            .map_err(&failed)
+        call!(libc::SYS_execve, keep.program, keep.argv, environment.as_ptr()).map(drop).map_err(&failed)
     }
 }
 

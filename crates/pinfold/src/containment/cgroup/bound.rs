@@ -5,7 +5,7 @@ use super::super::directory::{Bounds, Directory};
 use super::super::knobs::{self, Controllers, Setting};
 use super::super::refusal::Lack;
 use super::super::{Counters, Demand, Refusal};
-use super::{Leaf, Owner, PREFIX, Whole, owner};
+use super::{Leaf, Owner, PREFIX, Whole, owner, whereabouts};
 use pinfold_os::linux::cgroup::{Cgroup, CpuTime};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -114,8 +114,8 @@ impl Owner {
 
     /// Moves this process and its directory into a scope of systemd's: `None` where there is none to be asked for.
     fn move_into_scope(&mut self) -> Option<Result<(), String>> {
-        let moved = super::scope()?.and_then(|()| {
-            super::settle_in_scope().map_err(|lack| match lack {
+        let moved = whereabouts::scope()?.and_then(|()| {
+            whereabouts::settle_in_scope().map_err(|lack| match lack {
                 Lack::Lasting(why) => why,
                 Lack::Passing(error) => error.to_string(),
             })

@@ -1,0 +1,160 @@
+//! A verb that waits for the end, as a machine: the command is run, again if its retry rule says so, and the last result is
+//! judged.
+
+use crate::cancel::CancelToken;
+use crate::command::Command;
+use crate::error::{ErrorKind, Result};
+use crate::machine::{Interest, Machine};
+use crate::output::Output;
+use crate::runner::Runner;
+use crate::running::{Progress, Running};
+use crate::verbs::{Attempt, Attempts, Judge, needs_no_writer};
+use std::borrow::Borrow;
+use std::io;
+use std::time::Instant;
+
+/// A command on its way to its end, whatever it takes: attempts, and the pauses between them.
+///
+/// Nothing is started before it is advanced for the first time. Dropping it kills what runs, and returns when that is gone.
+/// See [`Machine`] for an example.
+pub struct Completion<R, C = Command> {
+    runner: R,
+    command: C,
+    judge: Judge,
+    attempts: Attempts,
+    state: State,
+}
+
+#[expect(clippy::large_enum_variant, reason = "there is one of it for each run, and it is what a run is")]
+enum State {
+    /// The next attempt begins.
+    Due,
+    Under(Attempt),
+    Resting {
+        until: Option<Instant>,
+    },
+    Over,
+}
+
+impl<R: Runner, C: Borrow<Command>> Completion<R, C> {
+    /// Runs a command by a runner.
+    pub fn new(runner: R, command: C, judge: Judge) -> Completion<R, C> {
+        let attempts = Attempts::new(command.borrow());
+        Completion { runner, command, judge, attempts, state: State::Due }
+    }
+
+    /// The command that is run.
+    pub fn command(&self) -> &Command {
+        self.command.borrow()
+    }
+
+    /// The attempt that runs now, if one does.
+    pub fn running(&self) -> Option<&Running> {
+        match &self.state {
+            State::Under(attempt) => Some(&attempt.running),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn running_mut(&mut self) -> Option<&mut Running> {
+        match &mut self.state {
+            State::Under(attempt) => Some(&mut attempt.running),
+            _ => None,
+        }
+    }
+
+    fn launch(&self, now: Instant) -> Result<Attempt> {
+        let command = self.command.borrow();
+        let mut running = self.runner.launch(command)?;
+        running.begin_at(now);
+        Ok(Attempt::new(running, command, self.runner.listener().cloned()))
+    }
+
+    /// What became of an attempt: the answer, or a pause.
+    fn attempted(
+        &mut self,
+        result: Result<Output<Vec<u8>>>,
+        now: Instant,
+    ) -> io::Result<Option<Result<Output<Vec<u8>>>>> {
+        let result = result.and_then(|output| self.judge.judge(output, self.command.borrow()));
+        match self.attempts.after(&result) {
+            None => {
+                self.state = State::Over;
+                Ok(Some(result))
+            }
+            Some(pause) => {
+                if let Some(token) = self.runner.cancel_token() {
+                    token.prepare()?;
+                }
+                self.state = State::Resting { until: now.checked_add(pause) };
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl<R: Runner, C: Borrow<Command>> Machine for Completion<R, C> {
+    type Answer = Result<Output<Vec<u8>>>;
+
+    fn advance(&mut self, now: Instant) -> io::Result<Option<Self::Answer>> {
+        loop {
+            match &mut self.state {
+                State::Due => match needs_no_writer(self.command.borrow()).and_then(|()| self.launch(now)) {
+                    // It waits first: a process that was just made has not done anything yet.
+                    Ok(attempt) => {
+                        self.state = State::Under(attempt);
+                        return Ok(None);
+                    }
+                    Err(error) => {
+                        if let Some(answer) = self.attempted(Err(error), now)? {
+                            return Ok(Some(answer));
+                        }
+                    }
+                },
+                State::Under(attempt) => {
+                    if attempt.advance(now) == Progress::Pending {
+                        return Ok(None);
+                    }
+                    let State::Under(attempt) = std::mem::replace(&mut self.state, State::Over) else {
+                        return Ok(None);
+                    };
+                    let result = attempt.finish(self.command.borrow());
+                    if let Some(answer) = self.attempted(result, now)? {
+                        return Ok(Some(answer));
+                    }
+                }
+                State::Resting { until } => {
+                    if self.runner.cancel_token().is_some_and(CancelToken::is_cancelled) {
+                        self.state = State::Over;
+                        let what = "was cancelled between two attempts";
+                        return Ok(Some(Err(self.command.borrow().error(ErrorKind::Cancelled, what))));
+                    }
+                    if until.is_none_or(|until| until > now) {
+                        return Ok(None);
+                    }
+                    self.state = State::Due;
+                }
+                State::Over => return Err(io::Error::other("advanced after its answer")),
+            }
+        }
+    }
+
+    fn interest(&self, now: Instant) -> Interest<'_> {
+        match &self.state {
+            State::Due => Interest { waitables: Vec::new(), deadline: Some(now) },
+            State::Under(attempt) => attempt.running.interest(),
+            State::Resting { until } => {
+                let token = self.runner.cancel_token().and_then(CancelToken::waitable);
+                Interest { waitables: token.into_iter().collect(), deadline: *until }
+            }
+            State::Over => Interest { waitables: Vec::new(), deadline: None },
+        }
+    }
+}
+
+/// Not what the command says: it may hold secrets.
+impl<R, C> std::fmt::Debug for Completion<R, C> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Completion").field("judge", &self.judge).finish_non_exhaustive()
+    }
+}
