@@ -10,6 +10,7 @@ mod docs;
 mod elf;
 mod house;
 mod markdown;
+mod python;
 mod soak;
 mod step;
 mod test;
@@ -25,6 +26,7 @@ usage: cargo xtask <chore>
 
   test [--fast] [step..]   every check, or the inner loop, or the steps named; the one test command
   tidy                     the rules of the house: floors, rows, sizes, unsafe, words, papers, rooms
+  develop [args..]         build the Python extension and run tests/python on the sources; the arguments are pytest's
   docs                     run the console blocks of the README and of docs/
   soak [ROUNDS]            every escape by every ending, 200 times or as often as told
   vm [--systemd] DEBIAN root|user SOURCE [word..]
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     match args.as_slice() {
         ["test", rest @ ..] => test::main(&house, rest),
         ["tidy"] => tidy::main(house.root()),
+        ["develop", rest @ ..] => python::develop(&house, rest),
         ["docs"] => test::main(&house, &["docs"]),
         ["vm", rest @ ..] => vm::main(&house, rest),
         ["bench", rest @ ..] => bench::main(&house, rest),

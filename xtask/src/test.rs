@@ -8,7 +8,7 @@ use std::{env, fs};
 use crate::elf;
 use crate::house::{House, ask};
 use crate::step::{Tally, Verdict, run};
-use crate::{docs, tidy, vm};
+use crate::{docs, python, tidy, vm};
 
 struct Step {
     name: &'static str,
@@ -25,7 +25,7 @@ const fn fast(name: &'static str, work: fn(&House) -> Result<Verdict, Verdict>) 
     Step { name, fast: true, work }
 }
 
-const STEPS: [Step; 18] = [
+const STEPS: [Step; 19] = [
     fast("fmt", fmt),
     fast("clippy", |house| clippy(house, &["--workspace"])),
     step("clippy-all", |house| clippy(house, &["--workspace", "--all-features"])),
@@ -41,6 +41,7 @@ const STEPS: [Step; 18] = [
     step("check-macos", |house| check(house, "aarch64-apple-darwin")),
     step("check-freebsd", |house| check(house, "x86_64-unknown-freebsd")),
     step("static", static_program),
+    step("python", python::verdict),
     step("aarch64", aarch64),
     step("vm", vm::verdict),
     step("deny", |house| deny(house, &["licenses", "bans", "sources"])),

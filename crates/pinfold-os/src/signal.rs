@@ -112,6 +112,19 @@ impl fmt::Debug for Signal {
     }
 }
 
+/// Whether this is the thread that signals for the whole process are given to first: the one with which it began. Elsewhere
+/// than on Linux that is taken to be so of every thread.
+pub fn is_main_thread() -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        rustix::thread::gettid() == rustix::process::getpid()
+    }
+    #[cfg(not(target_os = "linux"))]
+    {
+        true
+    }
+}
+
 /// A text that names no signal of this platform.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnknownSignal(String);

@@ -2,11 +2,11 @@
 
 use crate::async_handle::AsyncHandle;
 use crate::command::Command;
-use crate::drive::tokio::complete;
+use crate::drive::first_line::FirstLine;
+use crate::drive::tokio::{complete, failed, until};
 use crate::error::Result;
 use crate::output::Output;
 use crate::runner::{Host, Runner};
-use crate::settings::Stream;
 use crate::verbs::{self, Judge};
 use std::future::Future;
 
@@ -54,15 +54,9 @@ pub trait AsyncRunner: Runner {
 
     /// [`Runner::first_line`], awaited.
     fn first_line_async(&self, command: &Command) -> impl Future<Output = Result<String>> + Send {
-        async {
-            let handle = self.start_async(command)?;
-            let line = handle.lines(Stream::Stdout)?.next().await.transpose()?;
-            if let Some(line) = line {
-                handle.stop().await?;
-                return Ok(line);
-            }
-            let output = Judge::Succeed.judge(handle.output_bytes().await?, command)?;
-            Err(verbs::no_line(output, command))
+        async move {
+            let line = until(&mut FirstLine::new(self, command)).await;
+            line.map_err(|error| failed(command, error))?
         }
     }
 

@@ -5,7 +5,7 @@ use crate::limits::{IoLimit, Limits};
 use crate::outcome::Guarantee;
 use crate::sandbox::Sandbox;
 use crate::settings::{
-    Containment, IoPriority, Isolation, Retry, Rlimit, Stdin, Stdio, StopRule, StrayRule, Stream,
+    Containment, IoPriority, Isolation, Payload, Retry, Rlimit, Stdin, Stdio, StopRule, StrayRule, Stream,
 };
 use crate::text::{Encoding, LineRule};
 use pinfold_os::limits::Resource;
@@ -144,6 +144,21 @@ impl Command {
     pub fn arguments(&self) -> &[OsString] {
         &self.args
     }
+
+    /// How a captured stream is decoded to text.
+    pub fn encoding_of(&self, stream: Stream) -> &Encoding {
+        &self.encodings[stream as usize]
+    }
+
+    /// How it is stopped.
+    pub fn stop_rule_of(&self) -> StopRule {
+        self.stop
+    }
+
+    /// What [`Command::output_limit`] says.
+    pub fn limit_of_output(&self) -> Limit {
+        self.limit
+    }
 }
 
 /// What runs, and where.
@@ -218,14 +233,13 @@ impl Command {
     }
 
     /// Feeds it these bytes, then the end. A program that stops reading early is no error.
-    pub fn stdin_bytes(self, bytes: impl Into<Vec<u8>>) -> Command {
-        let bytes: Vec<u8> = bytes.into();
+    pub fn stdin_bytes(self, bytes: impl Into<Payload>) -> Command {
         self.stdin(Stdin::Bytes(bytes.into()))
     }
 
     /// Feeds it this text, then the end.
     pub fn stdin_text(self, text: impl Into<String>) -> Command {
-        self.stdin_bytes(text.into().into_bytes())
+        self.stdin_bytes(text.into())
     }
 
     /// Feeds it a file, which the program reads itself.

@@ -3,5 +3,6 @@
 pub(crate) mod background;
 pub(crate) mod block;
 pub(crate) mod completion;
+pub(crate) mod first_line;
 #[cfg(all(feature = "tokio", unix))]
 pub(crate) mod tokio;

@@ -39,6 +39,7 @@ mod machine;
 mod outcome;
 mod output;
 mod plan;
+mod polled;
 mod probe;
 #[cfg(target_os = "linux")]
 mod registry;
@@ -63,6 +64,7 @@ pub use capture::{Keep, Limit, Overflow};
 pub use command::Command;
 pub use cursor::Event;
 pub use drive::completion::Completion;
+pub use drive::first_line::FirstLine;
 pub use error::{Error, ErrorKind, Result};
 pub use group::{
     GroupBuilder, GroupEvent, GroupEvents, GroupStats, MemberInfo, Pressure, ProcessGroup, ProcessState,
@@ -78,6 +80,7 @@ pub use pinfold_os::handle::Pid;
 pub use pinfold_os::limits::Resource;
 pub use pinfold_os::signal::{Signal, SignalSet};
 pub use plan::Plan;
+pub use polled::{PolledChunks, PolledEvents, PolledHandle, PolledLines, Watch};
 pub use probe::{Probe, Waiting};
 pub use report::{CgroupReport, HostReport, RegistryReport, Rung};
 #[cfg(feature = "serde")]
@@ -86,7 +89,8 @@ pub use runner::{Host, Runner};
 pub use running::{Progress, Running};
 pub use sandbox::{Access, AllowedPath, Sandbox};
 pub use settings::{
-    Containment, IoPriority, Isolation, Retry, RetryOn, Rlimit, Stdin, Stdio, StopRule, StrayRule, Stream,
+    Containment, IoPriority, Isolation, Payload, Retry, RetryOn, Rlimit, Stdin, Stdio, StopRule, StrayRule,
+    Stream,
 };
 pub use supervise::{
     Backoff, Liveness, PastRun, Phase, Reason, Restart, Status, Stopped, Storm, Supervision,

@@ -48,6 +48,20 @@ pub enum Cause {
     OutputLimit,
 }
 
+impl Cause {
+    /// Its name: `itself`, `timeout`, `idle_timeout`, ...
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Cause::Itself => "itself",
+            Cause::Timeout => "timeout",
+            Cause::IdleTimeout => "idle_timeout",
+            Cause::Cancelled => "cancelled",
+            Cause::Stopped => "stopped",
+            Cause::OutputLimit => "output_limit",
+        }
+    }
+}
+
 /// What holds a run together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]

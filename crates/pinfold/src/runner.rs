@@ -12,6 +12,7 @@ use crate::cancel::CancelToken;
 use crate::command::Command;
 use crate::containment::Nest;
 use crate::drive::block;
+use crate::drive::first_line::FirstLine;
 use crate::error::{ErrorKind, Result};
 use crate::handle::Handle;
 use crate::listener::Listener;
@@ -89,13 +90,9 @@ pub trait Runner: Send + Sync {
     /// # Errors
     /// [`ErrorKind::UnexpectedOutput`] if it ended without a line; as [`Runner::run`] if it failed before.
     fn first_line(&self, command: &Command) -> Result<String> {
-        let handle = Handle::new(self.launch(command)?, command);
-        if let Some(line) = handle.lines(Stream::Stdout)?.next().transpose()? {
-            handle.stop()?;
-            return Ok(line);
-        }
-        let output = Judge::Succeed.judge(handle.into_output()?, command)?;
-        Err(verbs::no_line(output, command))
+        block::until_known(&mut FirstLine::new(self, command)).map_err(|error| {
+            command.error(ErrorKind::Io, format!("cannot be waited for: {error}")).because(error)
+        })?
     }
 
     /// Starts it and returns a live handle. Dropping that kills all of it.

@@ -47,11 +47,51 @@ pub enum Stdin {
     /// What this process reads.
     Inherit,
     /// These bytes, then the end.
-    Bytes(#[cfg_attr(feature = "serde", serde(with = "crate::wire::bytes"))] Arc<[u8]>),
+    Bytes(#[cfg_attr(feature = "serde", serde(with = "crate::wire::bytes"))] Payload),
     /// A file, from its beginning.
     File(#[cfg_attr(feature = "serde", serde(with = "crate::wire::path"))] PathBuf),
     /// A pipe that stays open, to write to through the live handle.
     Open,
+}
+
+/// Bytes to be fed, shared by all clones of a command, in whatever holds them: what another runtime owns is not copied.
+#[derive(Clone)]
+pub struct Payload(Arc<dyn AsRef<[u8]> + Send + Sync>);
+
+impl Payload {
+    /// The bytes of this owner, which must stay the same from call to call.
+    pub fn of(owner: impl AsRef<[u8]> + Send + Sync + 'static) -> Payload {
+        Payload(Arc::new(owner))
+    }
+}
+
+impl std::ops::Deref for Payload {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        (*self.0).as_ref()
+    }
+}
+
+impl PartialEq for Payload {
+    fn eq(&self, other: &Payload) -> bool {
+        **self == **other
+    }
+}
+
+impl Eq for Payload {}
+
+impl std::fmt::Debug for Payload {
+    /// Its size, not its content.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.len())
+    }
+}
+
+impl<T: Into<Vec<u8>>> From<T> for Payload {
+    fn from(bytes: T) -> Payload {
+        Payload::of(bytes.into())
+    }
 }
 
 /// Where one output stream of a command goes.
@@ -263,6 +303,15 @@ pub struct Containment {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_payload_is_its_bytes_whoever_holds_them_and_shows_none_of_them() {
+        let held = Payload::of(Box::<[u8]>::from(*b"secret"));
+        assert_eq!(held, Payload::from("secret"));
+        assert_ne!(held, Payload::from(""));
+        assert_eq!(held.clone().as_ptr(), held.as_ptr());
+        assert_eq!(format!("{held:?}"), "6 bytes");
+    }
 
     #[test]
     fn pauses_grow_to_their_bound_and_no_further() {

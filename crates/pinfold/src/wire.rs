@@ -227,13 +227,13 @@ os_text!(path, std::path::PathBuf, |value| OsText::from(value.as_os_str()), |rea
 // The same for bytes: what is fed to a program is text, mostly, and is to be read as such in a file.
 os_text!(
     bytes,
-    std::sync::Arc<[u8]>,
+    crate::settings::Payload,
     |value| match std::str::from_utf8(value) {
         Ok(text) => OsText::Text(text.to_owned()),
         Err(_) => OsText::Bytes { bytes: value.to_vec() },
     },
     |read: OsText| Some(match read {
-        OsText::Text(text) => text.into_bytes().into(),
+        OsText::Text(text) => text.into(),
         OsText::Bytes { bytes } => bytes.into(),
     })
 );

@@ -47,3 +47,12 @@ pub(crate) fn until<M: Machine>(machine: &mut M, deadline: Option<Instant>) -> i
         poll::wait(&interest.waitables, first)?;
     }
 }
+
+/// Drives a machine until it has its answer.
+pub(crate) fn until_known<M: Machine>(machine: &mut M) -> io::Result<M::Answer> {
+    loop {
+        if let Some(answer) = until(machine, None)? {
+            return Ok(answer);
+        }
+    }
+}

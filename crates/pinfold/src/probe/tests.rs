@@ -327,6 +327,31 @@ fn several_threads_wait_for_different_things_of_one_run() {
     assert_eq!(wait.join().unwrap().unwrap_err().kind(), ErrorKind::NotReady);
 }
 
+#[test]
+fn a_loop_of_ones_own_asks() {
+    use crate::{Host, PolledHandle, Runner};
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let command = Command::new("sh").args(["-c", "read line; echo go; sleep 0.01; exit 3"]).keep_stdin_open();
+    let run = PolledHandle::new(Host::new().launch(&command).unwrap(), command);
+    let mut watch = run.watch().unwrap();
+    let mut ask = |mut waiting: Waiting| {
+        let answer = loop {
+            match run.wait_until(&mut watch, &mut waiting) {
+                Ok(None) => drop(pinfold_os::poll::wait(&[watch.waitable()], watch.deadline()).unwrap()),
+                answer => break answer,
+            }
+        };
+        run.leave(&mut waiting);
+        answer.map_err(|error| error.kind())
+    };
+    let tcp = Probe::tcp("127.0.0.1", listener.local_addr().unwrap().port());
+    assert_eq!(ask(tcp.waiting(60 * SECOND)), Ok(Some(())));
+    assert_eq!(ask(Probe::line(is("go")).waiting(SECOND / 100)), Err(ErrorKind::Timeout));
+    assert!(run.feed(b"\n").unwrap(), "somebody reads");
+    assert_eq!(ask(Probe::line(is("go")).waiting(60 * SECOND)), Ok(Some(())));
+    assert_eq!(ask(Probe::holds(|| false).waiting(60 * SECOND)), Err(ErrorKind::NotReady));
+}
+
 #[cfg(feature = "tokio")]
 #[test]
 fn tasks_wait_for_different_things_of_one_run() {

@@ -1,11 +1,11 @@
 //! The standard input of a run, from our side.
 
 use super::Outward;
+use crate::settings::Payload;
 use pinfold_os::pipe;
 use pinfold_os::poll::{Direction, Waitable};
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
 
 /// More than this is worth a larger pipe.
 const LARGE: usize = 64 << 10;
@@ -22,7 +22,7 @@ pub(crate) struct Feed {
 #[derive(Debug)]
 enum Source {
     /// Given as a whole before the start.
-    Whole { bytes: Arc<[u8]>, at: usize },
+    Whole { bytes: Payload, at: usize },
     /// Given bit by bit.
     Queue { bytes: VecDeque<u8>, ends: bool },
 }
@@ -35,7 +35,7 @@ impl Default for Source {
 
 impl Feed {
     /// These bytes and then the end.
-    pub(crate) fn whole(writer: Outward, bytes: Arc<[u8]>) -> Feed {
+    pub(crate) fn whole(writer: Outward, bytes: Payload) -> Feed {
         if bytes.len() > LARGE {
             writer.grow(pipe::LARGE);
         }

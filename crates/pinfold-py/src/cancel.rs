@@ -1,0 +1,45 @@
+//! Cancellation tokens.
+
+use pyo3::prelude::*;
+
+/// One word from one place that ends many runs: every verb that was given the token stops what it runs, by the command's
+/// own stop rule, and raises `Cancelled`.
+///
+/// A child is cancelled with its parent and can be cancelled alone. Any thread may cancel.
+///
+/// >>> from pinfold import CancelToken
+/// >>> token = CancelToken()
+/// >>> child = token.child()
+/// >>> token.cancel()
+/// >>> child.is_cancelled
+/// True
+#[pyclass(frozen, module = "pinfold")]
+pub(crate) struct CancelToken(pub(crate) pinfold::CancelToken);
+
+#[pymethods]
+impl CancelToken {
+    #[new]
+    fn new() -> CancelToken {
+        CancelToken(pinfold::CancelToken::new())
+    }
+
+    /// A token that is cancelled with this one.
+    fn child(&self) -> CancelToken {
+        CancelToken(self.0.child())
+    }
+
+    /// Cancels it and all its children, for good; does not wait.
+    fn cancel(&self) {
+        self.0.cancel();
+    }
+
+    /// Whether it was cancelled.
+    #[getter]
+    fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+
+    fn __repr__(&self) -> &'static str {
+        if self.0.is_cancelled() { "<CancelToken: cancelled>" } else { "<CancelToken>" }
+    }
+}

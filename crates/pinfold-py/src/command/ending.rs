@@ -1,0 +1,100 @@
+//! How long a command runs, how it ends, and what holds it together.
+
+use super::Command;
+use crate::convert::{Seconds, SignalArg, one_of};
+use crate::error::invalid;
+use pinfold::{Guarantee, Isolation, Retry, RetryOn, StrayRule};
+use pyo3::prelude::*;
+
+#[pymethods]
+impl Command {
+    /// Stops all of it when it has run this long: by `timeout_signal`, then after `timeout_grace` by a kill.
+    fn timeout(&self, seconds: Seconds) -> Command {
+        self.with(|command| command.timeout(seconds.0))
+    }
+
+    /// Stops it when neither captured stream gave anything for this long.
+    fn idle_timeout(&self, seconds: Seconds) -> Command {
+        self.with(|command| command.idle_timeout(seconds.0))
+    }
+
+    /// The grace between the stop signal and the kill: five seconds unless told otherwise, and 0 kills at once. It holds for
+    /// timeouts, cancellation and `stop()`.
+    fn timeout_grace(&self, seconds: Seconds) -> Command {
+        self.with(|command| command.timeout_grace(seconds.0))
+    }
+
+    /// The stop signal, by name or number: `"term"` unless told otherwise.
+    fn timeout_signal(&self, signal: SignalArg) -> Command {
+        self.with(|command| command.timeout_signal(signal.0))
+    }
+
+    /// What becomes of processes that outlive the program: they are stopped after so many seconds, or with `"wait"` the run
+    /// goes on until the last of them has ended. The default is 0.1.
+    fn strays(&self, after: &Bound<'_, PyAny>) -> PyResult<Command> {
+        let rule = match after.extract::<&str>() {
+            Ok(word) => one_of(after.py(), "rule for strays", word, &[("wait", StrayRule::Wait)])?,
+            Err(_) => StrayRule::StopAfter(after.extract::<Seconds>()?.0),
+        };
+        Ok(self.with(|command| command.strays(rule)))
+    }
+
+    /// The exit codes that count as success: 0 unless told otherwise.
+    fn success_codes(&self, codes: Vec<i32>) -> Command {
+        self.with(|command| command.success_codes(codes))
+    }
+
+    /// Tries it again when it fails, `attempts` times in all, with a pause before the second that grows by `factor`. `on` is
+    /// what is tried again: any `"failure"`, only a `"timeout"`, or only this exit code. For the verbs that wait for the end.
+    #[pyo3(signature = (attempts, *, pause = None, factor = 2.0, max_pause = None, on = None))]
+    fn retry(
+        &self,
+        py: Python<'_>,
+        attempts: u32,
+        pause: Option<Seconds>,
+        factor: f64,
+        max_pause: Option<Seconds>,
+        on: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Command> {
+        let mut retry = Retry { factor, ..Retry::times(attempts) };
+        if attempts == 0 || factor.is_nan() {
+            return Err(invalid(py, "a command is attempted once at least, and a factor is a number"));
+        }
+        retry.pause = pause.map_or(retry.pause, |pause| pause.0);
+        retry.max_pause = max_pause.map_or(retry.max_pause, |pause| pause.0);
+        if let Some(on) = on {
+            let known = [("failure", RetryOn::Failure), ("timeout", RetryOn::Timeout)];
+            retry.on = match on.extract::<&str>() {
+                Ok(word) => one_of(py, "reason to try again", word, &known)?,
+                Err(_) => RetryOn::Code(on.extract()?),
+            };
+        }
+        Ok(self.with(|command| command.retry(retry)))
+    }
+
+    /// Which container it gets: `"best"` (the default), `"cgroup"`, `"pid_namespace"`, `"subreaper"` or `"process_group"`; what
+    /// cannot be had is an error.
+    fn isolation(&self, py: Python<'_>, name: &str) -> PyResult<Command> {
+        let known = [
+            ("best", Isolation::Best),
+            ("cgroup", Isolation::Cgroup),
+            ("pid_namespace", Isolation::PidNamespace),
+            ("subreaper", Isolation::Subreaper),
+            ("process_group", Isolation::ProcessGroup),
+        ];
+        let isolation = one_of(py, "isolation", name, &known)?;
+        Ok(self.with(|command| command.isolation(isolation)))
+    }
+
+    /// Refuses to run it in a container that guarantees less: `"kernel"`, `"guarded"`, `"while_owner_lives"` or `"best_effort"`.
+    fn require(&self, py: Python<'_>, guarantee: &str) -> PyResult<Command> {
+        let all = [Guarantee::Kernel, Guarantee::Guarded, Guarantee::WhileOwnerLives, Guarantee::BestEffort];
+        let guarantee = one_of(py, "guarantee", guarantee, &all.map(|each| (each.as_str(), each)))?;
+        Ok(self.with(|command| command.require(guarantee)))
+    }
+
+    /// Ends it when this process is killed: `require("guarded")`.
+    fn kill_on_parent_death(&self) -> Command {
+        self.with(pinfold::Command::kill_on_parent_death)
+    }
+}

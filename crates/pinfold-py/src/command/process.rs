@@ -1,0 +1,164 @@
+//! What the process is besides its program, and what all of it may use.
+
+use super::Command;
+use crate::convert::{one_of, parsed};
+use crate::error::invalid;
+use pinfold::{IoPriority, Resource};
+use pyo3::prelude::*;
+
+/// A hard limit, where one is given.
+enum Hard {
+    AsSoft,
+    Given(Option<i64>),
+}
+
+impl<'py> FromPyObject<'_, 'py> for Hard {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Hard> {
+        given.extract().map(Hard::Given)
+    }
+}
+
+/// Who it is. Unix, unless said otherwise.
+#[pymethods]
+impl Command {
+    /// Runs it as `[user][:group]`, names or numbers: with that user's groups, unless a group is given. Sets `HOME` to the
+    /// user's, unless the command sets it.
+    fn user(&self, spec: String) -> Command {
+        self.with(|command| command.user(spec))
+    }
+
+    /// Runs it with this user id. Its groups stay ours unless they are given too.
+    fn uid(&self, uid: u32) -> Command {
+        self.with(|command| command.uid(uid))
+    }
+
+    /// Runs it with this group id.
+    fn gid(&self, gid: u32) -> Command {
+        self.with(|command| command.gid(gid))
+    }
+
+    /// Runs it with exactly these supplementary groups.
+    fn groups(&self, gids: Vec<u32>) -> Command {
+        self.with(|command| command.groups(gids))
+    }
+
+    /// Runs it in a session of its own, without a controlling terminal. It is contained all the same.
+    fn setsid(&self) -> Command {
+        self.with(pinfold::Command::setsid)
+    }
+
+    /// The file mode creation mask, such as `0o022`.
+    fn umask(&self, mask: u32) -> Command {
+        self.with(|command| command.umask(mask))
+    }
+
+    /// Bars it from gaining privileges by what it executes. Linux.
+    fn no_new_privs(&self) -> Command {
+        self.with(pinfold::Command::no_new_privs)
+    }
+
+    /// Gives a console program no window. Windows; elsewhere there is none.
+    fn create_no_window(&self) -> Command {
+        self.with(pinfold::Command::create_no_window)
+    }
+}
+
+/// What it gets of the machine.
+#[pymethods]
+impl Command {
+    /// The nice value itself: -20 (first) to 19.
+    fn nice(&self, value: i32) -> Command {
+        self.with(|command| command.nice(value))
+    }
+
+    /// The CPUs it may run on, counted from 0. Linux.
+    fn affinity(&self, cpus: Vec<u32>) -> Command {
+        self.with(|command| command.affinity(cpus))
+    }
+
+    /// I/O scheduling class (`"realtime"`, `"best_effort"`, `"idle"`) and level, 0 (first) to 7. Linux.
+    #[pyo3(signature = (class_, level = None))]
+    fn io_priority(&self, py: Python<'_>, class_: &str, level: Option<u8>) -> PyResult<Command> {
+        let at = level.unwrap_or(4);
+        let known = [
+            ("realtime", IoPriority::Realtime(at)),
+            ("best_effort", IoPriority::BestEffort(at)),
+            ("idle", IoPriority::Idle),
+        ];
+        let priority = one_of(py, "class of I/O priority", class_, &known)?;
+        if priority == IoPriority::Idle && level.is_some() {
+            return Err(invalid(py, "idle I/O priority has no levels"));
+        }
+        Ok(self.with(|command| command.io_priority(priority)))
+    }
+
+    /// How readily the kernel ends it when memory runs out: -1000 (never) to 1000. Linux.
+    fn oom_score_adj(&self, score: i32) -> Command {
+        self.with(|command| command.oom_score_adj(score))
+    }
+
+    /// A limit that each of its processes has for itself (`setrlimit(2)`), by name: `"nofile"`, `"cpu"`, ... Without a hard limit
+    /// that is the soft one. `None` and -1 (`resource.RLIM_INFINITY`) are no limit.
+    #[pyo3(signature = (resource, soft, hard = Hard::AsSoft))]
+    fn rlimit(&self, py: Python<'_>, resource: &str, soft: Option<i64>, hard: Hard) -> PyResult<Command> {
+        let resource: Resource = parsed(py, resource)?;
+        let value = |given: Option<i64>| match given {
+            None | Some(-1) => Ok(None),
+            Some(given) => u64::try_from(given)
+                .map(Some)
+                .map_err(|_| invalid(py, &format!("{given} is no resource limit"))),
+        };
+        let hard = match hard {
+            Hard::AsSoft => soft,
+            Hard::Given(hard) => hard,
+        };
+        let (soft, hard) = (value(soft)?, value(hard)?);
+        Ok(self.with(|command| command.rlimit(resource, soft, hard)))
+    }
+}
+
+/// What all of it may use together. Linux, in a cgroup.
+#[pymethods]
+impl Command {
+    /// The most memory of all of it in bytes: over it, the kernel kills.
+    fn memory_max(&self, max_bytes: u64) -> Command {
+        self.with(|command| command.memory_max(max_bytes))
+    }
+
+    /// From how many bytes on the kernel slows it and takes memory back.
+    fn memory_high(&self, high_bytes: u64) -> Command {
+        self.with(|command| command.memory_high(high_bytes))
+    }
+
+    /// The most swap of all of it in bytes.
+    fn swap_max(&self, max_bytes: u64) -> Command {
+        self.with(|command| command.swap_max(max_bytes))
+    }
+
+    /// The most processes and threads at a time.
+    fn max_processes(&self, count: u64) -> Command {
+        self.with(|command| command.max_processes(count))
+    }
+
+    /// The most CPU time, in CPUs: 1.5 is one and a half.
+    fn cpu_quota(&self, cpus: f64) -> Command {
+        self.with(|command| command.cpu_quota(cpus))
+    }
+
+    /// Its share of the CPUs where they are contended: 1 to 10000, 100 unless told otherwise.
+    fn cpu_weight(&self, weight: u32) -> Command {
+        self.with(|command| command.cpu_weight(weight))
+    }
+
+    /// The CPUs that all of it is kept to. Unlike `affinity`, no process of it can undo that.
+    fn cpus(&self, numbers: Vec<u32>) -> Command {
+        self.with(|command| command.cpus(numbers))
+    }
+
+    /// Its share of the disks where they are contended: 1 to 10000, 100 unless told otherwise.
+    fn io_weight(&self, weight: u32) -> Command {
+        self.with(|command| command.io_weight(weight))
+    }
+}

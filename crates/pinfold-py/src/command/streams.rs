@@ -1,0 +1,155 @@
+//! Where the streams of a command come from and go to, and what is kept of them.
+
+use super::Command;
+use crate::convert::{Fed, Text, one_of, parsed};
+use crate::error::invalid;
+use crate::handle::stream_named;
+use pinfold::{Encoding, Keep, Limit, LineRule, Overflow, Payload, Stdin, Stdio, Stream};
+use pyo3::prelude::*;
+use pyo3::pybacked::PyBackedStr;
+use pyo3::types::PyString;
+
+/// What it reads.
+#[pymethods]
+impl Command {
+    /// Feeds it these bytes, then the end. A program that stops reading early is no error. `bytes` are not copied.
+    fn stdin_bytes(&self, data: Fed) -> Command {
+        self.with(|command| command.stdin_bytes(data.0))
+    }
+
+    /// Feeds it this text as UTF-8, then the end.
+    fn stdin_text(&self, text: PyBackedStr) -> Command {
+        self.with(|command| command.stdin_bytes(Payload::of(text)))
+    }
+
+    /// Feeds it a file, which the program reads itself.
+    fn stdin_file(&self, path: Text) -> Command {
+        self.with(|command| command.stdin_file(path.0))
+    }
+
+    /// Lets it read what this process would.
+    fn inherit_stdin(&self) -> Command {
+        self.with(pinfold::Command::inherit_stdin)
+    }
+
+    /// Gives it a pipe that stays open until the live handle's writer is closed. The verbs that wait for the end refuse it.
+    fn keep_stdin_open(&self) -> Command {
+        self.with(pinfold::Command::keep_stdin_open)
+    }
+
+    /// Gives it nothing to read: `/dev/null`, as it is unless told otherwise.
+    fn null_stdin(&self) -> Command {
+        self.with(|command| command.stdin(Stdin::Null))
+    }
+}
+
+/// What it writes.
+#[pymethods]
+impl Command {
+    /// Where its standard output goes: `"pipe"` (captured, the default), `"inherit"`, `"null"`, or a file given as a path, which
+    /// is emptied first or, with `append=True`, added to.
+    ///
+    /// >>> from pathlib import Path
+    /// >>> from pinfold import Command
+    /// >>> command = Command("make").stdout(Path("build.log"), append=True)
+    #[pyo3(signature = (to, *, append = false))]
+    fn stdout(&self, to: &Bound<'_, PyAny>, append: bool) -> PyResult<Command> {
+        let to = target(to, append, Stream::Stdout)?;
+        Ok(self.with(|command| command.stdout(to)))
+    }
+
+    /// Where its standard error goes: as for `stdout`, and `"stdout"` to where standard output goes, in the order in which the
+    /// program writes.
+    #[pyo3(signature = (to, *, append = false))]
+    fn stderr(&self, to: &Bound<'_, PyAny>, append: bool) -> PyResult<Command> {
+        let to = target(to, append, Stream::Stderr)?;
+        Ok(self.with(|command| command.stderr(to)))
+    }
+
+    /// Copies a captured stream (`"stdout"`, `"stderr"`, both if none is named) to this process's own, as it comes.
+    #[pyo3(signature = (stream = None))]
+    fn tee(&self, py: Python<'_>, stream: Option<&str>) -> PyResult<Command> {
+        match stream {
+            Some(name) => {
+                let stream = stream_named(py, name)?;
+                Ok(self.with(|command| command.tee(stream)))
+            }
+            None => Ok(self.with(|command| command.tee(Stream::Stdout).tee(Stream::Stderr))),
+        }
+    }
+
+    /// How both captured streams are decoded to text: any label of the WHATWG standard. The default is UTF-8, with what is none
+    /// replaced by `U+FFFD`.
+    fn encoding(&self, py: Python<'_>, name: &str) -> PyResult<Command> {
+        let encoding: Encoding = parsed(py, name)?;
+        Ok(self.with(|command| command.encoding(encoding)))
+    }
+
+    /// How standard output alone is decoded.
+    fn stdout_encoding(&self, py: Python<'_>, name: &str) -> PyResult<Command> {
+        let encoding = parsed(py, name)?;
+        Ok(self.with(|command| command.stdout_encoding(encoding)))
+    }
+
+    /// How standard error alone is decoded.
+    fn stderr_encoding(&self, py: Python<'_>, name: &str) -> PyResult<Command> {
+        let encoding = parsed(py, name)?;
+        Ok(self.with(|command| command.stderr_encoding(encoding)))
+    }
+
+    /// What a line is, for lines that are streamed and counted: whether a carriage return alone ends one too, as progress bars
+    /// have it, and whether terminal escape sequences are taken out.
+    #[pyo3(signature = (*, split_bare_cr = false, strip_escapes = false))]
+    fn line_rule(&self, split_bare_cr: bool, strip_escapes: bool) -> Command {
+        self.with(|command| command.lines(LineRule { split_bare_cr, strip_escapes }))
+    }
+
+    /// Bounds what is retained of each captured stream. What is over it is dropped (`on_overflow="drop_oldest"` or
+    /// `"drop_newest"`), or with `"error"` the run is stopped and `OutputTooLarge` raised.
+    #[pyo3(signature = (*, max_bytes = None, max_lines = None, on_overflow = "drop_oldest"))]
+    fn output_limit(
+        &self,
+        py: Python<'_>,
+        max_bytes: Option<u64>,
+        max_lines: Option<u64>,
+        on_overflow: &str,
+    ) -> PyResult<Command> {
+        let known = [
+            ("drop_oldest", Overflow::DropOldest),
+            ("drop_newest", Overflow::DropNewest),
+            ("error", Overflow::Error),
+        ];
+        let on_overflow = one_of(py, "way to overflow", on_overflow, &known)?;
+        Ok(self.with(|command| command.output_limit(Limit { max_bytes, max_lines, on_overflow })))
+    }
+
+    /// How many bytes of a stream stay readable after they were streamed. Unless told otherwise that is all for the verbs that
+    /// return output, and 8 MiB for a live handle.
+    fn keep(&self, max_bytes: u64) -> Command {
+        self.with(|command| command.keep(Keep(max_bytes)))
+    }
+}
+
+/// Where a stream goes. A word that is none of those known is no file: whoever means one says so by a path.
+fn target(to: &Bound<'_, PyAny>, append: bool, stream: Stream) -> PyResult<Stdio> {
+    let py = to.py();
+    if let Ok(word) = to.cast::<PyString>() {
+        if append {
+            return Err(invalid(py, "append=True is for a file; give it as a path"));
+        }
+        return Ok(match (&*word.to_cow()?, stream) {
+            ("pipe", _) => Stdio::Pipe,
+            ("inherit", _) => Stdio::Inherit,
+            ("null", _) => Stdio::Null,
+            ("stdout", Stream::Stderr) => Stdio::Stdout,
+            (word, _) => {
+                let what = format!(
+                    "'{word}' is not where {stream} can go; use pipe, inherit or null, or a Path for a file"
+                );
+                return Err(invalid(py, &what));
+            }
+        });
+    }
+    let path = to.extract::<Text>()?.0;
+    Ok(if append { Stdio::append(path) } else { Stdio::file(path) })
+}

@@ -1,0 +1,176 @@
+//! Arguments from Python: what is taken for what, and what is said of anything else.
+
+use crate::error::invalid;
+use pinfold::{Payload, Signal};
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
+use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString};
+use std::ffi::{OsStr, OsString};
+use std::time::Duration;
+
+/// `str`, `bytes` or anything with `__fspath__`, to the byte: lone surrogates are the bytes that they stand for.
+pub(crate) struct Text(pub(crate) OsString);
+
+impl<'py> FromPyObject<'_, 'py> for Text {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Text> {
+        if let Ok(text) = given.cast::<PyString>() {
+            return text.extract().map(Text);
+        }
+        if let Ok(bytes) = given.cast::<PyBytes>() {
+            return from_bytes(bytes.as_bytes()).map(Text);
+        }
+        let Ok(method) = given.get_type().getattr(intern!(given.py(), "__fspath__")) else {
+            let what = format!("expected str, bytes or a path, not {}", given.get_type().name()?);
+            return Err(PyTypeError::new_err(what));
+        };
+        let path = method.call1((given,))?;
+        match path.cast::<PyBytes>() {
+            Ok(bytes) => from_bytes(bytes.as_bytes()).map(Text),
+            Err(_) => path.extract().map(Text),
+        }
+    }
+}
+
+#[cfg(unix)]
+fn from_bytes(bytes: &[u8]) -> PyResult<OsString> {
+    use std::os::unix::ffi::OsStrExt;
+    Ok(OsStr::from_bytes(bytes).to_owned())
+}
+
+#[cfg(not(unix))]
+fn from_bytes(bytes: &[u8]) -> PyResult<OsString> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.into()),
+        Err(_) => {
+            Err(PyTypeError::new_err("bytes that are no UTF-8 have no meaning on this platform; give str"))
+        }
+    }
+}
+
+/// Several of them. One `str` is a sequence of its characters too, which nobody means.
+pub(crate) struct Texts(pub(crate) Vec<OsString>);
+
+impl<'py> FromPyObject<'_, 'py> for Texts {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Texts> {
+        if given.is_instance_of::<PyString>() || given.is_instance_of::<PyBytes>() {
+            let what = format!("expected a sequence of arguments, not one {}", given.get_type().name()?);
+            return Err(PyTypeError::new_err(what));
+        }
+        given.try_iter()?.map(|item| Ok(item?.extract::<Text>()?.0)).collect::<PyResult<_>>().map(Texts)
+    }
+}
+
+/// Names and values, from a mapping or from pairs.
+pub(crate) struct Pairs(pub(crate) Vec<(OsString, OsString)>);
+
+impl<'py> FromPyObject<'_, 'py> for Pairs {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Pairs> {
+        let items = match given.getattr_opt(intern!(given.py(), "items"))? {
+            Some(items) => items.call0()?,
+            None => given.to_owned(),
+        };
+        let pair = |item: PyResult<Bound<'py, PyAny>>| {
+            let (name, value): (Text, Text) = item?.extract()?;
+            Ok((name.0, value.0))
+        };
+        items.try_iter()?.map(pair).collect::<PyResult<_>>().map(Pairs)
+    }
+}
+
+/// Seconds as a number, or a `timedelta`.
+#[derive(Clone, Copy)]
+pub(crate) struct Seconds(pub(crate) Duration);
+
+impl<'py> FromPyObject<'_, 'py> for Seconds {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Seconds> {
+        let seconds = match given.extract::<f64>() {
+            Ok(seconds) => seconds,
+            Err(_) => match given.getattr_opt(intern!(given.py(), "total_seconds"))? {
+                Some(method) => method.call0()?.extract()?,
+                None => {
+                    let what = format!("expected seconds or a timedelta, not {}", given.get_type().name()?);
+                    return Err(PyTypeError::new_err(what));
+                }
+            },
+        };
+        // A time that is too long to be counted is as good as none that ever ends.
+        if seconds == f64::INFINITY {
+            return Ok(Seconds(Duration::MAX));
+        }
+        match Duration::try_from_secs_f64(seconds) {
+            Ok(time) => Ok(Seconds(time)),
+            Err(_) if seconds > 0.0 => Ok(Seconds(Duration::MAX)),
+            Err(_) => Err(invalid(given.py(), &format!("{seconds} seconds is no time to wait"))),
+        }
+    }
+}
+
+/// A signal by name (`term`, `SIGTERM`, `RTMIN+1`) or number; `signal.SIGTERM` is a number too.
+pub(crate) struct SignalArg(pub(crate) Signal);
+
+impl<'py> FromPyObject<'_, 'py> for SignalArg {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<SignalArg> {
+        if let Ok(name) = given.extract::<PyBackedStr>() {
+            return parsed(given.py(), &name).map(SignalArg);
+        }
+        let number: i32 = given
+            .extract()
+            .map_err(|_| PyTypeError::new_err("expected the name of a signal, or its number"))?;
+        let unknown = || invalid(given.py(), &format!("{number} is the number of no signal here"));
+        Signal::from_number(number).map(SignalArg).ok_or_else(unknown)
+    }
+}
+
+/// Bytes to be fed. Those of `bytes` and `str` are not copied: Python keeps them as long as the command is there.
+pub(crate) struct Fed(pub(crate) Payload);
+
+impl<'py> FromPyObject<'_, 'py> for Fed {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Fed> {
+        if let Ok(bytes) = given.extract::<PyBackedBytes>() {
+            // What can still be changed is copied by this.
+            return Ok(Fed(Payload::of(bytes)));
+        }
+        if given.is_instance_of::<PyMemoryView>() || given.is_instance_of::<PyByteArray>() {
+            let bytes = given.call_method0(intern!(given.py(), "tobytes"))?;
+            return Ok(Fed(Payload::of(bytes.extract::<PyBackedBytes>()?)));
+        }
+        let what = format!("expected bytes, not {}", given.get_type().name()?);
+        Err(PyTypeError::new_err(what))
+    }
+}
+
+/// What a word means that has a fixed set of meanings, or an error that names it.
+pub(crate) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+    py: Python<'_>,
+    word: &str,
+) -> PyResult<T> {
+    word.parse().map_err(|error: T::Err| invalid(py, &error.to_string()))
+}
+
+/// The meaning of one of a few words.
+pub(crate) fn one_of<T: Copy>(py: Python<'_>, what: &str, word: &str, known: &[(&str, T)]) -> PyResult<T> {
+    if let Some((_, meaning)) = known.iter().find(|(name, _)| *name == word) {
+        return Ok(*meaning);
+    }
+    let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();
+    Err(invalid(py, &format!("'{word}' is no {what}; use one of: {}", names.join(", "))))
+}
+
+/// As Python writes a file's name: what is no text of the platform in lone surrogates.
+pub(crate) fn shown<'py>(py: Python<'py>, text: &OsStr) -> PyResult<Bound<'py, PyString>> {
+    Ok(text.into_pyobject(py)?)
+}

@@ -1,0 +1,112 @@
+//! Errors of the engine as exceptions. Their classes are Python's (`pinfold._errors`), since they derive from those of the
+//! standard library.
+
+use crate::convert::shown;
+use crate::result::{BytesResult, ProcessResult};
+use pinfold::{Command, Error, ErrorKind, Stream};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyDict;
+
+/// Whether the results in errors hold standard output as text or as bytes.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    Text,
+    Bytes,
+}
+
+/// The exception for an error of the engine.
+pub(crate) fn raised(py: Python<'_>, error: Error, command: &Command, form: Form) -> PyErr {
+    raised_with(py, error, Some(command), form, None)
+}
+
+/// The same, with a result that is there already.
+pub(crate) fn raised_with(
+    py: Python<'_>,
+    error: Error,
+    command: Option<&Command>,
+    form: Form,
+    result: Option<&Bound<'_, PyAny>>,
+) -> PyErr {
+    build(py, error, command, form, result).unwrap_or_else(|error| error)
+}
+
+fn build(
+    py: Python<'_>,
+    error: Error,
+    command: Option<&Command>,
+    form: Form,
+    result: Option<&Bound<'_, PyAny>>,
+) -> PyResult<PyErr> {
+    let fields = PyDict::new(py);
+    let (kind, message) = (error.kind(), error.to_string());
+    let program = shown(py, error.program())?;
+    if kind == ErrorKind::Unsupported {
+        let whole = error.message();
+        let name = format!("{}: ", error.program().display());
+        fields.set_item("operation", whole.strip_prefix(&name).unwrap_or(&whole))?;
+    }
+    if kind == ErrorKind::OutputTooLarge {
+        let limit = command.map(Command::limit_of_output).unwrap_or_default();
+        let seen = |stream| error.output().and_then(|output| output.outcome.seen(stream)).unwrap_or_default();
+        let (stdout, stderr) = (seen(Stream::Stdout), seen(Stream::Stderr));
+        // The stream that went over is the one that gave more.
+        let over = if stderr.bytes > stdout.bytes { stderr } else { stdout };
+        fields.set_item("max_bytes", limit.max_bytes)?;
+        fields.set_item("max_lines", limit.max_lines)?;
+        fields.set_item("total_bytes", over.bytes)?;
+        fields.set_item("total_lines", over.lines)?;
+    }
+    fields.set_item("hint", error.what_to_do())?;
+    fields.set_item("errno", error.os_error())?;
+    if let Some(timeout) = error.timeout() {
+        fields.set_item("timeout_seconds", timeout.as_secs_f64())?;
+    }
+    match (result, command, error.into_output()) {
+        (Some(result), _, _) => fields.set_item("result", result)?,
+        (None, Some(command), Some(output)) => match form {
+            Form::Text => fields.set_item("result", ProcessResult::new(py, output, command)?)?,
+            Form::Bytes => fields.set_item("result", BytesResult::new(py, output, command)?)?,
+        },
+        _ => {}
+    }
+    made(py, kind.as_str(), &message, Some(&program), &fields)
+}
+
+/// A value that cannot be meant, found before there is a command.
+pub(crate) fn invalid(py: Python<'_>, message: &str) -> PyErr {
+    let made = made(py, ErrorKind::InvalidInput.as_str(), message, None, &PyDict::new(py));
+    made.unwrap_or_else(|error| error)
+}
+
+/// An error of the operating system that no command is to blame for.
+pub(crate) fn failed(error: std::io::Error) -> PyErr {
+    PyErr::from(error)
+}
+
+/// A run whose output is not what was asked for.
+pub(crate) fn unexpected(
+    py: Python<'_>,
+    message: &str,
+    program: &std::ffi::OsStr,
+    result: Py<PyAny>,
+) -> PyErr {
+    let made = || {
+        let fields = PyDict::new(py);
+        fields.set_item("result", result)?;
+        made(py, ErrorKind::UnexpectedOutput.as_str(), message, Some(&shown(py, program)?), &fields)
+    };
+    made().unwrap_or_else(|error| error)
+}
+
+fn made(
+    py: Python<'_>,
+    kind: &str,
+    message: &str,
+    program: Option<&Bound<'_, pyo3::types::PyString>>,
+    fields: &Bound<'_, PyDict>,
+) -> PyResult<PyErr> {
+    static MAKE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let make = MAKE.import(py, "pinfold._errors", "make")?;
+    Ok(PyErr::from_value(make.call((kind, message, program), Some(fields))?))
+}

@@ -1,0 +1,104 @@
+//! What comes from a live run, in batches: a call for each batch, and not for each line.
+
+use crate::error::{Form, raised};
+use crate::machine::{Work, rest_for};
+use pinfold::{PolledChunks, PolledLines};
+use pinfold_os::poll::{Set, Woken};
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyList, PyString};
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// More lines than this are not made at a time: few enough to be still in the cache when they are used.
+const BATCH: usize = 4096;
+
+/// The lines of one stream, as lists.
+pub(super) struct Batches {
+    lines: PolledLines,
+    command: Arc<pinfold::Command>,
+    failure: Option<pinfold::Error>,
+}
+
+impl Batches {
+    pub(super) fn new(lines: PolledLines, command: Arc<pinfold::Command>) -> Batches {
+        Batches { lines, command, failure: None }
+    }
+}
+
+impl Work for Batches {
+    fn advance(&mut self) -> io::Result<bool> {
+        match self.lines.advance() {
+            Ok(there) => Ok(there.is_some()),
+            Err(error) => {
+                self.failure = Some(error);
+                Ok(true)
+            }
+        }
+    }
+
+    fn rest(&self, until: Option<Instant>) -> io::Result<Woken> {
+        rest_for(self.lines.watch(), until)
+    }
+
+    fn watch(&mut self) -> io::Result<(&Set, Option<Instant>)> {
+        let watch = self.lines.watch();
+        Ok((watch.set(), watch.deadline()))
+    }
+
+    fn answer(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        if let Some(error) = self.failure.take() {
+            return Err(raised(py, error, &self.command, Form::Text));
+        }
+        let batch = PyList::empty(py);
+        while batch.len() < BATCH
+            && let Some(line) = self.lines.next_line()
+        {
+            batch.append(PyString::new(py, line))?;
+        }
+        Ok(batch.into_any().unbind())
+    }
+
+    fn end(&mut self) {}
+}
+
+/// The bytes of one stream, as they come.
+pub(super) struct Chunks {
+    chunks: PolledChunks,
+    command: Arc<pinfold::Command>,
+    answer: Option<pinfold::Result<Vec<u8>>>,
+}
+
+impl Chunks {
+    pub(super) fn new(chunks: PolledChunks, command: Arc<pinfold::Command>) -> Chunks {
+        Chunks { chunks, command, answer: None }
+    }
+}
+
+impl Work for Chunks {
+    fn advance(&mut self) -> io::Result<bool> {
+        if self.answer.is_none() {
+            self.answer = self.chunks.advance().transpose();
+        }
+        Ok(self.answer.is_some())
+    }
+
+    fn rest(&self, until: Option<Instant>) -> io::Result<Woken> {
+        rest_for(self.chunks.watch(), until)
+    }
+
+    fn watch(&mut self) -> io::Result<(&Set, Option<Instant>)> {
+        let watch = self.chunks.watch();
+        Ok((watch.set(), watch.deadline()))
+    }
+
+    fn answer(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        match self.answer.take() {
+            Some(Ok(chunk)) => Ok(PyBytes::new(py, &chunk).into_any().unbind()),
+            Some(Err(error)) => Err(raised(py, error, &self.command, Form::Text)),
+            None => Ok(py.None()),
+        }
+    }
+
+    fn end(&mut self) {}
+}

@@ -1,0 +1,41 @@
+//! The Python face of pinfold: it converts and presents, and decides nothing.
+//!
+//! Every class that a user meets is in the package `pinfold`; this module is its native half, `pinfold._native`. Python
+//! objects are made on the thread that called, and no thread is started.
+#![forbid(unsafe_code)]
+#![expect(clippy::needless_pass_by_value, reason = "PyO3 gives arguments to own")]
+
+mod cancel;
+mod command;
+mod convert;
+mod error;
+mod handle;
+mod machine;
+mod plain;
+mod result;
+mod verbs;
+
+use pyo3::prelude::*;
+
+/// The native half of pinfold.
+#[pymodule(gil_used = false)]
+mod _native {
+    #[pymodule_export]
+    use crate::cancel::CancelToken;
+    #[pymodule_export]
+    use crate::command::Command;
+    #[pymodule_export]
+    use crate::handle::Run;
+    #[pymodule_export]
+    use crate::machine::Pollable;
+    #[pymodule_export]
+    use crate::plain::unpickle;
+    #[pymodule_export]
+    use crate::result::{
+        BytesResult, LimitsHit, Outcome, ProcessResult, Seen, Stray, Strays, Usage, unpickle_result,
+    };
+
+    #[pymodule_export]
+    #[expect(non_upper_case_globals, reason = "the name that Python has for it")]
+    const __version__: &str = env!("CARGO_PKG_VERSION");
+}

@@ -1,0 +1,396 @@
+//! The verbs that wait for the end, in both manners.
+
+use crate::cancel::CancelToken;
+use crate::command::Command;
+use crate::convert::shown;
+use crate::error::{Form, raised, unexpected};
+use crate::handle::Run;
+use crate::machine::{Driven, Pollable, Work, block};
+use crate::result::{BytesResult, ProcessResult};
+use pinfold::text::{decode_owned, trim_newline};
+use pinfold::{Completion, FirstLine, Host, Judge, Output, Runner, Stream};
+use pinfold_os::poll::{Set, Woken};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use std::io;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+/// What a verb makes of a finished run.
+#[derive(Clone, Copy)]
+enum Shape {
+    Run,
+    Output,
+    OutputBytes,
+    Json,
+    ExitCode,
+    Probe,
+}
+
+impl Shape {
+    fn judge(self) -> Judge {
+        match self {
+            Shape::Run | Shape::Json => Judge::Succeed,
+            Shape::Output | Shape::OutputBytes => Judge::End,
+            Shape::ExitCode => Judge::Return,
+            Shape::Probe => Judge::Answer,
+        }
+    }
+
+    fn form(self) -> Form {
+        match self {
+            Shape::OutputBytes => Form::Bytes,
+            _ => Form::Text,
+        }
+    }
+
+    fn made(
+        self,
+        py: Python<'_>,
+        output: Output<Vec<u8>>,
+        command: &pinfold::Command,
+    ) -> PyResult<Py<PyAny>> {
+        Ok(match self {
+            Shape::Run => {
+                let encoding = command.encoding_of(Stream::Stdout);
+                let text = py.detach(|| decode_owned(encoding, output.stdout));
+                trim_newline(&text).into_pyobject(py)?.into_any().unbind()
+            }
+            Shape::Output => Py::new(py, ProcessResult::new(py, output, command)?)?.into_any(),
+            Shape::OutputBytes => Py::new(py, BytesResult::new(py, output, command)?)?.into_any(),
+            Shape::Json => json(py, output, command)?,
+            Shape::ExitCode => output.outcome.code().into_pyobject(py)?.into_any().unbind(),
+            Shape::Probe => {
+                (output.outcome.code() == Some(0)).into_pyobject(py)?.to_owned().into_any().unbind()
+            }
+        })
+    }
+}
+
+/// Read by Python's own reader, so that numbers are what Python makes of them.
+fn json(py: Python<'_>, output: Output<Vec<u8>>, command: &pinfold::Command) -> PyResult<Py<PyAny>> {
+    static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let result = ProcessResult::new(py, output, command)?;
+    let result = Bound::new(py, result)?;
+    match LOADS.import(py, "json", "loads")?.call1((result.getattr("stdout")?,)) {
+        Ok(value) => Ok(value.unbind()),
+        Err(error) if error.is_instance_of::<pyo3::exceptions::PyValueError>(py) => {
+            let program = command.program();
+            let what = format!("{}: wrote no such JSON: {}", shown(py, program)?, error.value(py));
+            Err(unexpected(py, &what, program, result.into_any().unbind()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What runs are given beside their command.
+pub(crate) fn host(cancel: Option<&Bound<'_, CancelToken>>) -> Host {
+    match cancel {
+        Some(token) => Host::new().cancel_on(&token.get().0),
+        None => Host::new(),
+    }
+}
+
+/// A callback of Python's for each line, and what it raised.
+#[derive(Clone, Default)]
+struct Ear {
+    raised: Arc<Mutex<Option<PyErr>>>,
+}
+
+impl Ear {
+    fn on(&self, host: Host, callback: Py<PyAny>) -> Host {
+        let raised = self.raised.clone();
+        host.on_line(move |stream, line| {
+            let mut raised = raised.lock().unwrap_or_else(PoisonError::into_inner);
+            if raised.is_none() {
+                let told = Python::attach(|py| callback.call1(py, (stream.as_str(), line)).map(drop));
+                *raised = told.err();
+            }
+        })
+    }
+
+    fn take(&self) -> Option<PyErr> {
+        self.raised.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn has_raised(&self) -> bool {
+        self.raised.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+}
+
+/// A command on its way to what a verb makes of it.
+struct Verb {
+    driven: Driven<Completion<Host, Arc<pinfold::Command>>>,
+    command: Arc<pinfold::Command>,
+    shape: Shape,
+    ear: Ear,
+}
+
+impl Verb {
+    fn new(
+        command: &Command,
+        shape: Shape,
+        on_line: Option<Py<PyAny>>,
+        cancel: Option<&Bound<'_, CancelToken>>,
+    ) -> Verb {
+        let ear = Ear::default();
+        let host = match on_line {
+            Some(callback) => ear.on(host(cancel), callback),
+            None => host(cancel),
+        };
+        let command = command.0.clone();
+        let driven = Driven::new(Completion::new(host, command.clone(), shape.judge()));
+        Verb { driven, command, shape, ear }
+    }
+}
+
+impl Work for Verb {
+    fn advance(&mut self) -> io::Result<bool> {
+        let done = self.driven.advance()?;
+        if self.ear.has_raised() {
+            self.driven.end();
+            return Ok(true);
+        }
+        Ok(done)
+    }
+
+    fn rest(&self, until: Option<Instant>) -> io::Result<Woken> {
+        self.driven.rest(until)
+    }
+
+    fn watch(&mut self) -> io::Result<(&Set, Option<Instant>)> {
+        self.driven.watch()
+    }
+
+    fn answer(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        if let Some(raised) = self.ear.take() {
+            return Err(raised);
+        }
+        match self.driven.answer.take() {
+            Some(Ok(output)) => self.shape.made(py, output, &self.command),
+            Some(Err(error)) => Err(raised(py, error, &self.command, self.shape.form())),
+            None => Err(nothing()),
+        }
+    }
+
+    fn end(&mut self) {
+        self.driven.end();
+    }
+}
+
+fn nothing() -> PyErr {
+    PyRuntimeError::new_err("there is no answer, or it was taken")
+}
+
+/// A command on its way to its first line.
+struct Line {
+    driven: Driven<FirstLine<Host, Arc<pinfold::Command>>>,
+    command: Arc<pinfold::Command>,
+}
+
+impl Line {
+    fn new(command: &Command, cancel: Option<&Bound<'_, CancelToken>>) -> Line {
+        let command = command.0.clone();
+        Line { driven: Driven::new(FirstLine::new(host(cancel), command.clone())), command }
+    }
+}
+
+impl Work for Line {
+    fn advance(&mut self) -> io::Result<bool> {
+        self.driven.advance()
+    }
+
+    fn rest(&self, until: Option<Instant>) -> io::Result<Woken> {
+        self.driven.rest(until)
+    }
+
+    fn watch(&mut self) -> io::Result<(&Set, Option<Instant>)> {
+        self.driven.watch()
+    }
+
+    fn answer(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        match self.driven.answer.take() {
+            Some(Ok(line)) => Ok(line.into_pyobject(py)?.into_any().unbind()),
+            Some(Err(error)) => Err(raised(py, error, &self.command, Form::Text)),
+            None => Err(nothing()),
+        }
+    }
+
+    fn end(&mut self) {
+        self.driven.end();
+    }
+}
+
+/// A verb and its awaitable twin.
+macro_rules! verbs {
+    ($($(#[$doc:meta])* $name:ident, $twin:ident, $twin_doc:literal => $shape:expr;)*) => {
+        #[pymethods]
+        impl Command {
+            $(
+                $(#[$doc])*
+                #[pyo3(signature = (*, on_line = None, cancel = None))]
+                fn $name(
+                    &self,
+                    py: Python<'_>,
+                    on_line: Option<Py<PyAny>>,
+                    cancel: Option<&Bound<'_, CancelToken>>,
+                ) -> PyResult<Py<PyAny>> {
+                    block(py, &mut Verb::new(self, $shape, on_line, cancel))
+                }
+
+                #[doc = $twin_doc]
+                #[pyo3(signature = (*, on_line = None, cancel = None))]
+                fn $twin<'py>(
+                    &self,
+                    py: Python<'py>,
+                    on_line: Option<Py<PyAny>>,
+                    cancel: Option<&Bound<'py, CancelToken>>,
+                ) -> PyResult<Bound<'py, PyAny>> {
+                    Pollable::new(Verb::new(self, $shape, on_line, cancel)).driven(py)
+                }
+            )*
+        }
+    };
+}
+
+verbs! {
+    /// Runs it and returns its standard output without the line breaks at its end. It has to succeed.
+    ///
+    /// Raises whatever is no success: `NonZeroExit`, `Timeout`, `Signalled`, `ProcessNotFound`, ... `on_line` is called with
+    /// the stream's name and each line as it comes; `cancel` is a token that ends it.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("echo", ["hello"]).run()
+    /// 'hello'
+    run, arun, "`run()`, awaited." => Shape::Run;
+    /// Runs it and returns its output as text and how it ended. A failure of the program or a timeout is data.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> result = Command("sh", ["-c", "echo out; exit 3"]).output()
+    /// >>> result.stdout, result.code, result.is_success
+    /// ('out\n', 3, False)
+    output, aoutput, "`output()`, awaited." => Shape::Output;
+    /// `output()` with standard output as bytes.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("printf", [r"\377"]).output_bytes().stdout
+    /// b'\xff'
+    output_bytes, aoutput_bytes, "`output_bytes()`, awaited." => Shape::OutputBytes;
+    /// Runs it and reads its standard output as one JSON value. It has to succeed; raises `UnexpectedOutput` if it wrote
+    /// something else.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("echo", ['{"a": [1, 2]}']).output_json()
+    /// {'a': [1, 2]}
+    output_json, aoutput_json, "`output_json()`, awaited." => Shape::Json;
+    /// Another name of `output_json()`.
+    run_json, arun_json, "Another name of `aoutput_json()`." => Shape::Json;
+    /// Runs it and returns its exit code, whatever that is. Raises if it ended without one: by a timeout or a signal.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("sh", ["-c", "exit 3"]).exit_code()
+    /// 3
+    exit_code, aexit_code, "`exit_code()`, awaited." => Shape::ExitCode;
+    /// Runs it as a question: 0 is `True`, 1 is `False`, and everything else raises.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("test", ["-d", "/"]).probe()
+    /// True
+    probe, aprobe, "`probe()`, awaited." => Shape::Probe;
+}
+
+#[pymethods]
+impl Command {
+    /// Runs it until it has written one line, returns that and stops it. Raises `UnexpectedOutput` if it ended without one.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("yes").first_line()
+    /// 'y'
+    #[pyo3(signature = (*, cancel = None))]
+    fn first_line(&self, py: Python<'_>, cancel: Option<&Bound<'_, CancelToken>>) -> PyResult<Py<PyAny>> {
+        block(py, &mut Line::new(self, cancel))
+    }
+
+    /// `first_line()`, awaited.
+    #[pyo3(signature = (*, cancel = None))]
+    fn afirst_line<'py>(
+        &self,
+        py: Python<'py>,
+        cancel: Option<&Bound<'py, CancelToken>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Pollable::new(Line::new(self, cancel)).driven(py)
+    }
+
+    /// Starts it and returns a live handle that blocks where it waits. Leaving its `with` block ends all of it.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> with Command("seq", ["3"]).start() as process:
+    /// ...     [int(line) for line in process]
+    /// [1, 2, 3]
+    #[pyo3(signature = (*, cancel = None))]
+    fn start<'py>(
+        &self,
+        py: Python<'py>,
+        cancel: Option<&Bound<'py, CancelToken>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let run = self.launch(py, cancel)?;
+        CLASS.import(py, "pinfold._sync", "RunningProcess")?.call1((run,))
+    }
+
+    /// Starts it and returns a live handle whose methods are awaited. Leaving its `async with` block ends all of it.
+    #[pyo3(signature = (*, cancel = None))]
+    fn astart<'py>(
+        slf: &Bound<'py, Command>,
+        cancel: Option<&Bound<'py, CancelToken>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        static START: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        START.import(slf.py(), "pinfold._async", "start")?.call1((slf, cancel))
+    }
+
+    /// What both handles are made of.
+    #[pyo3(name = "_launch", signature = (cancel = None))]
+    fn launch(&self, py: Python<'_>, cancel: Option<&Bound<'_, CancelToken>>) -> PyResult<Run> {
+        let host = host(cancel);
+        let running = py.detach(|| host.launch(&self.0));
+        let running = running.map_err(|error| raised(py, error, &self.0, Form::Text))?;
+        Ok(Run::new(running, self.0.clone()))
+    }
+
+    /// Starts it as nobody's child, in a session of its own and in no container, and returns its pid: the one way for a
+    /// process to outlive us. What would be captured goes to where our own output goes.
+    fn spawn_detached(&self, py: Python<'_>) -> PyResult<u32> {
+        let pid = py.detach(|| self.0.spawn_detached());
+        pid.map(|pid| pid.get()).map_err(|error| raised(py, error, &self.0, Form::Text))
+    }
+
+    /// Becomes it: this process executes the program and is no more. What Python has buffered is lost unless it was
+    /// flushed.
+    ///
+    /// Raises, with this process as it was, where the program cannot be executed.
+    fn exec(&self, py: Python<'_>) -> PyResult<()> {
+        // Threads that run on cannot matter: there is nothing left for them to run in.
+        match self.0.exec() {
+            Ok(never) => match never {},
+            Err(error) => Err(raised(py, error, &self.0, Form::Text)),
+        }
+    }
+
+    /// The file that the program's name means, looked for as a run would.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("sh").resolve_program().endswith("/sh")
+    /// True
+    fn resolve_program<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, pyo3::types::PyString>> {
+        let path = self.0.resolve_program().map_err(|error| raised(py, error, &self.0, Form::Text))?;
+        shown(py, path.as_os_str())
+    }
+
+    /// What would be done on this host, a line for each decision, and nothing done. Raises what would keep it from being
+    /// started. Arguments are in it.
+    fn explain(&self, py: Python<'_>) -> PyResult<String> {
+        let plan = self.0.plan().map_err(|error| raised(py, error, &self.0, Form::Text))?;
+        Ok(plan.to_string())
+    }
+}

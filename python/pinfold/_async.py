@@ -1,0 +1,219 @@
+"""The live handle whose methods are awaited: the names are those of the blocking one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pinfold._handle import Finished, Handle
+from pinfold._loop import drive
+from pinfold._native import BytesResult, CancelToken, Command, Outcome, ProcessResult
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from pinfold._handle import Seconds, Signal, Stream
+    from pinfold._native import Pollable, Run
+
+__all__ = ["AsyncProcessStdin", "AsyncRunningProcess"]
+
+
+async def start(command: Command, cancel: CancelToken | None) -> AsyncRunningProcess:
+    """Starts it: that does not wait, but is awaited as everything else is."""
+    return AsyncRunningProcess(command._launch(cancel))
+
+
+class _Batches:
+    """What comes of a stream, in pieces. It can be dropped at any point, and needs no closing: an async generator would."""
+
+    __slots__ = ("_busy", "_machine")
+
+    def __init__(self, machine: Pollable) -> None:
+        self._machine = machine
+        self._busy = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        if self._busy:
+            raise RuntimeError("another task waits for the next of this; each can have an iterator of its own")
+        self._busy = True
+        try:
+            piece = await drive(self._machine)
+        finally:
+            self._busy = False
+        if not piece:
+            raise StopAsyncIteration
+        return piece
+
+
+class _Lines:
+    """The lines of a stream, singly: most are there already when they are asked for."""
+
+    __slots__ = ("_batches", "_lines")
+
+    def __init__(self, machine: Pollable) -> None:
+        self._batches = _Batches(machine)
+        self._lines: Iterator[str] = iter(())
+
+    def __aiter__(self) -> Self:
+        return self
+
+    def __anext__(self) -> Coroutine[Any, Any, str]:
+        for line in self._lines:
+            return _given(line)
+        return self._more()
+
+    async def _more(self) -> str:
+        self._lines = iter(await self._batches.__anext__())
+        return next(self._lines)
+
+
+async def _given(line: str) -> str:
+    return line
+
+
+class AsyncProcessStdin:
+    """Writes to a run's standard input. Output is read meanwhile, so that the two cannot wait for each other."""
+
+    __slots__ = ("_run",)
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    async def write(self, data: bytes | str) -> None:
+        """Writes all of it; text as UTF-8. Raises ``BrokenPipeError`` once the program has stopped reading."""
+        if not (self._run.feed(data) and await drive(self._run.fed(0))):
+            raise BrokenPipeError(f"{self._run.program} reads no more")
+
+    async def write_line(self, line: str) -> None:
+        """Writes a line and its line break."""
+        await self.write(line + "\n")
+
+    async def flush(self) -> None:
+        """Waits until the pipe has everything; a write has done so already."""
+        if not await drive(self._run.fed(0)):
+            raise BrokenPipeError(f"{self._run.program} reads no more")
+
+    async def close(self) -> None:
+        """Ends the stream. It can be called again."""
+        self._run.end_of_input()
+
+    async def __aenter__(self) -> AsyncProcessStdin:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._run.end_of_input()
+
+
+class _Killed:
+    """A kill that has begun; awaited, it is over."""
+
+    __slots__ = ("_process",)
+
+    def __init__(self, process: AsyncRunningProcess) -> None:
+        self._process = process
+
+    def __await__(self) -> Generator[Any, Any, Outcome]:
+        return self._process.wait().__await__()
+
+
+class AsyncRunningProcess(Handle):
+    """A started command, in asyncio or trio.
+
+    The run moves while one of its methods is awaited. Whatever is awaited can be cancelled, and nothing is lost by it; several
+    tasks may await at once. Output stays readable after the end, and a stream can be opened at any time: it starts with what is
+    retained.
+
+    Leaving its ``async with`` block stops all of the run by the command's stop rule, or kills it at once if an exception, a
+    cancellation among them, is the reason. A handle that is forgotten kills its run too, with a ``ResourceWarning``.
+
+    >>> import asyncio
+    >>> from pinfold import Command
+    >>> async def main():
+    ...     async with await Command("seq", ["3"]).astart() as process:
+    ...         return [int(line) async for line in process]
+    >>> asyncio.run(main())
+    [1, 2, 3]
+    """
+
+    __slots__ = ()
+
+    async def wait(self, timeout: Seconds | None = None) -> Outcome:
+        """Waits for the end of all of it. Raises ``TimeoutError`` after so long without; then it is left running."""
+        outcome: Outcome | None = await drive(self._run.wait(timeout))
+        if outcome is None:
+            raise TimeoutError(f"{self.program} has not ended within {timeout}")
+        return outcome
+
+    async def finish(self) -> Finished:
+        """Waits for the end of all of it, and gives what is retained of standard error."""
+        result = await self.output()
+        return Finished(result.outcome, result.stderr)
+
+    async def output(self) -> ProcessResult:
+        """Waits for the end, and gives what is retained of the output."""
+        result: ProcessResult = await drive(self._run.output())
+        return result
+
+    async def output_bytes(self) -> BytesResult:
+        """``output()`` with standard output as bytes."""
+        result: BytesResult = await drive(self._run.output_bytes())
+        return result
+
+    async def stop(self, *, signal: Signal | None = None, grace: Seconds | None = None) -> Outcome:
+        """Stops all of it and waits for the end: by the command's stop rule, or by another signal or grace."""
+        self._run.stop(signal, grace)
+        return await self.wait()
+
+    async def shutdown(self, grace_seconds: Seconds | None = None) -> Outcome:
+        """``stop()`` with this grace."""
+        return await self.stop(grace=grace_seconds)
+
+    def kill(self) -> _Killed:
+        """Kills all of it, at once; awaiting that waits until it is gone, and gives how it ended."""
+        self._run.stop(None, 0)
+        return _Killed(self)
+
+    def line_batches(self, stream: Stream = "stdout") -> AsyncIterator[list[str]]:
+        """The lines of a stream as they come, in lists: the fastest way to read many."""
+        return _Batches(self._run.lines(stream))
+
+    def lines(self, stream: Stream = "stdout") -> AsyncIterator[str]:
+        """The lines of a stream as they come, without their line breaks."""
+        return _Lines(self._run.lines(stream))
+
+    def stdout_lines(self) -> AsyncIterator[str]:
+        """The lines of standard output."""
+        return self.lines("stdout")
+
+    def stderr_lines(self) -> AsyncIterator[str]:
+        """The lines of standard error."""
+        return self.lines("stderr")
+
+    def chunks(self, stream: Stream = "stdout") -> AsyncIterator[bytes]:
+        """The bytes of a stream as they come, up to 1 MiB at a time."""
+        return _Batches(self._run.chunks(stream))
+
+    def take_stdin(self) -> AsyncProcessStdin:
+        """Its standard input, for a command that keeps it open. Raises ``InvalidInput`` for one that does not."""
+        self._run.feed(b"")
+        return AsyncProcessStdin(self._run)
+
+    def __aiter__(self) -> AsyncIterator[str]:
+        return self.lines("stdout")
+
+    async def __aenter__(self) -> AsyncRunningProcess:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None:
+                await self.stop()
+        finally:
+            self._run.end()

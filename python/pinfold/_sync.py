@@ -1,0 +1,155 @@
+"""The live handle that blocks where it waits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pinfold._handle import Finished, Handle
+from pinfold._native import BytesResult, Outcome, ProcessResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from pinfold._handle import Seconds, Signal, Stream
+    from pinfold._native import Run
+
+__all__ = ["ProcessStdin", "RunningProcess"]
+
+
+class ProcessStdin:
+    """Writes to a run's standard input. Output is read meanwhile, so that the two cannot wait for each other.
+
+    >>> from pinfold import Command
+    >>> with Command("cat").keep_stdin_open().start() as process, process.take_stdin() as stdin:
+    ...     stdin.write_line("hello")
+    ...     next(process.stdout_lines())
+    'hello'
+    """
+
+    __slots__ = ("_run",)
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    def write(self, data: bytes | str) -> None:
+        """Writes all of it; text as UTF-8. Raises ``BrokenPipeError`` once the program has stopped reading."""
+        if not (self._run.feed(data) and self._run.fed(0).block()):
+            raise BrokenPipeError(f"{self._run.program} reads no more")
+
+    def write_line(self, line: str) -> None:
+        """Writes a line and its line break."""
+        self.write(line + "\n")
+
+    def flush(self) -> None:
+        """Waits until the pipe has everything; a write has done so already."""
+        if not self._run.fed(0).block():
+            raise BrokenPipeError(f"{self._run.program} reads no more")
+
+    def close(self) -> None:
+        """Ends the stream. It can be called again."""
+        self._run.end_of_input()
+
+    def __enter__(self) -> ProcessStdin:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class RunningProcess(Handle):
+    """A started command.
+
+    The run moves while one of its methods waits, so that a timeout, a stop and the output of the other stream are dealt with
+    whatever is being waited for. Waiting can be repeated and done by several threads. Output stays readable after the end, and
+    a stream can be opened at any time: it starts with what is retained.
+
+    Leaving its ``with`` block stops all of the run by the command's stop rule, or kills it at once if an exception is the
+    reason. A handle that is forgotten kills its run too, with a ``ResourceWarning``.
+
+    >>> from pinfold import Command
+    >>> with Command("sh", ["-c", "echo listening; sleep 60"]).start() as server:
+    ...     next(server.stdout_lines())
+    'listening'
+    """
+
+    __slots__ = ()
+
+    def wait(self, timeout: Seconds | None = None) -> Outcome:
+        """Waits for the end of all of it. Raises ``TimeoutError`` after so long without; then it is left running."""
+        outcome: Outcome | None = self._run.wait(timeout).block()
+        if outcome is None:
+            raise TimeoutError(f"{self.program} has not ended within {timeout}")
+        return outcome
+
+    def finish(self) -> Finished:
+        """Waits for the end of all of it, and gives what is retained of standard error."""
+        result = self.output()
+        return Finished(result.outcome, result.stderr)
+
+    def output(self) -> ProcessResult:
+        """Waits for the end, and gives what is retained of the output."""
+        result: ProcessResult = self._run.output().block()
+        return result
+
+    def output_bytes(self) -> BytesResult:
+        """``output()`` with standard output as bytes."""
+        result: BytesResult = self._run.output_bytes().block()
+        return result
+
+    def stop(self, *, signal: Signal | None = None, grace: Seconds | None = None) -> Outcome:
+        """Stops all of it and waits for the end: by the command's stop rule, or by another signal or grace."""
+        self._run.stop(signal, grace)
+        return self.wait()
+
+    def shutdown(self, grace_seconds: Seconds | None = None) -> Outcome:
+        """``stop()`` with this grace."""
+        return self.stop(grace=grace_seconds)
+
+    def kill(self) -> Outcome:
+        """Kills all of it and waits until it is gone."""
+        return self.stop(grace=0)
+
+    def line_batches(self, stream: Stream = "stdout") -> Iterator[list[str]]:
+        """The lines of a stream as they come, in lists: the fastest way to read many."""
+        lines = self._run.lines(stream)
+        while batch := lines.block():
+            yield batch
+
+    def lines(self, stream: Stream = "stdout") -> Iterator[str]:
+        """The lines of a stream as they come, without their line breaks."""
+        lines = self._run.lines(stream)
+        while batch := lines.block():
+            yield from batch
+
+    def stdout_lines(self) -> Iterator[str]:
+        """The lines of standard output."""
+        return self.lines("stdout")
+
+    def stderr_lines(self) -> Iterator[str]:
+        """The lines of standard error."""
+        return self.lines("stderr")
+
+    def chunks(self, stream: Stream = "stdout") -> Iterator[bytes]:
+        """The bytes of a stream as they come, up to 1 MiB at a time."""
+        chunks = self._run.chunks(stream)
+        while chunk := chunks.block():
+            yield chunk
+
+    def take_stdin(self) -> ProcessStdin:
+        """Its standard input, for a command that keeps it open. Raises ``InvalidInput`` for one that does not."""
+        self._run.feed(b"")
+        return ProcessStdin(self._run)
+
+    def __iter__(self) -> Iterator[str]:
+        return self.lines("stdout")
+
+    def __enter__(self) -> RunningProcess:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if kind is None:
+                self.stop()
+        finally:
+            self._run.end()

@@ -1,0 +1,155 @@
+"""What the tests share: each runs under every loop that it is written for, and leaves neither processes nor descriptors."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib.util
+import os
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pinfold import Command
+
+Run = Callable[[Callable[[], Awaitable[Any]]], Any]
+
+
+def _on_asyncio(main: Callable[[], Awaitable[Any]]) -> Any:
+    async def run() -> Any:
+        return await main()
+
+    return asyncio.run(run())
+
+
+def _on_uvloop(main: Callable[[], Awaitable[Any]]) -> Any:
+    uvloop = pytest.importorskip("uvloop")
+
+    async def run() -> Any:
+        return await main()
+
+    # `uvloop.run` is deprecated where asyncio takes a factory itself, and the other way round.
+    loop = uvloop.new_event_loop()
+    try:
+        asyncio.set_event_loop(loop)
+        return loop.run_until_complete(run())
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        asyncio.set_event_loop(None)
+        loop.close()
+
+
+def _on_trio(main: Callable[[], Awaitable[Any]]) -> Any:
+    trio = pytest.importorskip("trio")
+    return trio.run(main)
+
+
+class _NoReaders(asyncio.SelectorEventLoop):
+    """A loop that cannot watch descriptors for others."""
+
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:  # type: ignore[override]
+        raise NotImplementedError
+
+    def remove_reader(self, fd: Any) -> bool:
+        raise NotImplementedError
+
+
+def _without_readers(main: Callable[[], Awaitable[Any]]) -> Any:
+    async def run() -> Any:
+        return await main()
+
+    loop = _NoReaders()
+    try:
+        return loop.run_until_complete(run())
+    finally:
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        loop.close()
+
+
+LOOPS: dict[str, Run] = {
+    "asyncio": _on_asyncio,
+    "uvloop": _on_uvloop,
+    "trio": _on_trio,
+    "thread": _without_readers,
+}
+
+
+@pytest.fixture(params=list(LOOPS))
+def loop(request: pytest.FixtureRequest) -> Run:
+    """Runs an async function to its end, under each of the loops."""
+    return LOOPS[request.param]
+
+
+@pytest.fixture(params=["asyncio", "uvloop", "thread"])
+def aio(request: pytest.FixtureRequest) -> Run:
+    """The same, for what is asyncio's alone."""
+    return LOOPS[request.param]
+
+
+def children(pid: int | str = "self") -> dict[int, str]:
+    """The children of a process, by name."""
+    found = {}
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        for child in (task / "children").read_text().split():
+            try:
+                found[int(child)] = Path(f"/proc/{child}/comm").read_text().strip()
+            except OSError:
+                pass
+    return found
+
+
+def descriptors() -> dict[str, int]:
+    """How many descriptors of each kind are open."""
+    kinds: dict[str, int] = {}
+    for entry in os.listdir("/proc/self/fd"):
+        try:
+            kind = os.readlink(f"/proc/self/fd/{entry}").split(":")
+        except OSError:
+            continue
+        # Cgroups are kept for the next runs, as directories and files.
+        if kind[0] in ("pipe", "socket"):
+            kinds[kind[0]] = kinds.get(kind[0], 0) + 1
+        elif kind[0] == "anon_inode":
+            kinds[kind[1]] = kinds.get(kind[1], 0) + 1
+    return kinds
+
+
+@pytest.fixture(scope="session", autouse=True)
+def warm() -> None:
+    """What this process has once and for all is made by the first run, and by the first loop of a kind."""
+    for name, run in LOOPS.items():
+        if name not in ("uvloop", "trio") or importlib.util.find_spec(name) is not None:
+            run(Command("true").arun)
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left(warm: None) -> Iterator[None]:
+    gc.collect()
+    before = children(), descriptors()
+    yield
+    gc.collect()
+    after = children(), descriptors()
+    assert after == before
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Callable[[str], list[str]]:
+    """Writes a Python program, and gives the words that run it."""
+
+    def written(source: str) -> list[str]:
+        path = tmp_path / "script.py"
+        path.write_text(source)
+        return [sys.executable, str(path)]
+
+    return written
+
+
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process that has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False

@@ -1,0 +1,168 @@
+"""Commands: what they take, what they say of themselves, how they travel."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pinfold import Command, InvalidInput
+
+
+def test_arguments_arrive_to_the_byte() -> None:
+    given: list[Any] = [b"\xff\xfe", os.fsdecode(b"caf\xe9"), Path("/a b"), "ä", ""]
+    written = Command("printf", ["%s\\0", *given]).output_bytes().stdout
+    assert written.split(b"\0")[:-1] == [b"\xff\xfe", b"caf\xe9", b"/a b", "ä".encode(), b""]
+
+
+def test_a_program_and_its_directory_are_paths_too(tmp_path: Path) -> None:
+    program = tmp_path / os.fsdecode(b"t\xf6\xf6l")
+    program.write_text("#!/bin/sh\npwd\n")
+    program.chmod(0o755)
+    assert Command(program).cwd(tmp_path).run() == str(tmp_path)
+    assert Command(os.fsencode(program)).cwd(os.fsencode(tmp_path)).run() == str(tmp_path)
+
+
+def test_the_environment_is_what_was_said() -> None:
+    mixed: dict[Any, Any] = {"B": "2", b"C": b"\xff"}
+    command = Command("env").env_clear().env("A", "1").envs(mixed).env_remove("A")
+    assert sorted(command.output_bytes().stdout.split()) == [b"B=2", b"C=\xff"]
+    os.environ["PINFOLD_TEST"] = "kept"
+    try:
+        said = Command("env").inherit_env(["PINFOLD_TEST"]).envs([("D", "4")]).run()
+        assert sorted(said.split()) == ["D=4", "PINFOLD_TEST=kept"]
+    finally:
+        del os.environ["PINFOLD_TEST"]
+
+
+ANY: Any = Command
+
+
+@pytest.mark.parametrize("wrong", [
+    lambda: ANY(1),
+    lambda: ANY("x", "one word"),
+    lambda: ANY("x").args(b"x"),
+    lambda: ANY("x").arg(None),
+    lambda: ANY("x").timeout("1"),
+    lambda: ANY("x").stdin_bytes("text"),
+])  # fmt: skip
+def test_what_is_of_the_wrong_type_is_refused(wrong: Any) -> None:
+    with pytest.raises(TypeError):
+        wrong()
+
+
+@pytest.mark.parametrize("wrong", [
+    lambda command: command.timeout(-1),
+    lambda command: command.timeout(float("nan")),
+    lambda command: command.timeout(timedelta(seconds=-1)),
+    lambda command: command.timeout_signal("no-such"),
+    lambda command: command.timeout_signal(0),
+    lambda command: command.stdout("somewhere"),
+    lambda command: command.stdout("stdout"),
+    lambda command: command.stdout("pipe", append=True),
+    lambda command: command.encoding("utf-9"),
+    lambda command: command.isolation("none"),
+    lambda command: command.require("all"),
+    lambda command: command.rlimit("no-such", 1),
+    lambda command: command.rlimit("nofile", -2),
+    lambda command: command.io_priority("idle", 3),
+    lambda command: command.retry(0),
+    lambda command: command.strays("stop"),
+    lambda command: command.output_limit(on_overflow="explode"),
+])  # fmt: skip
+def test_what_cannot_be_meant_is_refused_at_once(wrong: Any) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        wrong(Command("x"))
+    assert isinstance(caught.value, ValueError)
+    assert str(caught.value)
+
+
+def everything() -> Command:
+    return (
+        Command("tool", ["-x", b"\xff"])
+        .arg0("other")
+        .cwd("/tmp")
+        .env("SECRET", "word")
+        .env_remove("B")
+        .stdin_bytes(b"\xff\0")
+        .stdout(Path("/tmp/log"), append=True)
+        .stderr("stdout")
+        .timeout(timedelta(seconds=1.5))
+        .idle_timeout(2)
+        .timeout_grace(0.25)
+        .timeout_signal("int")
+        .success_codes([0, 3])
+        .retry(3, pause=0.1, on=7)
+        .strays("wait")
+        .output_limit(max_bytes=10, on_overflow="error")
+        .keep(5)
+        .line_rule(split_bare_cr=True)
+        .encoding("latin1")
+        .isolation("process_group")
+        .require("best_effort")
+        .kill_on_parent_death()
+        .user("nobody")
+        .umask(0o22)
+        .nice(3)
+        .affinity([0])
+        .io_priority("best_effort", 2)
+        .oom_score_adj(5)
+        .rlimit("nofile", 10, None)
+        .memory_max(1 << 20)
+        .max_processes(5)
+        .cpu_quota(0.5)
+    )
+
+
+def test_a_command_is_plain_data() -> None:
+    command = everything()
+    assert command == everything() and hash(command) == hash(everything())
+    assert command != command.arg("more") and command != "tool"
+    for again in (pickle.loads(pickle.dumps(command)), copy.deepcopy(command), Command.from_json(command.to_json())):
+        assert again == command
+        assert again.program == "tool" and again.arguments == ["-x", os.fsdecode(b"\xff")]
+    with pytest.raises(InvalidInput):
+        Command.from_json("{}}")
+    with pytest.raises(AttributeError):
+        command.program = "other"  # type: ignore[misc]
+
+
+def test_a_builder_leaves_what_it_was_called_on_alone() -> None:
+    base = Command("echo")
+    one, two = base.arg("1"), base.arg("2")
+    assert (base.arguments, one.arguments, two.arguments) == ([], ["1"], ["2"])
+
+
+def test_a_repr_holds_no_secret() -> None:
+    assert repr(everything()) == "<Command 'tool' with 2 arguments>"
+    assert "word" not in repr(everything()) and "word" in everything().to_json()
+    assert repr(Command("x")) == "<Command 'x'>" and repr(Command("x", ["y"])) == "<Command 'x' with 1 argument>"
+
+
+def test_files_and_streams_go_where_they_were_sent(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    Command("echo", ["one"]).stdout(log).run()
+    Command("echo", ["two"]).stdout(log, append=True).run()
+    assert log.read_text() == "one\ntwo\n"
+    assert Command("cat").stdin_file(log).run() == "one\ntwo"
+    both = Command("sh", ["-c", "echo out; echo err >&2; echo out"]).stderr("stdout").output()
+    assert (both.stdout, both.stderr) == ("out\nerr\nout\n", "")
+    assert Command("sh", ["-c", "echo x; exit 3"]).stdout("null").exit_code() == 3
+
+
+def test_what_a_process_is_given_it_has() -> None:
+    script = "umask; ulimit -Sn; ulimit -Hn; nice; echo $0"
+    said = Command("sh", ["-c", script]).umask(0o27).rlimit("nofile", 64, 128).nice(5).run().split()
+    assert said == ["0027", "64", "128", "5", "sh"]
+    assert Command("sh", ["-c", "ulimit -Sn; ulimit -Hn"]).rlimit("nofile", 64).run().split() == ["64", "64"]
+    assert Command("sh", ["-c", "ps -o args= -p $$ || cat /proc/$$/cmdline"]).arg0("renamed").run().startswith("renamed")
+
+
+def test_a_plan_is_explained_without_a_run() -> None:
+    assert "timeout" in Command("sh").timeout(3).explain()
+    assert Command("sh").resolve_program().endswith("/sh")

@@ -1,0 +1,184 @@
+"""Live handles, blocking and awaited."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from typing import Any
+
+import pytest
+
+import pinfold
+from conftest import is_alive
+from pinfold import Command
+
+TALKER = Command("sh", ["-c", "echo one; echo err >&2; echo two; exit 3"])
+
+
+def test_a_handle_iterates_and_waits_as_often_as_it_is_asked() -> None:
+    with TALKER.start() as process:
+        assert list(process) == ["one", "two"]
+        assert list(process.stderr_lines()) == ["err"]
+        assert process.wait().code == process.wait().code == 3
+        # What was streamed is still there.
+        assert list(process.stdout_lines()) == ["one", "two"]
+        assert process.output().stdout == "one\ntwo\n" and process.output_bytes().stdout == b"one\ntwo\n"
+        assert process.finish().stderr == "err\n" and process.finish().code == 3
+        assert (process.stdout_line_count, process.stderr_byte_count) == (2, 4)
+        assert b"".join(process.chunks()) == b"one\ntwo\n"
+        assert [line for batch in process.line_batches() for line in batch] == ["one", "two"]
+        assert process.try_wait() == process.wait()
+        assert "ended" in repr(process)
+
+
+def test_an_async_handle_does_the_same(loop: Any) -> None:
+    async def main() -> None:
+        async with await TALKER.astart() as process:
+            assert [line async for line in process] == ["one", "two"]
+            assert [line async for line in process.stderr_lines()] == ["err"]
+            assert (await process.wait()).code == (await process.wait()).code == 3
+            assert [line async for line in process.stdout_lines()] == ["one", "two"]
+            assert (await process.output()).stdout == "one\ntwo\n"
+            assert (await process.output_bytes()).stdout == b"one\ntwo\n"
+            assert (await process.finish()).stderr == "err\n"
+            assert b"".join([chunk async for chunk in process.chunks()]) == b"one\ntwo\n"
+            assert [line async for batch in process.line_batches() for line in batch] == ["one", "two"]
+
+    loop(main)
+
+
+def test_many_lines_are_all_there(loop: Any) -> None:
+    expected = [str(number) for number in range(1, 50_001)]
+    with Command("seq", ["50000"]).start() as process:
+        assert list(process) == expected
+
+    async def main() -> None:
+        async with await Command("seq", ["50000"]).astart() as process:
+            assert [line async for line in process] == expected
+
+    loop(main)
+
+
+def test_a_conversation(loop: Any) -> None:
+    command = Command("sh", ["-c", "while read line; do echo got $line; done"]).keep_stdin_open()
+    with command.start() as process, process.take_stdin() as stdin:
+        lines = process.stdout_lines()
+        for word in ("one", "two"):
+            stdin.write_line(word)
+            assert next(lines) == f"got {word}"
+        stdin.close()
+        assert next(lines, None) is None and process.wait().exited_zero
+        with pytest.raises(BrokenPipeError):
+            stdin.write(b"late")
+
+    async def main() -> None:
+        async with await command.astart() as process, process.take_stdin() as stdin:
+            lines = process.stdout_lines()
+            for word in ("one", "two"):
+                await stdin.write_line(word)
+                assert await lines.__anext__() == f"got {word}"
+            await stdin.close()
+            assert (await process.wait()).exited_zero
+            assert [line async for line in lines] == []
+
+    loop(main)
+    with TALKER.start() as process, pytest.raises(pinfold.InvalidInput):
+        process.take_stdin()
+
+
+def test_waiting_for_so_long_leaves_it_running(loop: Any) -> None:
+    with Command("sleep", ["1000"]).start() as process:
+        with pytest.raises(TimeoutError):
+            process.wait(timeout=0.01)
+        assert process.try_wait() is None and is_alive(process.pid)
+        assert process.kill().signal == 9
+        assert not is_alive(process.pid)
+
+    async def main() -> None:
+        async with await Command("sleep", ["1000"]).astart() as process:
+            with pytest.raises(TimeoutError):
+                await process.wait(timeout=0.01)
+            assert is_alive(process.pid)
+            assert (await process.kill()).signal == 9
+
+    loop(main)
+
+
+TREE = Command("sh", ["-c", "sleep 1000 & setsid sleep 1000 & echo $!; wait"])
+
+
+def test_leaving_the_block_ends_all_of_it(loop: Any) -> None:
+    with TREE.start() as process:
+        stray = int(next(process.stdout_lines()))
+        pid = process.pid
+        assert is_alive(stray)
+    assert not is_alive(stray) and not is_alive(pid)
+
+    with pytest.raises(LookupError), TREE.timeout_grace(1000).start() as process:
+        stray = int(next(process.stdout_lines()))
+        raise LookupError
+    assert not is_alive(stray)
+
+    async def main() -> int:
+        async with await TREE.astart() as process:
+            lines = process.stdout_lines()
+            return int(await lines.__anext__())
+
+    assert not is_alive(loop(main))
+
+
+def test_a_forgotten_handle_says_so_and_ends_its_run() -> None:
+    process = TREE.start()
+    stray = int(next(process.stdout_lines()))
+    with pytest.warns(ResourceWarning, match="forgotten"):
+        del process
+        gc.collect()
+    assert not is_alive(stray)
+
+
+def test_signals_and_pauses() -> None:
+    with Command("sleep", ["1000"]).start() as process:
+        assert process.pid in process.members() and process.mechanism and process.guarantee
+        process.suspend()
+        process.resume()
+        assert process.elapsed_seconds > 0 and process.cpu_time_seconds >= 0
+        process.signal("term")
+        assert process.wait().signal == 15
+        with pytest.raises(pinfold.ProcessNotFound):
+            process.signal(15)
+    with Command("sh", ["-c", "trap 'exit 5' TERM; echo; while :; do sleep 0.01; done"]).start() as process:
+        next(process.stdout_lines())
+        outcome = process.stop()
+        assert (outcome.code, outcome.cause) == (5, "stopped")
+
+
+def test_several_threads_wait_for_one_run() -> None:
+    with Command("sh", ["-c", "read line; echo $line; exit 3"]).keep_stdin_open().start() as process:
+        answers: list[Any] = []
+        threads = [threading.Thread(target=lambda: answers.append(process.wait().code)) for _ in range(4)]
+        threads += [threading.Thread(target=lambda: answers.append(list(process))) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        process.take_stdin().write_line("go")
+        for thread in threads:
+            thread.join()
+        assert answers.count(3) == 4 and answers.count(["go"]) == 2
+
+
+def test_several_tasks_wait_for_one_run(aio: Any) -> None:
+    async def main() -> None:
+        command = Command("sh", ["-c", "read line; echo $line; exit 3"]).keep_stdin_open()
+        async with await command.astart() as process:
+
+            async def read() -> list[str]:
+                return [line async for line in process]
+
+            waiting = [asyncio.ensure_future(process.wait()) for _ in range(3)]
+            reading = [asyncio.ensure_future(read()) for _ in range(2)]
+            await asyncio.sleep(0)
+            await process.take_stdin().write_line("go")
+            assert [outcome.code for outcome in await asyncio.gather(*waiting)] == [3, 3, 3]
+            assert await asyncio.gather(*reading) == [["go"], ["go"]]
+
+    aio(main)

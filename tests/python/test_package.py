@@ -1,0 +1,98 @@
+"""The package as a whole: what it exports, what importing it costs, what is installed with it."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pinfold
+
+API = Path(__file__).parents[2] / "api" / "python.txt"
+
+
+def surface() -> str:
+    """Every public name, and of each class every public attribute that is its own."""
+    lines = []
+    for name in pinfold.__all__:
+        value = getattr(pinfold, name)
+        if not isinstance(value, type):
+            lines.append(name)
+            continue
+        bases = ", ".join(base.__name__ for base in value.__mro__[1:-1] if not base.__name__.startswith("_"))
+        lines.append(f"{name}({bases})" if bases else name)
+        attributes = {
+            attribute
+            for cls in value.__mro__
+            if cls.__module__.partition(".")[0] == "pinfold"
+            for attribute in [*vars(cls), *vars(cls).get("__annotations__", {})]
+        }
+        lines += [f"  {attribute}" for attribute in sorted(attributes) if not attribute.startswith("_")]
+    return "\n".join(lines) + "\n"
+
+
+def test_the_surface_is_what_was_agreed() -> None:
+    if not API.exists():
+        pytest.skip("the project's own record is not beside the tests")
+    assert surface() == API.read_text(), f"compare with: {sys.executable} {__file__} > {API}"
+
+
+def test_every_public_name_is_there_and_explains_itself() -> None:
+    assert set(pinfold.__all__) <= set(dir(pinfold))
+    for name in pinfold.__all__:
+        value = getattr(pinfold, name)
+        if isinstance(value, type):
+            assert value.__doc__, name
+            for attribute, member in vars(value).items():
+                if not attribute.startswith("_"):
+                    assert member.__doc__, f"{name}.{attribute}"
+    with pytest.raises(AttributeError, match="nonsense"):
+        pinfold.nonsense  # type: ignore[attr-defined]
+
+
+def test_importing_it_imports_nothing_else() -> None:
+    source = "import sys; before = set(sys.modules); import pinfold; print(*sorted(set(sys.modules) - before))"
+    said = subprocess.run([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert said.split() == ["pinfold", "pinfold._native"]
+
+
+def test_a_blocking_verb_imports_neither_loops_nor_threads() -> None:
+    source = "import sys; from pinfold import Command; Command('true').output(); print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True, check=True).stdout
+    assert not {"asyncio", "threading", "logging", "typing", "subprocess"} & set(said.split())
+
+
+@pytest.mark.parametrize("module", ["pinfold", "pinfold._async", "pinfold._errors", "pinfold._handle", "pinfold._sync"])
+def test_the_examples_of_docstrings_are_true(module: str) -> None:
+    failed, tried = doctest.testmod(importlib.import_module(module))
+    assert tried or module == "pinfold._handle"
+    assert not failed
+
+
+def test_the_examples_of_native_docstrings_are_true() -> None:
+    parser, runner, tried = doctest.DocTestParser(), doctest.DocTestRunner(), 0
+    for name in pinfold.__all__:
+        value = getattr(pinfold, name)
+        members = {name: value, **{f"{name}.{key}": member for key, member in getattr(value, "__dict__", {}).items()}}
+        for path, member in members.items():
+            text = getattr(member, "__doc__", None)
+            if isinstance(text, str) and ">>>" in text and getattr(member, "__module__", "pinfold") in ("pinfold", None):
+                test = parser.get_doctest(text, {}, path, None, 0)
+                tried += len(test.examples)
+                assert not runner.run(test).failed, path
+    assert tried > 10
+
+
+def test_the_tool_is_installed_with_it() -> None:
+    if not (Path(sys.executable).parent / "pinfold").exists():
+        pytest.skip("this is the package as it is developed, without the tool")
+    said = subprocess.run([sys.executable, "-m", "pinfold", "--version"], stdout=subprocess.PIPE, text=True, check=True)
+    assert said.stdout.split() == ["pinfold", pinfold.__version__]
+
+
+if __name__ == "__main__":
+    print(surface(), end="")
