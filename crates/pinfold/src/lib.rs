@@ -17,6 +17,8 @@
 
 pub mod capture;
 pub mod lookup;
+#[cfg(feature = "metrics")]
+pub mod metrics;
 pub mod text;
 #[cfg(target_os = "linux")]
 pub mod tracked;
@@ -26,6 +28,7 @@ mod async_handle;
 #[cfg(all(feature = "tokio", unix))]
 mod async_runner;
 mod cancel;
+mod client;
 mod command;
 mod containment;
 mod cursor;
@@ -36,6 +39,7 @@ mod handle;
 mod limits;
 mod listener;
 mod machine;
+mod observe;
 mod outcome;
 mod output;
 mod plan;
@@ -61,6 +65,7 @@ pub use async_handle::{AsyncChunks, AsyncEvents, AsyncHandle, AsyncLines, AsyncS
 pub use async_runner::AsyncRunner;
 pub use cancel::CancelToken;
 pub use capture::{Keep, Limit, Overflow};
+pub use client::CliClient;
 pub use command::Command;
 pub use cursor::Event;
 pub use drive::completion::Completion;
@@ -74,6 +79,7 @@ pub use handle::{Chunks, Events, Handle, Lines, StdinWriter};
 pub use limits::{BlockDevice, Enforcement, IoLimit, Limits};
 pub use listener::Listener;
 pub use machine::{Answered, Crowd, Interest, Key, Machine};
+pub use observe::{Happening, LimitKind, Observer, RunEvent};
 pub use outcome::{Cause, Ending, Guarantee, LimitsHit, Mechanism, Outcome, Seen, Stray, Strays, Usage};
 pub use output::Output;
 pub use pinfold_os::handle::Pid;
@@ -85,7 +91,7 @@ pub use probe::{Probe, Waiting};
 pub use report::{CgroupReport, HostReport, RegistryReport, Rung};
 #[cfg(feature = "serde")]
 pub use runner::RunnerJson;
-pub use runner::{Host, Runner};
+pub use runner::{DryRunner, Host, Runner};
 pub use running::{Progress, Running};
 pub use sandbox::{Access, AllowedPath, Sandbox};
 pub use settings::{
@@ -108,3 +114,12 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/sandbox.md")]
 struct SandboxPage;
+
+/// The examples of the pages on testing and on seeing what runs.
+#[cfg(all(doctest, feature = "serde", feature = "tokio", unix))]
+#[doc = include_str!("../../../docs/testing.md")]
+struct TestingPage;
+
+#[cfg(all(doctest, feature = "metrics", feature = "serde"))]
+#[doc = include_str!("../../../docs/events.md")]
+struct EventsPage;

@@ -373,7 +373,11 @@ impl PolledHandle {
     }
 
     fn act(&self, what: &str, act: impl FnOnce(&Running) -> io::Result<()>) -> Result<()> {
-        self.0.command.acted(what, act(&self.0.lock()))
+        let acted = self.0.visit(|running| {
+            running.catch_up(Instant::now());
+            act(running)
+        });
+        self.0.command.acted(what, acted)
     }
 
     /// The processes of the run.

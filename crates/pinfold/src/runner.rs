@@ -2,11 +2,21 @@
 //!
 //! A [`Runner`] has one method of its own, [`Runner::launch`]; every verb follows from it. [`Host`] is the real one.
 
+#[cfg(feature = "serde")]
+mod cassette;
+mod dry;
 mod reply;
 mod scripted;
+mod spy;
+#[cfg(test)]
+mod tests;
 
+#[cfg(feature = "serde")]
+pub use cassette::Cassette;
+pub use dry::DryRunner;
 pub use reply::Reply;
 pub use scripted::ScriptedRunner;
+pub use spy::{Invocation, RecordingRunner};
 
 use crate::cancel::CancelToken;
 use crate::command::Command;
@@ -16,6 +26,7 @@ use crate::drive::first_line::FirstLine;
 use crate::error::{ErrorKind, Result};
 use crate::handle::Handle;
 use crate::listener::Listener;
+use crate::observe::{Happening, Observer, RunEvent};
 use crate::output::Output;
 use crate::plan::{Extras, Plan};
 use crate::running::Running;
@@ -41,6 +52,11 @@ pub trait Runner: Send + Sync {
 
     /// The token that ends the pauses between attempts.
     fn cancel_token(&self) -> Option<&CancelToken> {
+        None
+    }
+
+    /// Those who are told what happens to its runs.
+    fn observer(&self) -> Option<&Observer> {
         None
     }
 
@@ -104,6 +120,20 @@ pub trait Runner: Send + Sync {
     }
 }
 
+/// Has what was launched watched, or tells that it was not.
+fn watched(observer: &Observer, command: &Command, launched: Result<Running>) -> Result<Running> {
+    match launched {
+        Ok(mut running) => {
+            running.watch(observer, command);
+            Ok(running)
+        }
+        Err(error) => {
+            observer.tell_of(&command.program, Happening::NotStarted { kind: error.kind() });
+            Err(error)
+        }
+    }
+}
+
 /// A runner that is shared, or lent, is one too.
 macro_rules! passed_on {
     ($($pointer:ty),*) => {$(
@@ -118,6 +148,10 @@ macro_rules! passed_on {
 
             fn cancel_token(&self) -> Option<&CancelToken> {
                 (**self).cancel_token()
+            }
+
+            fn observer(&self) -> Option<&Observer> {
+                (**self).observer()
             }
         }
     )*};
@@ -162,6 +196,7 @@ impl<R: Runner + ?Sized> RunnerJson for R {}
 pub struct Host {
     cancel: Option<CancelToken>,
     listener: Option<Listener>,
+    observer: Observer,
     mask: Option<SignalSet>,
     pass_descriptors: bool,
     take_over: bool,
@@ -184,6 +219,25 @@ impl Host {
     #[must_use]
     pub fn on_line(mut self, listener: impl Fn(Stream, &str) + Send + Sync + 'static) -> Host {
         self.listener = Some(Listener::new(listener));
+        self
+    }
+
+    /// Calls this with what happens to runs, on the thread that drives them: it should be quick, and must not use a handle of
+    /// the run that it is told of. Several can be told.
+    ///
+    /// ```
+    /// use pinfold::{Command, Happening, Host, Runner};
+    ///
+    /// let host = Host::new().on_event(|event| match &event.what {
+    ///     Happening::Ended { outcome } => println!("{}: {outcome}", event.program.display()),
+    ///     _ => {}
+    /// });
+    /// host.run(&Command::new("true"))?;
+    /// # pinfold::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn on_event(mut self, told: impl Fn(&RunEvent) + Send + Sync + 'static) -> Host {
+        self.observer.add(told);
         self
     }
 
@@ -226,11 +280,19 @@ impl Runner for Host {
     fn cancel_token(&self) -> Option<&CancelToken> {
         self.cancel.as_ref()
     }
+
+    fn observer(&self) -> Option<&Observer> {
+        Some(&self.observer)
+    }
 }
 
 impl Host {
     /// [`Runner::launch`], in a group.
     pub(crate) fn launch_in(&self, command: &Command, group: Option<&Arc<Nest>>) -> Result<Running> {
+        watched(&self.observer, command, self.start_in(command, group))
+    }
+
+    fn start_in(&self, command: &Command, group: Option<&Arc<Nest>>) -> Result<Running> {
         let cancelled = self.cancel.as_ref().is_some_and(CancelToken::is_cancelled);
         if cancelled {
             return Err(command.error(ErrorKind::Cancelled, "was cancelled before it was started"));

@@ -12,7 +12,11 @@ mod real;
 mod results;
 mod script;
 mod scripted;
+mod scripting;
 mod source;
+#[cfg(feature = "serde")]
+mod tape;
+mod telling;
 #[cfg(test)]
 mod tests;
 
@@ -24,12 +28,15 @@ pub(crate) use real::Real;
 pub(crate) use script::{End, Reaction, Reads, Script, Step};
 pub(crate) use scripted::{Outlet, Scripted};
 pub(crate) use source::Source;
+#[cfg(feature = "serde")]
+pub(crate) use tape::{Recording, Tape};
 
 use crate::cancel::CancelToken;
 use crate::capture::Journal;
 use crate::command::Command;
 use crate::containment;
 use crate::machine::Interest;
+use crate::observe::Watched;
 use crate::outcome::{Cause, Ending, Guarantee, Mechanism, Outcome, Strays};
 use crate::settings::{StopRule, StrayRule, Stream};
 use crate::stop::{Act, Ladder};
@@ -63,6 +70,10 @@ pub struct Running {
     revision: u64,
     /// When it was advanced last.
     looked: Instant,
+    /// Those who are told what happens.
+    watched: Option<Box<Watched>>,
+    #[cfg(feature = "serde")]
+    tape: Option<Tape>,
 }
 
 /// What a machine has to keep to, taken from the command.
@@ -126,16 +137,9 @@ impl Running {
             failure: None,
             revision: 0,
             looked: parts.started,
-        }
-    }
-
-    /// For whoever drives it by a made-up clock: a script that was not advanced yet begins now by that clock, and not when
-    /// it was launched. A process of the kernel's began when it did.
-    pub fn begin_at(&mut self, now: Instant) {
-        if let Source::Scripted(script) = &mut self.source
-            && script.begin_at(now)
-        {
-            (self.started, self.last_output, self.looked) = (now, now, now);
+            watched: None,
+            #[cfg(feature = "serde")]
+            tape: None,
         }
     }
 
@@ -217,29 +221,10 @@ impl Running {
                 Ok(0) => {}
                 Ok(_) => {
                     self.note();
+                    self.tell_of_limits();
                     self.last_output = now;
                     self.revision += 1;
                 }
-                Err(error) => self.failure = Some(error),
-            }
-        }
-    }
-
-    /// Does what a script has to do by now. What it writes is read at once, so that two streams keep their order.
-    fn play(&mut self, now: Instant) {
-        let Source::Scripted(script) = &mut self.source else { return };
-        script.look(now);
-        self.feed();
-        while let Source::Scripted(script) = &mut self.source {
-            match script.go_on(now) {
-                Ok(Some(said)) => {
-                    if self.channels[said.stream as usize].write(&said.bytes) {
-                        self.pump(now);
-                    } else {
-                        script.break_pipe();
-                    }
-                }
-                Ok(None) => break,
                 Err(error) => self.failure = Some(error),
             }
         }
@@ -256,6 +241,8 @@ impl Running {
 
     /// Both streams in the order in which they came.
     fn note(&mut self) {
+        #[cfg(feature = "serde")]
+        self.tape_what_came();
         if let [Channel { capture: Some(stdout), .. }, Channel { capture: Some(stderr), .. }] = &self.channels
         {
             self.journal.note(stdout, stderr);
@@ -377,16 +364,19 @@ impl Running {
         }
         let (ladder, act) = Ladder::begin(rule, now);
         self.ladder = Some(ladder);
-        self.act(act, now);
+        self.act(act, rule, now);
     }
 
     fn climb(&mut self, now: Instant) {
         if let Some(act) = self.ladder.as_mut().and_then(|ladder| ladder.step(now)) {
-            self.act(act, now);
+            self.act(act, StopRule::KILL, now);
         }
     }
 
-    fn act(&mut self, act: Act, now: Instant) {
+    fn act(&mut self, act: Act, rule: StopRule, now: Instant) {
+        if let Some(watched) = &mut self.watched {
+            watched.stopping(act, self.cause, rule);
+        }
         match act {
             Act::Signal(signal) => self.source.tell_to_stop(signal, now),
             Act::Kill => {
@@ -455,6 +445,12 @@ impl Running {
             }
             _ => outcome,
         };
+        self.tell_of_limits();
+        #[cfg(feature = "serde")]
+        self.finish_tape(&outcome);
+        if let Some(watched) = &mut self.watched {
+            watched.ended(&outcome);
+        }
         self.outcome = Some(outcome);
         self.revision += 1;
         self.source.let_go();

@@ -166,6 +166,11 @@ impl Attempts {
         Attempts { retry: command.retry, made: 0 }
     }
 
+    /// How many there were.
+    pub(crate) fn made(&self) -> u32 {
+        self.made
+    }
+
     /// The pause before the next attempt, or `None` if this result stands.
     pub(crate) fn after(&mut self, result: &Result<Output<Vec<u8>>>) -> Option<Duration> {
         self.made += 1;

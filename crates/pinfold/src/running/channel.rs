@@ -23,6 +23,8 @@ pub(crate) struct Channel {
     inlet: Option<Inlet>,
     pub(crate) capture: Option<Capture>,
     tee: Option<Tee>,
+    /// What was read since somebody took it, for whoever records the run.
+    tapped: Option<Vec<u8>>,
     /// Some was dropped before it could be passed on.
     skipped: bool,
     grown: bool,
@@ -37,7 +39,14 @@ struct Tee {
 impl Channel {
     pub(crate) fn new(inlet: Inlet, mut capture: Capture, sink: Option<Sink>) -> Channel {
         let tee = sink.map(|sink| Tee { sink, cursor: capture.open_cursor() });
-        Channel { inlet: Some(inlet), capture: Some(capture), tee, skipped: false, grown: false }
+        Channel {
+            inlet: Some(inlet),
+            capture: Some(capture),
+            tee,
+            tapped: None,
+            skipped: false,
+            grown: false,
+        }
     }
 
     /// Whether more may come.
@@ -55,6 +64,17 @@ impl Channel {
         if let Some(inlet) = &mut self.inlet {
             inlet.end();
         }
+    }
+
+    /// Keeps what is read from now on, whatever is retained of it.
+    #[cfg(feature = "serde")]
+    pub(super) fn tap(&mut self) {
+        self.tapped = Some(Vec::new());
+    }
+
+    #[cfg(feature = "serde")]
+    pub(super) fn take_tapped(&mut self) -> Vec<u8> {
+        self.tapped.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
     /// Whether there is something to read that no descriptor tells of.
@@ -134,8 +154,17 @@ impl Channel {
     /// One read: the bytes that came, or `None` if there is nothing now or ever.
     fn read(&mut self) -> io::Result<Option<usize>> {
         let (Some(inlet), Some(capture)) = (&mut self.inlet, &mut self.capture) else { return Ok(None) };
+        let tapped = &mut self.tapped;
         loop {
-            match capture.take_in(|buffer| inlet.read_append(buffer)) {
+            let read = capture.take_in(|buffer| {
+                let old = buffer.len();
+                let read = inlet.read_append(buffer);
+                if let Some(tapped) = tapped {
+                    tapped.extend_from_slice(&buffer[old..]);
+                }
+                read
+            });
+            match read {
                 Ok(0) => {
                     self.close();
                     return Ok(None);
