@@ -17,6 +17,7 @@ pub(crate) mod ps;
 mod run;
 mod sheet;
 pub(crate) mod values;
+pub(crate) mod wait_for;
 
 pub(crate) use parse::parse;
 
@@ -34,6 +35,8 @@ pub(crate) enum Task {
     Run(Box<RunArgs>),
     /// Say what this host offers.
     Doctor(doctor::DoctorArgs),
+    /// Wait until things are ready.
+    WaitFor(wait_for::WaitForArgs),
     /// Clear what dead owners left.
     Cleanup(cleanup::CleanupArgs),
     /// List owners and what they run.
@@ -62,6 +65,8 @@ pub(crate) enum Page {
     Pinfold,
     /// `pinfold run`.
     Run,
+    /// `pinfold wait-for`.
+    WaitFor,
     /// `pinfold doctor`.
     Doctor,
     /// `pinfold cleanup`.
@@ -74,13 +79,15 @@ pub(crate) enum Page {
 
 impl Page {
     /// Those of commands.
-    pub(crate) const ALL: [Page; 5] = [Page::Run, Page::Doctor, Page::Cleanup, Page::Ps, Page::Kill];
+    pub(crate) const ALL: [Page; 6] =
+        [Page::Run, Page::WaitFor, Page::Doctor, Page::Cleanup, Page::Ps, Page::Kill];
 
     /// The command's name; that of the tool itself.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Page::Pinfold => "pinfold",
             Page::Run => run::SHEET.name,
+            Page::WaitFor => wait_for::SHEET.name,
             Page::Doctor => doctor::SHEET.name,
             Page::Cleanup => cleanup::SHEET.name,
             Page::Ps => ps::SHEET.name,

@@ -9,6 +9,7 @@ mod out;
 mod run;
 #[cfg(target_os = "linux")]
 mod tracked;
+mod wait_for;
 
 use args::{Task, help};
 use exit::{End, FAILED};
@@ -18,6 +19,7 @@ fn main() {
     let end = match task {
         Ok(Task::Run(args)) => run::run(&args),
         Ok(Task::Doctor(args)) => doctor::doctor(&args),
+        Ok(Task::WaitFor(args)) => wait_for::wait_for(&args),
         #[cfg(target_os = "linux")]
         Ok(Task::Cleanup(args)) => tracked::cleanup(&args),
         #[cfg(target_os = "linux")]

@@ -3,7 +3,7 @@
 mod command;
 mod explain;
 mod job;
-mod letters;
+pub(crate) mod letters;
 mod limits;
 mod record;
 mod session;
