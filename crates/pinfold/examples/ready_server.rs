@@ -1,6 +1,7 @@
 //! A server that is used once it is ready, and not before: no sleep, no retry loop, and a clear error if it dies first.
 //!
 //! `cargo run -p pinfold --example ready_server`
+#![expect(clippy::print_stdout, reason = "an example talks to the person who runs it")]
 
 use pinfold::{Command, ErrorKind, Probe};
 use std::io::{Read, Write};
@@ -46,7 +47,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     // One that cannot begin is told at once, by what it said itself.
     let broken = Command::new(&itself).arg("no port").start()?;
     match broken.wait_until(&Probe::tcp("127.0.0.1", 1), Duration::from_secs(60)) {
-        Err(error) if error.kind() == ErrorKind::NotReady => println!("another ended first: {:?}", error.code()),
+        Err(error) if error.kind() == ErrorKind::NotReady => {
+            println!("another ended first: {:?}", error.code());
+        }
         other => println!("unexpected: {other:?}"),
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! A flaky service, started again and again until it is healthy, and then kept so.
 //!
 //! `cargo run -p pinfold --example until_healthy`
+#![expect(clippy::print_stdout, reason = "an example talks to the person who runs it")]
 
 use pinfold::{Backoff, Command, Probe, Restart, SupervisionEvent, Supervisor};
 use std::time::Duration;

@@ -110,6 +110,16 @@ pub use verbs::Judge;
 #[doc = include_str!("../../../README.md")]
 struct Readme;
 
+/// The example of the page on waiting.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/wait-for.md")]
+struct WaitForPage;
+
+/// The example of the page on supervision.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/supervision.md")]
+struct SupervisionPage;
+
 /// The example of the page on the sandbox.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/sandbox.md")]
