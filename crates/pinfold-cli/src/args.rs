@@ -4,6 +4,7 @@
 //! is ours, since it is on the way of every start and has to say what is wrong in one line; help, completions and the
 //! manual are made by clap from the same definitions, and cost nothing until they are asked for.
 
+pub(crate) mod batch;
 pub(crate) mod cleanup;
 pub(crate) mod doctor;
 mod flag;
@@ -33,6 +34,8 @@ use std::time::Duration;
 pub(crate) enum Task {
     /// Run a program.
     Run(Box<RunArgs>),
+    /// Run many.
+    Batch(Box<batch::BatchArgs>),
     /// Say what this host offers.
     Doctor(doctor::DoctorArgs),
     /// Wait until things are ready.
@@ -65,6 +68,8 @@ pub(crate) enum Page {
     Pinfold,
     /// `pinfold run`.
     Run,
+    /// `pinfold batch`.
+    Batch,
     /// `pinfold wait-for`.
     WaitFor,
     /// `pinfold doctor`.
@@ -79,14 +84,15 @@ pub(crate) enum Page {
 
 impl Page {
     /// Those of commands.
-    pub(crate) const ALL: [Page; 6] =
-        [Page::Run, Page::WaitFor, Page::Doctor, Page::Cleanup, Page::Ps, Page::Kill];
+    pub(crate) const ALL: [Page; 7] =
+        [Page::Run, Page::Batch, Page::WaitFor, Page::Doctor, Page::Cleanup, Page::Ps, Page::Kill];
 
     /// The command's name; that of the tool itself.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Page::Pinfold => "pinfold",
             Page::Run => run::SHEET.name,
+            Page::Batch => batch::SHEET.name,
             Page::WaitFor => wait_for::SHEET.name,
             Page::Doctor => doctor::SHEET.name,
             Page::Cleanup => cleanup::SHEET.name,

@@ -7,7 +7,7 @@ pub(crate) mod letters;
 mod limits;
 mod record;
 mod session;
-mod words;
+pub(crate) mod words;
 
 use crate::args::{Misuse, RunArgs};
 use crate::exit::{End, FAILED};

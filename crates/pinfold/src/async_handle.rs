@@ -65,6 +65,11 @@ impl Shared {
         answer
     }
 
+    /// What is said where a stream ended before its time.
+    fn stream_error(&self) -> Error {
+        self.lock().stream_error(&self.command.program)
+    }
+
     /// Drives the machine until `ready` says what was waited for.
     async fn drive<T>(&self, mut ready: impl FnMut(&mut Running) -> Option<T>) -> Result<T> {
         // As the blocking handle does: nothing more is read while there is something to hand out.

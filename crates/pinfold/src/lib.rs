@@ -27,6 +27,7 @@ pub mod tracked;
 mod async_handle;
 #[cfg(all(feature = "tokio", unix))]
 mod async_runner;
+mod batch;
 mod cancel;
 mod client;
 mod command;
@@ -42,12 +43,14 @@ mod machine;
 mod observe;
 mod outcome;
 mod output;
+mod pipeline;
 mod plan;
 mod polled;
 mod probe;
 #[cfg(target_os = "linux")]
 mod registry;
 mod report;
+mod retry;
 mod runner;
 mod running;
 mod sandbox;
@@ -63,6 +66,11 @@ mod wire;
 pub use async_handle::{AsyncChunks, AsyncEvents, AsyncHandle, AsyncLines, AsyncStdinWriter, AsyncStream};
 #[cfg(all(feature = "tokio", unix))]
 pub use async_runner::AsyncRunner;
+#[cfg(all(feature = "tokio", unix))]
+pub use batch::{AsyncCompleted, output_all_async, output_all_bytes_async, output_as_completed_async};
+pub use batch::{
+    Batch, Completed, Finished, Progress as BatchProgress, output_all, output_all_bytes, output_as_completed,
+};
 pub use cancel::CancelToken;
 pub use capture::{Keep, Limit, Overflow};
 pub use client::CliClient;
@@ -81,22 +89,23 @@ pub use listener::Listener;
 pub use machine::{Answered, Crowd, Interest, Key, Machine};
 pub use observe::{Happening, LimitKind, Observer, RunEvent};
 pub use outcome::{Cause, Ending, Guarantee, LimitsHit, Mechanism, Outcome, Seen, Stray, Strays, Usage};
-pub use output::Output;
+pub use output::{Output, Stage};
 pub use pinfold_os::handle::Pid;
 pub use pinfold_os::limits::Resource;
 pub use pinfold_os::signal::{Signal, SignalSet};
+pub use pipeline::{Piped, Pipeline, Sink, Source};
 pub use plan::Plan;
 pub use polled::{PolledChunks, PolledEvents, PolledHandle, PolledLines, Watch};
 pub use probe::{Probe, Waiting};
 pub use report::{CgroupReport, HostReport, RegistryReport, Rung};
+pub use retry::{Retry, RetryIf, RetryOn};
 #[cfg(feature = "serde")]
 pub use runner::RunnerJson;
 pub use runner::{DryRunner, Host, Runner};
 pub use running::{Progress, Running};
 pub use sandbox::{Access, AllowedPath, Sandbox};
 pub use settings::{
-    Containment, IoPriority, Isolation, Payload, Retry, RetryOn, Rlimit, Stdin, Stdio, StopRule, StrayRule,
-    Stream,
+    Containment, IoPriority, Isolation, Payload, Rlimit, Stdin, Stdio, StopRule, StrayRule, Stream,
 };
 pub use supervise::{
     Backoff, Liveness, PastRun, Phase, Reason, Restart, Status, Stopped, Storm, Supervision,
@@ -109,6 +118,11 @@ pub use verbs::Judge;
 #[cfg(all(doctest, feature = "tokio", unix))]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+/// The tour of the library.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/library.md")]
+struct Tour;
 
 /// The example of the page on waiting.
 #[cfg(doctest)]

@@ -89,6 +89,11 @@ impl Shared {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What is said where a stream ended before its time.
+    fn stream_error(&self) -> Error {
+        self.lock().stream_error(&self.command.program)
+    }
+
     fn watches(&self) -> MutexGuard<'_, Vec<Weak<Event>>> {
         self.watches.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -23,12 +23,13 @@ use crate::command::Command;
 use crate::containment::Nest;
 use crate::drive::block;
 use crate::drive::first_line::FirstLine;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::handle::Handle;
 use crate::listener::Listener;
 use crate::observe::{Happening, Observer, RunEvent};
 use crate::output::Output;
-use crate::plan::{Extras, Plan};
+use crate::plan::{Extras, Plan, Stages};
+use crate::retry::RetryIf;
 use crate::running::Running;
 use crate::settings::Stream;
 use crate::verbs::{self, Judge};
@@ -45,8 +46,27 @@ pub trait Runner: Send + Sync {
     /// Nothing was started, and nothing is left.
     fn launch(&self, command: &Command) -> Result<Running>;
 
+    /// Starts the stages of a pipeline, each of which reads what the one before it writes. What holds for all of them together
+    /// is in `whole`, whose own program counts for nothing: [`Pipeline`](crate::Pipeline) makes both.
+    ///
+    /// A runner that says nothing of it has each stage launched by itself, and the bytes are carried between them by whoever
+    /// waits for the run; [`Host`] and groups join real programs by the kernel's pipes, in one container.
+    ///
+    /// # Errors
+    /// As [`Runner::launch`], for the first stage that cannot be started: the others are ended. It names the stage.
+    fn launch_piped(&self, stages: &[Command], whole: &Command) -> Result<Running> {
+        let cancel = self.cancel_token().cloned();
+        Stages::new(stages, whole)?.launch_each(cancel, |command| self.launch(command))
+    }
+
     /// What is called with each line, while a verb waits.
     fn listener(&self) -> Option<&Listener> {
+        None
+    }
+
+    /// What decides whether a command that has a [`Retry`](crate::Retry) is tried again, in place of its
+    /// [`RetryOn`](crate::RetryOn).
+    fn retries(&self) -> Option<&RetryIf> {
         None
     }
 
@@ -142,6 +162,10 @@ macro_rules! passed_on {
                 (**self).launch(command)
             }
 
+            fn launch_piped(&self, stages: &[Command], whole: &Command) -> Result<Running> {
+                (**self).launch_piped(stages, whole)
+            }
+
             fn listener(&self) -> Option<&Listener> {
                 (**self).listener()
             }
@@ -152,6 +176,10 @@ macro_rules! passed_on {
 
             fn observer(&self) -> Option<&Observer> {
                 (**self).observer()
+            }
+
+            fn retries(&self) -> Option<&RetryIf> {
+                (**self).retries()
             }
         }
     )*};
@@ -197,6 +225,7 @@ pub struct Host {
     cancel: Option<CancelToken>,
     listener: Option<Listener>,
     observer: Observer,
+    retry_if: Option<RetryIf>,
     mask: Option<SignalSet>,
     pass_descriptors: bool,
     take_over: bool,
@@ -241,6 +270,30 @@ impl Host {
         self
     }
 
+    /// Asks this whether a command is tried again that has a [`Retry`](crate::Retry), in place of its
+    /// [`RetryOn`](crate::RetryOn): of what it wrote and how it ended, or of the error if it could not be started. A run
+    /// that was cancelled is not asked about.
+    ///
+    /// ```
+    /// use pinfold::{Command, Host, Retry, Runner};
+    ///
+    /// let host = Host::new().retry_if(|result| {
+    ///     result.is_ok_and(|output| output.stderr.ends_with(b"temporary failure\n"))
+    /// });
+    /// let script = "echo permanent failure >&2; exit 1";
+    /// let command = Command::new("sh").args(["-c", script]).retry(Retry::times(5));
+    /// assert_eq!(host.exit_code(&command)?, 1);
+    /// # pinfold::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn retry_if(
+        mut self,
+        judge: impl Fn(std::result::Result<&Output<Vec<u8>>, &Error>) -> bool + Send + Sync + 'static,
+    ) -> Host {
+        self.retry_if = Some(RetryIf::new(judge));
+        self
+    }
+
     /// Starts programs with these signals blocked, instead of those that the calling thread has blocked: for one that
     /// takes its own signals by blocking them (`signalfd(2)`).
     #[must_use]
@@ -273,6 +326,10 @@ impl Runner for Host {
         self.launch_in(command, None)
     }
 
+    fn launch_piped(&self, stages: &[Command], whole: &Command) -> Result<Running> {
+        self.launch_piped_in(stages, whole, None)
+    }
+
     fn listener(&self) -> Option<&Listener> {
         self.listener.as_ref()
     }
@@ -283,6 +340,10 @@ impl Runner for Host {
 
     fn observer(&self) -> Option<&Observer> {
         Some(&self.observer)
+    }
+
+    fn retries(&self) -> Option<&RetryIf> {
+        self.retry_if.as_ref()
     }
 }
 
@@ -297,14 +358,29 @@ impl Host {
         if cancelled {
             return Err(command.error(ErrorKind::Cancelled, "was cancelled before it was started"));
         }
-        let extras = Extras {
-            cancel: self.cancel.clone(),
+        let (cancel, group) = (self.cancel.clone(), group.cloned());
+        let extras = Extras { cancel, group, ..self.extras() };
+        command.plan_in_haste(&extras)?.launch(extras)
+    }
+
+    /// [`Runner::launch_piped`], in a group.
+    pub(crate) fn launch_piped_in(
+        &self,
+        stages: &[Command],
+        whole: &Command,
+        group: Option<&Arc<Nest>>,
+    ) -> Result<Running> {
+        let stages = Stages::new(stages, whole)?;
+        stages.launch(self.cancel.clone(), group, self.take_over, || self.extras())
+    }
+
+    fn extras(&self) -> Extras {
+        Extras {
             mask: self.mask,
             pass_descriptors: self.pass_descriptors,
-            group: group.cloned(),
             take_over: self.take_over,
-        };
-        command.plan_in_haste(&extras)?.launch(extras)
+            ..Extras::default()
+        }
     }
 
     /// [`Command::plan`](crate::Command::plan), as this host would run it.

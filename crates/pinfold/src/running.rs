@@ -3,11 +3,13 @@
 //! A driver waits for what [`Running::interest`] names and then calls [`Running::advance`]; that is all there is to
 //! driving. Sync, tokio and any other event loop are drivers of this one machine.
 
+mod chain;
 mod channel;
 mod control;
 mod ends;
 mod feed;
 mod intake;
+mod reach;
 mod real;
 mod results;
 mod script;
@@ -20,6 +22,7 @@ mod telling;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use chain::{Chain, Link};
 pub(crate) use channel::Channel;
 pub(crate) use ends::{Inlet, Outward};
 pub(crate) use feed::Feed;
@@ -35,6 +38,7 @@ use crate::cancel::CancelToken;
 use crate::capture::Journal;
 use crate::command::Command;
 use crate::containment;
+use crate::cursor::EventCursor;
 use crate::machine::Interest;
 use crate::observe::Watched;
 use crate::outcome::{Cause, Ending, Guarantee, Mechanism, Outcome, Strays};
@@ -62,6 +66,8 @@ pub struct Running {
     last_output: Instant,
     exit: Option<(Exit, Instant)>,
     ladder: Option<Ladder>,
+    /// When it was told to end last.
+    last_act: Instant,
     stopping_strays: bool,
     cause: Cause,
     strays: Strays,
@@ -74,6 +80,8 @@ pub struct Running {
     watched: Option<Box<Watched>>,
     #[cfg(feature = "serde")]
     tape: Option<Tape>,
+    /// How far its story was told by `take_events`.
+    pub(crate) told: Option<Box<EventCursor>>,
 }
 
 /// What a machine has to keep to, taken from the command.
@@ -130,6 +138,7 @@ impl Running {
             last_output: parts.started,
             exit: None,
             ladder: None,
+            last_act: parts.started,
             stopping_strays: false,
             cause: Cause::Itself,
             strays: Strays::default(),
@@ -140,6 +149,7 @@ impl Running {
             watched: None,
             #[cfg(feature = "serde")]
             tape: None,
+            told: None,
         }
     }
 
@@ -153,7 +163,7 @@ impl Running {
             waitables.extend(channel.waitables());
         }
         waitables.extend(self.feed.waitable());
-        waitables.extend(self.source.waitable(self.exit.is_some()));
+        self.source.watch(self.exit.is_some(), &mut waitables);
         if self.ladder.is_none()
             && let Some(token) = &self.cancel
         {
@@ -163,7 +173,7 @@ impl Running {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let mut deadlines = [None; 4];
+        let mut deadlines = [None; 5];
         if self.is_ready() {
             deadlines[3] = Some(self.looked);
         }
@@ -180,7 +190,8 @@ impl Running {
                 deadlines[1] = self.rules.idle_timeout.and_then(|idle| self.last_output.checked_add(idle));
             }
         }
-        deadlines[2] = self.source.deadline(self.exit.is_some(), self.looked);
+        deadlines[2] = self.source.deadline(self.exit.is_some(), self.looked, self.ask_again());
+        deadlines[4] = self.doubt_at();
         deadlines.into_iter().flatten().min()
     }
 
@@ -216,6 +227,7 @@ impl Running {
 
     /// Reads both streams.
     fn pump(&mut self, now: Instant) {
+        let open = self.channels.each_ref().map(Channel::is_open);
         for index in 0..2 {
             match self.channels[index].pump() {
                 Ok(0) => {}
@@ -228,6 +240,8 @@ impl Running {
                 Err(error) => self.failure = Some(error),
             }
         }
+        // Whoever reads a stream is told of its end, too.
+        self.revision += u64::from(open != self.channels.each_ref().map(Channel::is_open));
     }
 
     /// Writes to its standard input.
@@ -327,6 +341,11 @@ impl Running {
 
     /// Stops all of it, unless that has begun.
     pub fn stop(&mut self, rule: StopRule, now: Instant) {
+        self.stop_because(Cause::Stopped, rule, now);
+    }
+
+    /// [`Running::stop`] for another reason.
+    pub(crate) fn stop_because(&mut self, cause: Cause, rule: StopRule, now: Instant) {
         if self.outcome.is_some() {
             return;
         }
@@ -334,7 +353,7 @@ impl Running {
         self.play(now);
         self.notice_exit(now);
         match &self.ladder {
-            None => self.stop_for(Cause::Stopped, rule, now),
+            None => self.stop_for(cause, rule, now),
             // Impatience: what is being stopped can still be killed.
             Some(ladder) if !ladder.has_killed() && rule.grace.is_zero() => self.begin(rule, now),
             Some(_) => {}
@@ -374,14 +393,15 @@ impl Running {
     }
 
     fn act(&mut self, act: Act, rule: StopRule, now: Instant) {
+        self.last_act = now;
         if let Some(watched) = &mut self.watched {
             watched.stopping(act, self.cause, rule);
         }
         match act {
-            Act::Signal(signal) => self.source.tell_to_stop(signal, now),
+            Act::Signal(signal) => self.source.tell_to_stop(self.cause, signal, now),
             Act::Kill => {
                 self.strays.killed |= self.stopping_strays && !self.source.is_empty();
-                self.source.kill(self.exit.is_some(), now);
+                self.source.kill(self.cause, self.exit.is_some(), now);
             }
         }
     }
@@ -389,7 +409,7 @@ impl Running {
     /// The run is over when the program has ended, nothing of it is left, and its streams are at their ends.
     fn finish_if_over(&mut self, now: Instant) {
         let Some((exit, at)) = self.exit else { return };
-        if !self.source.is_empty() {
+        if !self.source.is_empty() && !self.leaves_whom_it_may_not_end(now) {
             return;
         }
         if self.channels.iter().any(Channel::is_open) {
@@ -426,6 +446,15 @@ impl Running {
 
     fn conclude(&mut self, exit: Exit, now: Instant) {
         let Account { exit, usage, counters } = self.source.account(exit);
+        if let Source::Chain(chain) = &mut self.source {
+            // A stage that had ended when all of it was told to ended by itself.
+            self.cause = match self.cause {
+                Cause::Cancelled | Cause::OutputLimit => self.cause,
+                _ => chain.cause(),
+            };
+            chain.add_strays(&mut self.strays);
+            self.failure = self.failure.take().or_else(|| chain.take_failure());
+        }
         let outcome = Outcome {
             ending: ending(exit.status),
             cause: self.cause,

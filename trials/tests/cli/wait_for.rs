@@ -76,7 +76,7 @@ fn whatever_is_ready_lets_the_program_run() {
     let address = tcp.local_addr().unwrap().to_string();
     let targets = [
         format!("tcp://{address}"),
-        address.clone(),
+        address,
         good.url(),
         format!("unix:{}", socket.display()),
         format!("file:{}", file.display()),

@@ -97,6 +97,11 @@ impl Shared {
         answer
     }
 
+    /// What is said where a stream ended before its time.
+    pub(super) fn stream_error(&self) -> Error {
+        self.visit(|running| running.stream_error(&self.command.program))
+    }
+
     /// Has the background look again, if this run is in its care.
     fn call_background(&self) {
         if self.tended.load(Ordering::SeqCst) {
