@@ -422,6 +422,15 @@ impl Host {
         command.plan_with(&Extras { take_over: self.take_over, ..Extras::default() })
     }
 
+    /// [`Command::exec`](crate::Command::exec), with this host's signal mask and descriptors.
+    ///
+    /// # Errors
+    /// As those of that.
+    pub fn exec(&self, command: &Command) -> Result<std::convert::Infallible> {
+        let extras = Extras { mask: self.mask, pass_descriptors: self.pass_descriptors, ..Extras::default() };
+        command.plan_with(&extras)?.replace(&extras)
+    }
+
     /// Whether limits may move others out of our cgroup.
     pub(crate) fn takes_over(&self) -> bool {
         self.take_over
@@ -514,6 +523,6 @@ impl Command {
     /// # Errors
     /// As [`Runner::launch`].
     pub fn exec(&self) -> Result<std::convert::Infallible> {
-        self.plan()?.replace()
+        Host::new().exec(self)
     }
 }

@@ -20,6 +20,7 @@ mod signals;
 mod terminal;
 mod tracked;
 mod transparent;
+mod wait_for;
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};

@@ -143,7 +143,7 @@ impl Plan<'_> {
     }
 
     /// Becomes it.
-    pub(crate) fn replace(&self) -> Result<Infallible> {
+    pub(crate) fn replace(&self, extras: &Extras) -> Result<Infallible> {
         if self.feeds() {
             let what = "a process that becomes the program cannot feed it";
             return Err(self.command.error(ErrorKind::InvalidInput, what).hint("give it a file to read"));
@@ -155,7 +155,9 @@ impl Plan<'_> {
         self.open_outputs(&mut ends, false)?;
         ends.ruleset = self.sandbox.ruleset(self.command, &self.path)?;
         containment::release();
-        spawn::exec(&self.order(&ends)).map_err(|error| self.explain(error))
+        let mut order = self.order(&ends);
+        (order.mask, order.pass_descriptors) = (extras.mask, extras.pass_descriptors);
+        spawn::exec(&order).map_err(|error| self.explain(error))
     }
 
     fn open_stdin(&self, ends: &mut Ends) -> Result<Feed> {
