@@ -10,8 +10,9 @@ pub use piped::Piped;
 
 use crate::command::Command;
 use crate::drive::completion::Completion;
+use crate::retry::Retry;
 use crate::runner::Runner;
-use crate::settings::{Payload, Retry, Stdin, Stdio, StopRule};
+use crate::settings::{Payload, Stdin, Stdio, StopRule};
 use crate::verbs::Judge;
 use pinfold_os::signal::Signal;
 use std::ops::BitOr;

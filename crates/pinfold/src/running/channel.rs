@@ -27,8 +27,12 @@ pub(crate) struct Channel {
     tee: Option<Tee>,
     /// How far it was carried on to another run.
     carried: Option<Cursor>,
+    /// What was read since somebody took it, for whoever records the run.
+    tapped: Option<Vec<u8>>,
     /// Some was dropped before it could be passed on.
     skipped: bool,
+    /// It ended before its time, since it could not be read or passed on.
+    failed: bool,
     grown: bool,
 }
 
@@ -46,7 +50,9 @@ impl Channel {
             capture: Some(capture),
             tee,
             carried: None,
+            tapped: None,
             skipped: false,
+            failed: false,
             grown: false,
         }
     }
@@ -97,6 +103,17 @@ impl Channel {
         }
     }
 
+    /// Keeps what is read from now on, whatever is retained of it.
+    #[cfg(feature = "serde")]
+    pub(super) fn tap(&mut self) {
+        self.tapped = Some(Vec::new());
+    }
+
+    #[cfg(feature = "serde")]
+    pub(super) fn take_tapped(&mut self) -> Vec<u8> {
+        self.tapped.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// Whether there is something to read that no descriptor tells of.
     pub(super) fn is_ready(&self) -> bool {
         self.inlet.as_ref().is_some_and(Inlet::is_ready) && self.ahead() < AHEAD
@@ -104,6 +121,11 @@ impl Channel {
 
     pub(crate) fn overflowed(&self) -> bool {
         self.capture.as_ref().is_some_and(Capture::overflowed)
+    }
+
+    /// Whether it ended before its time, since it could not be read or passed on.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed
     }
 
     /// Whether its limit dropped some before it could be passed on.
@@ -152,8 +174,7 @@ impl Channel {
             match self.read()? {
                 Some(bytes) => {
                     total += bytes;
-                    // What a script wrote is read to its end, whatever room there was for it, so that streams keep their order.
-                    if bytes < FULL && !self.is_ready() {
+                    if bytes < FULL {
                         break;
                     }
                 }
@@ -180,8 +201,17 @@ impl Channel {
     /// One read: the bytes that came, or `None` if there is nothing now or ever.
     fn read(&mut self) -> io::Result<Option<usize>> {
         let (Some(inlet), Some(capture)) = (&mut self.inlet, &mut self.capture) else { return Ok(None) };
+        let tapped = &mut self.tapped;
         loop {
-            match capture.take_in(|buffer| inlet.read_append(buffer)) {
+            let read = capture.take_in(|buffer| {
+                let old = buffer.len();
+                let read = inlet.read_append(buffer);
+                if let Some(tapped) = tapped {
+                    tapped.extend_from_slice(&buffer[old..]);
+                }
+                read
+            });
+            match read {
                 Ok(0) => {
                     self.close();
                     return Ok(None);
@@ -196,6 +226,7 @@ impl Channel {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
+                    self.failed = true;
                     self.close();
                     return Err(error);
                 }
@@ -220,7 +251,11 @@ impl Channel {
                     // Whoever read our stream is gone: the program is told so the same way, by its own pipe.
                     self.stop_passing_on();
                     self.close();
-                    return if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) };
+                    if error.kind() == io::ErrorKind::BrokenPipe {
+                        return Ok(());
+                    }
+                    self.failed = true;
+                    return Err(error);
                 }
             }
         }

@@ -1,17 +1,18 @@
 //! Where a run comes from: a closed set of what the machine can ask for the end of a program, and act on.
 
 use super::chain::Chain;
-use super::real::{ASK_AGAIN, Account, Real};
+use super::real::{Account, Real};
 use super::scripted::Scripted;
 use crate::containment::Refusal;
 use crate::limits::Limits;
 use crate::outcome::{Cause, Guarantee, LimitsHit, Mechanism, Outcome, Usage};
+use crate::settings::StopRule;
 use pinfold_os::handle::Pid;
 use pinfold_os::poll::Waitable;
 use pinfold_os::signal::Signal;
 use pinfold_os::wait::Exit;
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What runs.
 #[derive(Debug)]
@@ -64,9 +65,9 @@ impl Source {
     }
 
     /// When it is to be looked at even if nothing tells of it.
-    pub(super) fn deadline(&self, exited: bool, looked: Instant) -> Option<Instant> {
+    pub(super) fn deadline(&self, exited: bool, looked: Instant, ask_again: Duration) -> Option<Instant> {
         match self {
-            Source::Real(real) => (exited && real.has_to_be_asked()).then(|| looked + ASK_AGAIN),
+            Source::Real(real) => (exited && real.has_to_be_asked()).then(|| looked + ask_again),
             Source::Scripted(scripted) => scripted.deadline(exited),
             Source::Chain(chain) => chain.deadline(looked),
         }
@@ -120,14 +121,14 @@ impl Source {
     }
 
     /// Sends the first word of stopping to all of it, in such a way that it can act on it.
-    pub(super) fn tell_to_stop(&mut self, cause: Cause, signal: Signal, now: Instant) {
+    pub(super) fn tell_to_stop(&mut self, cause: Cause, rule: StopRule, now: Instant) {
         match self {
-            Source::Real(real) => real.tell_to_stop(signal),
+            Source::Real(real) => real.tell_to_stop(rule.signal),
             Source::Scripted(scripted) => {
-                scripted.take_signal(signal, now);
+                scripted.take_signal(rule.signal, now);
                 scripted.take_signal(Signal::CONT, now);
             }
-            Source::Chain(chain) => chain.tell_to_stop(cause, signal, now),
+            Source::Chain(chain) => chain.tell_to_stop(cause, rule, now),
         }
     }
 
@@ -145,6 +146,15 @@ impl Source {
             Source::Real(real) => real.is_empty(),
             Source::Scripted(scripted) => scripted.exit().is_some(),
             Source::Chain(chain) => chain.is_over(),
+        }
+    }
+
+    /// Those that cannot be ended, if nobody else is left. They are left alone.
+    pub(super) fn leave_whom_it_may_not_end(&self) -> Vec<Pid> {
+        match self {
+            Source::Real(real) => real.leave_whom_it_may_not_end(),
+            // Each stage sees to that itself.
+            Source::Scripted(_) | Source::Chain(_) => Vec::new(),
         }
     }
 
