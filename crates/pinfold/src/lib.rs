@@ -124,6 +124,11 @@ struct Readme;
 #[doc = include_str!("../../../docs/library.md")]
 struct Tour;
 
+/// The examples of the page on pipelines and batches.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/pipelines.md")]
+struct PipelinesPage;
+
 /// The example of the page on the sandbox.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/sandbox.md")]
