@@ -400,7 +400,7 @@ impl Host {
         group: Option<&Arc<Nest>>,
     ) -> Result<Running> {
         let stages = Stages::new(stages, whole)?;
-        stages.launch(self.cancel.clone(), group, self.take_over, || self.extras())
+        stages.launch(self.cancel.clone(), group, self.take_over, &self.observer, || self.extras())
     }
 
     fn extras(&self) -> Extras {
