@@ -165,6 +165,8 @@ pub struct Host {
     mask: Option<SignalSet>,
     pass_descriptors: bool,
     take_over: bool,
+    /// Where its runs are.
+    group: Option<Arc<Nest>>,
 }
 
 impl Host {
@@ -216,7 +218,18 @@ impl Host {
 
 impl Runner for Host {
     fn launch(&self, command: &Command) -> Result<Running> {
-        self.launch_in(command, None)
+        let cancelled = self.cancel.as_ref().is_some_and(CancelToken::is_cancelled);
+        if cancelled {
+            return Err(command.error(ErrorKind::Cancelled, "was cancelled before it was started"));
+        }
+        let extras = Extras {
+            cancel: self.cancel.clone(),
+            mask: self.mask,
+            pass_descriptors: self.pass_descriptors,
+            group: self.group.clone(),
+            take_over: self.take_over,
+        };
+        command.plan_in_haste(&extras)?.launch(extras)
     }
 
     fn listener(&self) -> Option<&Listener> {
@@ -229,20 +242,10 @@ impl Runner for Host {
 }
 
 impl Host {
-    /// [`Runner::launch`], in a group.
-    pub(crate) fn launch_in(&self, command: &Command, group: Option<&Arc<Nest>>) -> Result<Running> {
-        let cancelled = self.cancel.as_ref().is_some_and(CancelToken::is_cancelled);
-        if cancelled {
-            return Err(command.error(ErrorKind::Cancelled, "was cancelled before it was started"));
-        }
-        let extras = Extras {
-            cancel: self.cancel.clone(),
-            mask: self.mask,
-            pass_descriptors: self.pass_descriptors,
-            group: group.cloned(),
-            take_over: self.take_over,
-        };
-        command.plan_in_haste(&extras)?.launch(extras)
+    /// With runs that are in this group, for as long as that is there.
+    pub(crate) fn within(mut self, group: Arc<Nest>) -> Host {
+        self.group = Some(group);
+        self
     }
 
     /// [`Command::plan`](crate::Command::plan), as this host would run it.
@@ -250,7 +253,8 @@ impl Host {
     /// # Errors
     /// As those of that.
     pub fn plan<'a>(&self, command: &'a Command) -> Result<Plan<'a>> {
-        command.plan_with(&Extras { take_over: self.take_over, ..Extras::default() })
+        let group = self.group.clone();
+        command.plan_with(&Extras { take_over: self.take_over, group, ..Extras::default() })
     }
 
     /// Whether limits may move others out of our cgroup.

@@ -86,7 +86,7 @@ impl GroupBuilder {
         let take_over = self.host.takes_over();
         let demand = Demand { limits: Some(&self.limits), group: outer, take_over };
         let nest = Nest::make(self.containment, demand).map_err(refused)?;
-        let (host, stop) = (self.host, self.stop);
+        let (host, stop) = (self.host.within(nest.clone()), self.stop);
         Ok(ProcessGroup(Arc::new(Inner { nest, host, stop })))
     }
 }

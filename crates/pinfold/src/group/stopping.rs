@@ -24,10 +24,10 @@ pub struct StopReport {
     pub duration: Duration,
 }
 
-/// A group on its way down the one ladder (`stop.rs`). Dropped before its end, it goes no further, and the group takes
-/// starts again.
+/// A group on its way down the one ladder of stopping, from [`ProcessGroup::stopping`](super::ProcessGroup::stopping).
+/// Dropped before its end, it goes no further, and the group takes starts again.
 #[derive(Debug)]
-pub(super) struct Stopping {
+pub struct Stopping {
     nest: Arc<Nest>,
     watch: Watch,
     ladder: Ladder,
@@ -35,6 +35,7 @@ pub(super) struct Stopping {
     before: usize,
     escalated: bool,
     begun: Instant,
+    spares: bool,
 }
 
 impl Stopping {
@@ -42,7 +43,29 @@ impl Stopping {
         let watch = nest.watch(false)?;
         let before = nest.begin_stop().len();
         let (ladder, act) = Ladder::begin(rule, now);
-        Ok(Stopping { nest, watch, ladder, act: Some(act), before, escalated: false, begun: now })
+        Ok(Stopping {
+            nest,
+            watch,
+            ladder,
+            act: Some(act),
+            before,
+            escalated: false,
+            begun: now,
+            spares: false,
+        })
+    }
+
+    /// Gives up when the grace of its rule is over, instead of killing what is left: the report says how many that are.
+    #[must_use]
+    pub fn sparing(mut self) -> Stopping {
+        self.spares = true;
+        self
+    }
+
+    /// Whether it is at its end: nobody is left, or grace is over for those whom it spares.
+    fn is_over(&self, now: Instant) -> io::Result<bool> {
+        let given_up = self.spares && self.ladder.deadline().is_some_and(|at| at <= now);
+        Ok(given_up || self.watch.is_empty(&self.nest)?)
     }
 
     fn act(&self, act: Act) -> io::Result<()> {
@@ -63,7 +86,7 @@ impl Machine for Stopping {
         if let Some(act) = self.act.take() {
             self.act(act)?;
         }
-        if !self.watch.is_empty(&self.nest)? {
+        if !self.is_over(now)? {
             if let Some(act) = self.ladder.step(now) {
                 self.escalated = true;
                 self.act(act)?;
@@ -71,7 +94,7 @@ impl Machine for Stopping {
                 // What was being made while the others were killed.
                 self.act(Act::Kill)?;
             }
-            if !self.watch.is_empty(&self.nest)? {
+            if !self.is_over(now)? {
                 return Ok(None);
             }
         }
@@ -95,9 +118,9 @@ impl Drop for Stopping {
     }
 }
 
-/// A group that is waited for.
+/// A group that is waited for, from [`ProcessGroup::emptying`](super::ProcessGroup::emptying).
 #[derive(Debug)]
-pub(super) struct Emptying {
+pub struct Emptying {
     nest: Arc<Nest>,
     watch: Watch,
 }
