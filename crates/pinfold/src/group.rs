@@ -297,7 +297,7 @@ impl Host {
     /// ```
     #[must_use]
     pub fn in_group(self, group: &ProcessGroup) -> Host {
-        self.within(group.0.nest.clone())
+        self.within(group.0.nest.clone(), group.0.host.sandbox().cloned())
     }
 }
 

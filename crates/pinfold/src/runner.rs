@@ -19,6 +19,7 @@ use crate::listener::Listener;
 use crate::output::Output;
 use crate::plan::{Extras, Plan};
 use crate::running::Running;
+use crate::sandbox::Sandbox;
 use crate::settings::Stream;
 use crate::verbs::{self, Judge};
 use pinfold_os::signal::SignalSet;
@@ -165,8 +166,9 @@ pub struct Host {
     mask: Option<SignalSet>,
     pass_descriptors: bool,
     take_over: bool,
-    /// Where its runs are.
+    /// Where its runs are, and what all of them are shut off from.
     group: Option<Arc<Nest>>,
+    sandbox: Option<Arc<Sandbox>>,
 }
 
 impl Host {
@@ -229,7 +231,10 @@ impl Runner for Host {
             group: self.group.clone(),
             take_over: self.take_over,
         };
-        command.plan_in_haste(&extras)?.launch(extras)
+        match &self.sandbox {
+            None => command.plan_in_haste(&extras)?.launch(extras),
+            Some(_) => self.sandboxed(command)?.plan_in_haste(&extras)?.launch(extras),
+        }
     }
 
     fn listener(&self) -> Option<&Listener> {
@@ -242,10 +247,25 @@ impl Runner for Host {
 }
 
 impl Host {
-    /// With runs that are in this group, for as long as that is there.
-    pub(crate) fn within(mut self, group: Arc<Nest>) -> Host {
-        self.group = Some(group);
+    /// With runs that are in this group, for as long as that is there, and shut off as it says.
+    pub(crate) fn within(mut self, group: Arc<Nest>, sandbox: Option<Arc<Sandbox>>) -> Host {
+        (self.group, self.sandbox) = (Some(group), sandbox);
         self
+    }
+
+    /// What all of its runs are shut off from.
+    pub(crate) fn sandbox(&self) -> Option<&Arc<Sandbox>> {
+        self.sandbox.as_ref()
+    }
+
+    /// A command as its group has it run.
+    fn sandboxed(&self, command: &Command) -> Result<Command> {
+        if !command.process.sandbox.is_none() {
+            let what = "has a sandbox of its own, and its group has one for all of its commands";
+            return Err(command.error(ErrorKind::InvalidInput, what).hint("leave the sandbox to the group"));
+        }
+        let sandbox = self.sandbox.as_deref().cloned().unwrap_or_default();
+        Ok(command.clone().sandbox(sandbox))
     }
 
     /// [`Command::plan`](crate::Command::plan), as this host would run it.

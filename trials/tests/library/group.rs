@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use pinfold::{
-    Cause, Command, ErrorKind, GroupEvent, Guarantee, Handle, Isolation, Limits, Machine, Mechanism, Pid,
-    ProcessGroup, Runner, Signal, StopRule,
+    Cause, Command, ErrorKind, GroupEvent, Guarantee, Handle, Host, Isolation, Limits, Machine, Mechanism,
+    Pid, ProcessGroup, Runner, Sandbox, Signal, StopRule,
 };
 use pinfold_os::poll;
 use pinfold_trials::proc::Stat;
@@ -274,7 +274,7 @@ fn its_own_end_is_the_last_that_it_tells() {
         let outer = group(isolation);
         let inner = outer.group().unwrap();
         let mut told = [outer.events().unwrap(), inner.events().unwrap()];
-        let handle = up(&inner, &fixture("ignore-term").of(&trial));
+        let handle = up(&inner, &sh("trap '' TERM; echo ready; exec sleep 1000").of(&trial));
         let begun = Instant::now();
         let rule = StopRule { signal: Signal::TERM, grace: Duration::from_millis(50) };
         let report = drive(inner.stopping(rule).unwrap().sparing());
@@ -303,6 +303,25 @@ fn its_own_end_is_the_last_that_it_tells() {
         assert_eq!(inner.start(&fixture("exit 0").of(&trial)).unwrap_err().kind(), ErrorKind::Unsupported);
         assert_eq!(handle.wait().unwrap().signal(), Some(Signal::KILL));
     }
+}
+
+#[test]
+fn its_sandbox_is_that_of_all_that_is_in_it() {
+    let deny = || Sandbox::new().deny_syscalls(["mkdir", "mkdirat"]);
+    let command = sh("mkdir made && rmdir made");
+    let group = ProcessGroup::builder().sandbox(deny()).make().unwrap();
+    let inner = group.group().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let command = command.cwd(directory.path());
+    assert!(command.output().unwrap().is_success());
+    for group in [&group, &inner] {
+        assert!(!group.output(&command).unwrap().is_success());
+        assert!(!Host::new().in_group(group).output(&command).unwrap().is_success());
+        let error = group.run(&command.clone().sandbox(Sandbox::new().no_outside_signals())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    }
+    let error = ProcessGroup::builder().sandbox(deny()).make_in(&group).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
 }
 
 fn drive<M: Machine>(mut machine: M) -> M::Answer {
