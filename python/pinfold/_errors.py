@@ -16,6 +16,7 @@ from pinfold._native import BytesResult, Outcome, ProcessResult
 __all__ = [
     "Cancelled",
     "InvalidInput",
+    "LimitRefused",
     "NonZeroExit",
     "OutputTooLarge",
     "PermissionDenied",
@@ -240,12 +241,17 @@ class Unsupported(ProcessError):
         self.operation = operation
 
 
+class LimitRefused(ResourceLimit, Unsupported):
+    """This host cannot hold a run or a group to a limit that it was given: nothing was started. Also ``Unsupported``."""
+
+
 _BY_KIND: dict[str, type[ProcessError]] = {
     "not_found": ProcessNotFound,
     "permission_denied": PermissionDenied,
     "invalid_input": InvalidInput,
     "unsupported": Unsupported,
     "resource_limit": ResourceLimit,
+    "limits": LimitRefused,
     "spawn": SpawnFailed,
     "non_zero_exit": NonZeroExit,
     "signalled": Signalled,

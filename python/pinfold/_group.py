@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -102,7 +103,7 @@ class ProcessGroup(Verbs):
     'stopped'
     """
 
-    __slots__ = ("__weakref__", "_closed", "_group")
+    __slots__ = ("__weakref__", "_closed", "_group", "_maker")
 
     def __init__(
         self,
@@ -120,8 +121,10 @@ class ProcessGroup(Verbs):
         take_over_cgroup: bool = False,
     ) -> None:
         self._closed = False
+        # A forked child has a copy of this, and is not to end what is its parent's.
+        self._maker = os.getpid()
         named = {"max_memory": max_memory, "max_processes": max_processes, "cpu_quota": cpu_quota}
-        given = {name: value for name, value in named.items() if value is not None}
+        given: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
         if given:
             limits = (Limits() if limits is None else limits).replace(**given)
         self._group = Group(
@@ -155,6 +158,7 @@ class ProcessGroup(Verbs):
         """
         inner = ProcessGroup.__new__(ProcessGroup)
         inner._closed = False
+        inner._maker = os.getpid()
         inner._group = Group(
             limits=limits,
             sandbox=sandbox,
@@ -308,6 +312,9 @@ class ProcessGroup(Verbs):
         finally:
             self._end()
 
+    def _is_mine(self) -> bool:
+        return self._maker == os.getpid()
+
     def _end(self) -> None:
         self._closed = True
         self._group.end()
@@ -316,7 +323,7 @@ class ProcessGroup(Verbs):
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if kind is None and not self._closed:
+        if kind is None and not self._closed and self._is_mine():
             self.shutdown()
         else:
             self._end()
@@ -327,7 +334,7 @@ class ProcessGroup(Verbs):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if kind is None and not self._closed:
+        if kind is None and not self._closed and self._is_mine():
             await self.ashutdown()
         else:
             self._end()
@@ -339,7 +346,7 @@ class ProcessGroup(Verbs):
     def __del__(self, warn: Any = warnings.warn) -> None:
         # Without a group, making it failed.
         group = getattr(self, "_group", None)
-        if group is None or self._closed:
+        if group is None or self._closed or not self._is_mine():
             return
         if not group.is_empty:
             warn(f"{self!r} was forgotten, and is killed", ResourceWarning, source=self, stacklevel=2)

@@ -40,11 +40,13 @@ fn build(
 ) -> PyResult<PyErr> {
     let fields = PyDict::new(py);
     let (kind, message) = (error.kind(), error.to_string());
+    let refuses_limits = kind == ErrorKind::Unsupported && error.refuses_limits();
+    let name = if refuses_limits { "limits" } else { kind.as_str() };
     let program = shown(py, error.program())?;
     if kind == ErrorKind::Unsupported {
         let whole = error.message();
-        let name = format!("{}: ", error.program().display());
-        fields.set_item("operation", whole.strip_prefix(&name).unwrap_or(&whole))?;
+        let program = format!("{}: ", error.program().display());
+        fields.set_item("operation", whole.strip_prefix(&program).unwrap_or(&whole))?;
     }
     if kind == ErrorKind::OutputTooLarge {
         let limit = command.map(Command::limit_of_output).unwrap_or_default();
@@ -70,7 +72,7 @@ fn build(
         },
         _ => {}
     }
-    made(py, kind.as_str(), &message, Some(&program), &fields)
+    made(py, name, &message, Some(&program), &fields)
 }
 
 /// A value that cannot be meant, found before there is a command.

@@ -82,6 +82,7 @@ struct Inner {
     output: Option<Output<Vec<u8>>>,
     timeout: Option<Duration>,
     blames_program: bool,
+    about_limits: bool,
 }
 
 /// The result of everything in this crate that can fail.
@@ -99,6 +100,7 @@ impl Error {
             output: None,
             timeout: None,
             blames_program: false,
+            about_limits: false,
         }))
     }
 
@@ -130,6 +132,17 @@ impl Error {
     pub(crate) fn blame_program(mut self) -> Error {
         self.0.blames_program = true;
         self
+    }
+
+    #[must_use]
+    pub(crate) fn about_limits(mut self) -> Error {
+        self.0.about_limits = true;
+        self
+    }
+
+    /// Whether it is limits of a run or a group that cannot be had here.
+    pub fn refuses_limits(&self) -> bool {
+        self.0.about_limits
     }
 
     /// Whether nothing was started because of the program's own file: it was not found, or cannot be executed. Not so

@@ -61,6 +61,8 @@ pub struct Running {
     outcome: Option<Outcome>,
     failure: Option<io::Error>,
     revision: u64,
+    /// Who started it: after a fork, the copy in the child is not its owner.
+    maker: u32,
     /// When it was advanced last.
     looked: Instant,
 }
@@ -125,6 +127,7 @@ impl Running {
             outcome: None,
             failure: None,
             revision: 0,
+            maker: std::process::id(),
             looked: parts.started,
         }
     }

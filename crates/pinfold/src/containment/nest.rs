@@ -65,7 +65,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn no_entry(what: &str, instead: &str) -> Refusal {
-    Refusal { what: what.to_owned(), instead: instead.to_owned(), passing: None }
+    Refusal { what: what.to_owned(), instead: instead.to_owned(), passing: None, limits: false }
 }
 
 impl Nest {
