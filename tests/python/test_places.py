@@ -8,7 +8,6 @@ import gc
 import multiprocessing
 import os
 import subprocess
-import sys
 import threading
 import time
 import warnings
@@ -251,16 +250,3 @@ threading.Thread(target=work).start()
 """)
     ended = subprocess.run(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
     assert (ended.stdout, ended.stderr) == ("done\n", "")
-
-
-def test_an_interpreter_within_another_is_refused_or_works(script: Callable[[str], list[str]]) -> None:
-    if sys.version_info < (3, 13):
-        pytest.skip("Python 3.13 is the first whose interpreters within others are no test module's alone")
-    program = script("""
-import _interpreters
-inner = _interpreters.create()
-print(_interpreters.exec(inner, "from pinfold import Command; assert Command('echo', ['x']).run() == 'x'"))
-""")
-    ended = subprocess.run(program, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, timeout=60)
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout == "None\n" or "ImportError" in ended.stdout

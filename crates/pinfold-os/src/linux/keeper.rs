@@ -42,6 +42,7 @@ pub enum Keeping {
 pub struct Keeper {
     process: Process,
     control: OwnedFd,
+    maker: u32,
 }
 
 /// Why programs cannot be kept.
@@ -154,7 +155,7 @@ fn start(
         }
     };
     drop(theirs);
-    let keeper = Keeper { process: keeper, control };
+    let keeper = Keeper { process: keeper, control, maker: std::process::id() };
     let received = keeper.receive_handle().map_err(failed)?;
     let pid = match keeping {
         Keeping::Subreaper => i64::from(pid),
@@ -226,6 +227,10 @@ impl Drop for Keeper {
     fn drop(&mut self) {
         /// How long the kernel may take over it.
         const PATIENCE: Duration = Duration::from_secs(2);
+        // After a fork there are two of it, and the child's is not to end what is its parent's.
+        if self.maker != std::process::id() {
+            return;
+        }
         self.hang_up();
         // Stopped from outside, it could not do its work; only its own end is sure to end a namespace.
         let _ = self.process.signal(Signal::CONT);
