@@ -4,9 +4,13 @@ use crate::containment::{Nest, Watch};
 use crate::machine::{Interest, Machine};
 use crate::settings::StopRule;
 use crate::stop::{Act, Ladder};
+use pinfold_os::signal::Signal;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+/// How often those that are left after a kill are asked whether they can be ended.
+const DOUBT_AGAIN: Duration = Duration::from_millis(100);
 
 /// How a group was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +19,7 @@ use std::time::{Duration, Instant};
 pub struct StopReport {
     /// How many processes were in it when it began.
     pub members_before: usize,
-    /// How many are left: none, on a mechanism that holds on to all of them.
+    /// How many are left: none, but for those that had become another user's, where no cgroup holds them.
     pub members_after: usize,
     /// Whether some ignored the stop signal, so that the kill had to follow.
     pub escalated: bool,
@@ -35,7 +39,9 @@ pub struct Stopping {
     before: usize,
     escalated: bool,
     begun: Instant,
-    spares: bool,
+    signal: Signal,
+    /// When it goes no further, whoever is left.
+    give_up: Option<Instant>,
 }
 
 impl Stopping {
@@ -51,21 +57,24 @@ impl Stopping {
             before,
             escalated: false,
             begun: now,
-            spares: false,
+            signal: rule.signal,
+            give_up: None,
         })
     }
 
     /// Gives up when the grace of its rule is over, instead of killing what is left: the report says how many that are.
     #[must_use]
     pub fn sparing(mut self) -> Stopping {
-        self.spares = true;
+        self.give_up = Some(self.ladder.deadline().unwrap_or(self.begun));
+        self.act = Some(Act::Signal(self.signal));
         self
     }
 
-    /// Whether it is at its end: nobody is left, or grace is over for those whom it spares.
+    /// Whether it is at its end: nobody is left but whom it may not end, or grace is over for those whom it spares.
     fn is_over(&self, now: Instant) -> io::Result<bool> {
-        let given_up = self.spares && self.ladder.deadline().is_some_and(|at| at <= now);
-        Ok(given_up || self.watch.is_empty(&self.nest)?)
+        let given_up = self.give_up.is_some_and(|at| at <= now);
+        let doubts = self.ladder.doubts_from().is_some_and(|from| from <= now);
+        Ok(given_up || self.watch.is_empty(&self.nest)? || (doubts && self.nest.is_beyond_us()))
     }
 
     fn act(&self, act: Act) -> io::Result<()> {
@@ -107,7 +116,9 @@ impl Machine for Stopping {
     }
 
     fn interest(&self, now: Instant) -> Interest<'_> {
-        let deadline = [self.ladder.deadline(), self.watch.ask_again(now)].into_iter().flatten().min();
+        let doubts = self.ladder.doubts_from().map(|from| from.max(now + DOUBT_AGAIN));
+        let deadlines = [self.ladder.deadline(), self.give_up, self.watch.ask_again(now), doubts];
+        let deadline = deadlines.into_iter().flatten().min();
         Interest { waitables: self.watch.waitables(), deadline }
     }
 }
