@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from pinfold._native import _host_report
+from pinfold._native import host_report_json
 
 __all__ = ["CgroupReport", "HostReport", "RegistryReport", "Rung", "host_report"]
 
@@ -92,7 +92,7 @@ def host_report() -> HostReport:
     >>> report.best in [rung.mechanism for rung in report.rungs if rung.guarantee]
     True
     """
-    said, text = _host_report()
+    said, text = host_report_json()
     facts = json.loads(said)
     cgroup = facts.pop("cgroup")
     cgroup["controllers"] = tuple(cgroup["controllers"])

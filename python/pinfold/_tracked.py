@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pinfold._loop import drive
-from pinfold._native import _cleanup, _signal_tracked, _stop_tracked, _tracked
+from pinfold._native import cleanup_json, signal_tracked, stop_tracked, tracked_json
 
 if TYPE_CHECKING:
     from pinfold._handle import Seconds, Signal
@@ -63,18 +63,18 @@ class _Target:
     def signal(self, signal: Signal) -> tuple[TrackedMember, ...]:
         """Sends a signal to everything that runs there now, and waits for nothing: who was there."""
         pid, run = self._named()
-        return _members(json.loads(_signal_tracked(pid, run, signal)))
+        return _members(json.loads(signal_tracked(pid, run, signal)))
 
     def stop(self, *, signal: Signal | None = None, grace: Seconds | None = None) -> Stopped:
         """Stops everything that runs there now: a signal, grace, and a kill of what is left. The owner itself is not signalled,
         and learns of it as of any end."""
         pid, run = self._named()
-        return _stopped(json.loads(_stop_tracked(pid, run, signal, grace).block()))
+        return _stopped(json.loads(stop_tracked(pid, run, signal, grace).block()))
 
     async def astop(self, *, signal: Signal | None = None, grace: Seconds | None = None) -> Stopped:
         """``stop()``, awaited."""
         pid, run = self._named()
-        return _stopped(json.loads(await drive(_stop_tracked(pid, run, signal, grace))))
+        return _stopped(json.loads(await drive(stop_tracked(pid, run, signal, grace))))
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def tracked() -> Tracked:
     ...     [member.name for run in mine[0].runs for member in run.members]
     ['sleep']
     """
-    facts = json.loads(_tracked())
+    facts = json.loads(tracked_json())
     return Tracked(
         registry=facts["registry"],
         owners=tuple(_owner(owner) for owner in facts["owners"]),
@@ -180,7 +180,7 @@ def cleanup(*, dry_run: bool = False, owner: int | None = None) -> list[LeftOver
     >>> all(left.fate in ("found", "skipped") for left in cleanup(dry_run=True))
     True
     """
-    return [_left(left) for left in json.loads(_cleanup(dry_run, owner))]
+    return [_left(left) for left in json.loads(cleanup_json(dry_run, owner))]
 
 
 def _members(found: list[dict[str, Any]]) -> tuple[TrackedMember, ...]:
@@ -203,7 +203,6 @@ def _stopped(stopped: dict[str, Any]) -> Stopped:
 
 def _left(left: dict[str, Any]) -> LeftOver:
     # What became of it is a word, or a word and why.
-    fate, why = left.pop("fate"), None
-    if isinstance(fate, dict):
-        [(fate, why)] = fate.items()
+    became: str | dict[str, str] = left.pop("fate")
+    fate, why = (became, None) if isinstance(became, str) else next(iter(became.items()))
     return LeftOver(members=_members(left.pop("members")), fate=fate, why=why, **left)

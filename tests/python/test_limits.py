@@ -50,6 +50,7 @@ ALL = Limits(
 
 
 def test_limits_are_values() -> None:
+    limits: Any
     for limits in (ALL, Limits(), *ALL.io):
         assert pickle.loads(pickle.dumps(limits)) == limits == copy.deepcopy(limits)
         assert type(limits).from_json(limits.to_json()) == limits
@@ -115,6 +116,8 @@ def test_what_cannot_be_had_is_refused_and_says_why(loop: Any) -> None:
             error: Any = caught.value
             assert isinstance(error, pinfold.LimitRefused) and isinstance(error, pinfold.Unsupported)
             assert "limits" in error.operation and error.hint and error.hint in str(error)
+            # What it advises is Python.
+            assert "::" not in str(error) + error.hint
             assert pickle.loads(pickle.dumps(error)) == error
         with ProcessGroup() as group, pytest.raises(pinfold.ResourceLimit):
             group.set_limits(Limits(**given))

@@ -69,7 +69,7 @@ def test_a_forked_child_has_groups_of_its_own() -> None:
 def test_a_forked_child_does_not_end_what_is_its_parents(isolation: Any) -> None:
     sleeper = Command("sleep", ["1000"])
     try:
-        held = [ProcessGroup(isolation=isolation), sleeper.isolation(isolation).start()]
+        held: list[Any] = [ProcessGroup(isolation=isolation), sleeper.isolation(isolation).start()]
     except pinfold.Unsupported as error:
         pytest.skip(str(error))
     with held[0] as group, held[1] as alone:

@@ -29,21 +29,21 @@ fn target(py: Python<'_>, pid: i64, run: Option<String>) -> PyResult<Target> {
 
 /// What this host offers to this process, as JSON and in words.
 #[pyfunction]
-pub(crate) fn _host_report(py: Python<'_>) -> PyResult<(String, String)> {
+pub(crate) fn host_report_json(py: Python<'_>) -> PyResult<(String, String)> {
     let report = py.detach(HostReport::examine);
     Ok((to_json(py, &report)?, report.to_string()))
 }
 
 /// The living owners of this user, as JSON.
 #[pyfunction]
-pub(crate) fn _tracked(py: Python<'_>) -> PyResult<String> {
+pub(crate) fn tracked_json(py: Python<'_>) -> PyResult<String> {
     let tracked = py.detach(tracked::list).map_err(|error| raised(py, error))?;
     to_json(py, &tracked)
 }
 
 /// What dead owners left, and what became of it, as JSON.
 #[pyfunction]
-pub(crate) fn _cleanup(py: Python<'_>, dry_run: bool, pid: Option<i64>) -> PyResult<String> {
+pub(crate) fn cleanup_json(py: Python<'_>, dry_run: bool, pid: Option<i64>) -> PyResult<String> {
     let only = pid.map(|pid| owner(py, pid)).transpose()?;
     let left = py.detach(|| tracked::cleanup(dry_run, only)).map_err(|error| raised(py, error))?;
     to_json(py, &left)
@@ -51,7 +51,7 @@ pub(crate) fn _cleanup(py: Python<'_>, dry_run: bool, pid: Option<i64>) -> PyRes
 
 /// Signals what an owner has, or one run of it: who was there, as JSON.
 #[pyfunction]
-pub(crate) fn _signal_tracked(
+pub(crate) fn signal_tracked(
     py: Python<'_>,
     pid: i64,
     run: Option<String>,
@@ -65,7 +65,7 @@ pub(crate) fn _signal_tracked(
 /// Stops what an owner has, or one run of it: what that came to, as JSON, once it is over.
 #[pyfunction]
 #[pyo3(signature = (pid, run, signal, grace))]
-pub(crate) fn _stop_tracked(
+pub(crate) fn stop_tracked(
     py: Python<'_>,
     pid: i64,
     run: Option<String>,

@@ -33,7 +33,7 @@ mod _native {
     #[pymodule_export]
     use crate::handle::{OutputEvent, Run, RunProfile, Sample};
     #[pymodule_export]
-    use crate::host::{_cleanup, _host_report, _signal_tracked, _stop_tracked, _tracked};
+    use crate::host::{cleanup_json, host_report_json, signal_tracked, stop_tracked, tracked_json};
     #[pymodule_export]
     use crate::limits::{IoLimit, Limits};
     #[pymodule_export]
