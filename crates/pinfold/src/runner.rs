@@ -31,6 +31,7 @@ use crate::output::Output;
 use crate::plan::{Extras, Plan, Stages};
 use crate::retry::RetryIf;
 use crate::running::Running;
+use crate::sandbox::Sandbox;
 use crate::settings::Stream;
 use crate::verbs::{self, Judge};
 use pinfold_os::signal::SignalSet;
@@ -232,6 +233,9 @@ pub struct Host {
     take_over: bool,
     one_at_a_time: bool,
     guard_after: Option<Duration>,
+    /// Where its runs are, and what all of them are shut off from.
+    group: Option<Arc<Nest>>,
+    sandbox: Option<Arc<Sandbox>>,
 }
 
 impl Host {
@@ -352,11 +356,18 @@ impl Host {
 
 impl Runner for Host {
     fn launch(&self, command: &Command) -> Result<Running> {
-        self.launch_in(command, None)
+        watched(&self.observer, command, self.start_here(command))
     }
 
     fn launch_piped(&self, stages: &[Command], whole: &Command) -> Result<Running> {
-        self.launch_piped_in(stages, whole, None)
+        let sandboxed = self
+            .sandbox
+            .as_ref()
+            .map(|_| stages.iter().map(|stage| self.sandboxed(stage)).collect::<Result<Vec<Command>>>());
+        let sandboxed = sandboxed.transpose()?;
+        let stages = Stages::new(sandboxed.as_deref().unwrap_or(stages), whole)?;
+        let group = self.group.as_ref();
+        stages.launch(self.cancel.clone(), group, self.take_over, &self.observer, || self.extras())
     }
 
     fn listener(&self) -> Option<&Listener> {
@@ -377,36 +388,23 @@ impl Runner for Host {
 }
 
 impl Host {
-    /// [`Runner::launch`], in a group.
-    pub(crate) fn launch_in(&self, command: &Command, group: Option<&Arc<Nest>>) -> Result<Running> {
-        watched(&self.observer, command, self.start_in(command, group))
-    }
-
-    fn start_in(&self, command: &Command, group: Option<&Arc<Nest>>) -> Result<Running> {
+    fn start_here(&self, command: &Command) -> Result<Running> {
         let cancelled = self.cancel.as_ref().is_some_and(CancelToken::is_cancelled);
         if cancelled {
             return Err(command.error(ErrorKind::Cancelled, "was cancelled before it was started"));
         }
-        let (cancel, group) = (self.cancel.clone(), group.cloned());
-        let extras = Extras { cancel, group, ..self.extras() };
-        command.plan_in_haste(&extras)?.launch(extras)
-    }
-
-    /// [`Runner::launch_piped`], in a group.
-    pub(crate) fn launch_piped_in(
-        &self,
-        stages: &[Command],
-        whole: &Command,
-        group: Option<&Arc<Nest>>,
-    ) -> Result<Running> {
-        let stages = Stages::new(stages, whole)?;
-        stages.launch(self.cancel.clone(), group, self.take_over, &self.observer, || self.extras())
+        let extras = Extras { cancel: self.cancel.clone(), ..self.extras() };
+        match &self.sandbox {
+            None => command.plan_in_haste(&extras)?.launch(extras),
+            Some(_) => self.sandboxed(command)?.plan_in_haste(&extras)?.launch(extras),
+        }
     }
 
     fn extras(&self) -> Extras {
         Extras {
             mask: self.mask,
             pass_descriptors: self.pass_descriptors,
+            group: self.group.clone(),
             take_over: self.take_over,
             one_at_a_time: self.one_at_a_time,
             guard_after: self.guard_after,
@@ -414,12 +412,34 @@ impl Host {
         }
     }
 
+    /// With runs that are in this group, for as long as that is there, and shut off as it says.
+    pub(crate) fn within(mut self, group: Arc<Nest>, sandbox: Option<Arc<Sandbox>>) -> Host {
+        (self.group, self.sandbox) = (Some(group), sandbox);
+        self
+    }
+
+    /// What all of its runs are shut off from.
+    pub(crate) fn sandbox(&self) -> Option<&Arc<Sandbox>> {
+        self.sandbox.as_ref()
+    }
+
+    /// A command as its group has it run.
+    fn sandboxed(&self, command: &Command) -> Result<Command> {
+        if !command.process.sandbox.is_none() {
+            let what = "has a sandbox of its own, and its group has one for all of its commands";
+            return Err(command.error(ErrorKind::InvalidInput, what).hint("leave the sandbox to the group"));
+        }
+        let sandbox = self.sandbox.as_deref().cloned().unwrap_or_default();
+        Ok(command.clone().sandbox(sandbox))
+    }
+
     /// [`Command::plan`](crate::Command::plan), as this host would run it.
     ///
     /// # Errors
     /// As those of that.
     pub fn plan<'a>(&self, command: &'a Command) -> Result<Plan<'a>> {
-        command.plan_with(&Extras { take_over: self.take_over, ..Extras::default() })
+        let group = self.group.clone();
+        command.plan_with(&Extras { take_over: self.take_over, group, ..Extras::default() })
     }
 
     /// [`Command::exec`](crate::Command::exec), with this host's signal mask and descriptors.
