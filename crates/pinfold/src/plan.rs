@@ -3,6 +3,7 @@
 mod contradictions;
 mod describe;
 mod environment;
+mod given;
 mod launch;
 mod limits;
 mod perform;
@@ -18,6 +19,7 @@ use pinfold_os::order::{Identity, Limit};
 use std::ffi::{CString, OsStr};
 use std::path::{Path, PathBuf};
 
+pub(crate) use given::Given;
 pub(crate) use launch::Extras;
 
 /// What will be done for a command on this host. Printed, it explains itself.

@@ -17,10 +17,11 @@ use crate::error::{ErrorKind, Result};
 use crate::handle::Handle;
 use crate::listener::Listener;
 use crate::output::Output;
-use crate::plan::{Extras, Plan};
+use crate::plan::{Extras, Given, Plan};
 use crate::running::Running;
 use crate::settings::Stream;
 use crate::verbs::{self, Judge};
+use pinfold_os::descriptor::Owned;
 use pinfold_os::signal::SignalSet;
 use std::sync::Arc;
 
@@ -164,6 +165,7 @@ pub struct Host {
     listener: Option<Listener>,
     mask: Option<SignalSet>,
     pass_descriptors: bool,
+    given: Given,
     take_over: bool,
 }
 
@@ -203,6 +205,51 @@ impl Host {
         self
     }
 
+    /// Gives every program what this descriptor leads to, as its descriptor `number`. For 0, 1 and 2 that takes the place of
+    /// what the command says of the stream, which is then neither fed nor captured.
+    ///
+    /// A command that would feed or tee a stream whose place is taken is refused with [`ErrorKind::InvalidInput`].
+    ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use pinfold::{Command, Host, Runner};
+    /// use std::io::Read;
+    ///
+    /// let (mut reader, writer) = std::io::pipe()?;
+    /// let host = Host::new().descriptor(3, writer.into());
+    /// host.run(&Command::new("sh").args(["-c", "echo beside >&3"]))?;
+    /// drop(host);
+    /// let mut text = String::new();
+    /// reader.read_to_string(&mut text)?;
+    /// assert_eq!(text, "beside\n");
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn descriptor(mut self, number: i32, descriptor: Owned) -> Host {
+        self.given.give(number, descriptor);
+        self
+    }
+
+    /// Leaves `SIGPIPE` and `SIGXFSZ` ignored in programs where this process ignores them, as the runtimes of many languages
+    /// do, instead of setting them to their defaults.
+    #[must_use]
+    pub fn keep_ignored_signals(mut self) -> Host {
+        self.given.keep_ignored_signals();
+        self
+    }
+
+    /// Starts programs in a process group of their own (0), or in this one of our session: for a shell that puts all of a
+    /// pipeline into one. Unix.
+    ///
+    /// Where a process group is what holds a run together it has to be one of its own, and another is refused with
+    /// [`ErrorKind::Unsupported`]; so is one for a command that has a session of its own, with [`ErrorKind::InvalidInput`].
+    #[must_use]
+    pub fn process_group(mut self, id: u32) -> Host {
+        self.given.join(id);
+        self
+    }
+
     /// Lets limits move every process of our own cgroup into a leaf beside the runs, where the kernel hands controllers
     /// down only from a cgroup without processes: this one is moved without asking where it is alone in its cgroup, others
     /// only by this word, or by `PINFOLD_TAKE_OVER_CGROUP=1` in the environment. For the main program of a container or of
@@ -239,6 +286,7 @@ impl Host {
             cancel: self.cancel.clone(),
             mask: self.mask,
             pass_descriptors: self.pass_descriptors,
+            given: self.given.clone(),
             group: group.cloned(),
             take_over: self.take_over,
         };
