@@ -76,6 +76,10 @@ impl Given {
                 let what = "joins another process group, and its own is all that could hold it together here";
                 no(ErrorKind::Unsupported, what.to_owned(), "leave it in a group of its own")
             }
+            Some(1..) if plan.mechanism == Mechanism::PidNamespace => {
+                let what = "joins another process group, which has no number in its PID namespace";
+                no(ErrorKind::Unsupported, what.to_owned(), "leave it in a group of its own")
+            }
             _ => Ok(()),
         }
     }
