@@ -57,6 +57,9 @@ fn build(
         fields.set_item("total_bytes", over.bytes)?;
         fields.set_item("total_lines", over.lines)?;
     }
+    if error.blames_program() {
+        fields.set_item("blames_program", true)?;
+    }
     fields.set_item("hint", error.what_to_do())?;
     fields.set_item("errno", error.os_error())?;
     if let Some(timeout) = error.timeout() {
