@@ -206,7 +206,7 @@ class Popen(subprocess.Popen[AnyStr]):
             if self.stdin is not None and not self.stdin.closed:
                 _settle(self.stdin, close=not input)
             # A stream knows its encoding where it is one of text.
-            data = input.encode(self.stdin.encoding, self.stdin.errors) if self._is_text() and input else input  # type: ignore[union-attr]
+            data = input.encode(self.stdin.encoding, self.stdin.errors) if self._is_text() and input is not None else input  # type: ignore[union-attr]
             exchange = self._exchange = Exchange(self._run, self.stdin, [self.stdout, self.stderr], data)
         # The standard library counts its time by this clock as well.
         if not exchange.go_on(endtime):
@@ -272,7 +272,7 @@ def _standard(error: ProcessError, program: Any, cwd: Any) -> Exception:
             return OSError(number, os.strerror(number), program)
         if cwd is not None and not (os.path.isdir(cwd) and os.access(cwd, os.X_OK)):
             return OSError(number, os.strerror(number), cwd)
-        return OSError(number, os.strerror(number))
+        return OSError(number, os.strerror(number), None)
     return ValueError(error.message) if isinstance(error, ValueError) else error
 
 
