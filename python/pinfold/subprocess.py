@@ -44,7 +44,7 @@ from pinfold._exchange import Exchange, OutputPipe
 from pinfold._native import Command
 
 if TYPE_CHECKING:
-    from subprocess import call, check_call, check_output, getoutput, getstatusoutput, run
+    from subprocess import Popen, call, check_call, check_output, getoutput, getstatusoutput, run
     from typing import IO, Any
 
     from pinfold._native import Outcome, Run
@@ -71,7 +71,7 @@ __all__ = [
 _forgotten: list[Run] = []
 
 
-class Popen(subprocess.Popen[AnyStr]):
+class _Popen(subprocess.Popen[AnyStr]):
     """The standard library's ``Popen``, of a process that is held together with all that it starts.
 
     >>> from pinfold.subprocess import PIPE, Popen
@@ -214,8 +214,8 @@ class Popen(subprocess.Popen[AnyStr]):
             raise TimeoutExpired(self.args, orig_timeout or 0, output=out, stderr=err)
         self.wait(timeout=None if endtime is None else endtime - time.monotonic())
         whole = zip(exchange.whole(), (self.stdout, self.stderr), strict=True)
-        out, err = (_text(data, stream) if self._is_text() and data is not None else data for data, stream in whole)
-        return out, err
+        said = [_text(data, stream) if self._is_text() and data is not None else data for data, stream in whole]
+        return said[0], said[1]
 
     def _is_text(self) -> bool:
         return bool(getattr(self, "text_mode", False))
@@ -289,7 +289,11 @@ def _text(data: bytes, stream: Any) -> str:
     return data.decode(stream.encoding, stream.errors).replace("\r\n", "\n").replace("\r", "\n")
 
 
+# To type checkers these are the standard library's, since they have its signatures and no more; overloads of a constructor
+# are not inherited.
 if not TYPE_CHECKING:
+    Popen = _Popen
+    Popen.__name__ = Popen.__qualname__ = "Popen"
 
     def run(*popenargs, input=None, capture_output=False, timeout=None, check=False, **kwargs):
         """Runs a command to its end, and all that it has started: ``subprocess.run`` in all else.
