@@ -50,10 +50,10 @@ def _on_trio(main: Callable[[], Awaitable[Any]]) -> Any:
 class _NoReaders(asyncio.SelectorEventLoop):
     """A loop that cannot watch descriptors for others."""
 
-    def add_reader(self, fd: Any, callback: Any, *args: Any) -> Any:
+    def add_reader(self, fd: Any, callback: Any, *args: Any) -> None:  # type: ignore[override]
         raise NotImplementedError
 
-    def remove_reader(self, fd: Any) -> Any:
+    def remove_reader(self, fd: Any) -> bool:
         raise NotImplementedError
 
 

@@ -29,7 +29,8 @@ def test_a_program_and_its_directory_are_paths_too(tmp_path: Path) -> None:
 
 
 def test_the_environment_is_what_was_said() -> None:
-    command = Command("env").env_clear().env("A", "1").envs({"B": "2", b"C": b"\xff"}).env_remove("A")
+    mixed: dict[Any, Any] = {"B": "2", b"C": b"\xff"}
+    command = Command("env").env_clear().env("A", "1").envs(mixed).env_remove("A")
     assert sorted(command.output_bytes().stdout.split()) == [b"B=2", b"C=\xff"]
     os.environ["PINFOLD_TEST"] = "kept"
     try:
@@ -39,9 +40,17 @@ def test_the_environment_is_what_was_said() -> None:
         del os.environ["PINFOLD_TEST"]
 
 
-@pytest.mark.parametrize("wrong", [lambda: Command(1), lambda: Command("x", "one word"), lambda: Command("x").args(b"x"),
-                                   lambda: Command("x").arg(None), lambda: Command("x").timeout("1"),
-                                   lambda: Command("x").stdin_bytes("text")])  # fmt: skip
+ANY: Any = Command
+
+
+@pytest.mark.parametrize("wrong", [
+    lambda: ANY(1),
+    lambda: ANY("x", "one word"),
+    lambda: ANY("x").args(b"x"),
+    lambda: ANY("x").arg(None),
+    lambda: ANY("x").timeout("1"),
+    lambda: ANY("x").stdin_bytes("text"),
+])  # fmt: skip
 def test_what_is_of_the_wrong_type_is_refused(wrong: Any) -> None:
     with pytest.raises(TypeError):
         wrong()

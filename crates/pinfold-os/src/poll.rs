@@ -384,7 +384,8 @@ mod imp {
 mod imp {
     use super::{Borrowed, Instant, Owned, Waitable, Woken, io};
 
-    pub(super) type Raw = std::os::windows::io::RawHandle;
+    /// A handle as a number, since nothing is done with it.
+    pub(super) type Raw = usize;
 
     pub(super) fn wait(_: &[Waitable<'_>], _: Option<Instant>) -> io::Result<Woken> {
         Err(io::ErrorKind::Unsupported.into())

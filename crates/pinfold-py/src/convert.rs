@@ -43,7 +43,12 @@ fn from_bytes(bytes: &[u8]) -> PyResult<OsString> {
 
 #[cfg(not(unix))]
 fn from_bytes(bytes: &[u8]) -> PyResult<OsString> {
-    Ok(OsStr::new(std::str::from_utf8(bytes)?).to_owned())
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.into()),
+        Err(_) => {
+            Err(PyTypeError::new_err("bytes that are no UTF-8 have no meaning on this platform; give str"))
+        }
+    }
 }
 
 /// Several of them. One `str` is a sequence of its characters too, which nobody means.
