@@ -111,7 +111,11 @@ mod imp {
     }
 
     pub(super) fn read_append(fd: &Owned, buffer: &mut Vec<u8>) -> io::Result<usize> {
-        Ok(rustix::io::read(fd, rustix::buffer::spare_capacity(buffer))?)
+        let before = buffer.len();
+        let read = rustix::io::read(fd, rustix::buffer::spare_capacity(buffer))?;
+        // Afterwards, so that looks at an empty pipe are not counted.
+        crate::fault::at(crate::fault::Fault::Read).inspect_err(|_| buffer.truncate(before))?;
+        Ok(read)
     }
 
     pub(super) fn grow(fd: &Owned, bytes: usize) {

@@ -1,11 +1,14 @@
 //! A command as plain data: it can be cloned, compared, stored and sent, and nothing happens until a verb is called.
 
+mod debug;
+
 use crate::capture::{Keep, Limit};
 use crate::limits::{IoLimit, Limits};
 use crate::outcome::Guarantee;
+use crate::retry::Retry;
 use crate::sandbox::Sandbox;
 use crate::settings::{
-    Containment, IoPriority, Isolation, Payload, Retry, Rlimit, Stdin, Stdio, StopRule, StrayRule, Stream,
+    Containment, IoPriority, Isolation, Payload, Rlimit, Stdin, Stdio, StopRule, StrayRule, Stream,
 };
 use crate::text::{Encoding, LineRule};
 use pinfold_os::limits::Resource;
@@ -18,7 +21,8 @@ use std::time::Duration;
 ///
 /// Each method returns the changed command, so that one can be built in a single expression and kept as a template.
 /// No shell is involved anywhere. What cannot be done on a host is refused when the command is run, with an error that
-/// says why; no setting is ever ignored.
+/// says why; no setting is ever ignored. Its debug representation shows how many arguments and which variables it has, and
+/// not what is in them.
 ///
 /// ```
 /// use pinfold::Command;
@@ -27,7 +31,7 @@ use std::time::Duration;
 /// assert_eq!(greeting, "hello fold");
 /// # pinfold::Result::Ok(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[must_use = "a command does nothing until one of its verbs is called"]
 pub struct Command {
@@ -65,7 +69,7 @@ pub struct Command {
 }
 
 /// How the environment is made from that of this process.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 pub(crate) struct Env {
     /// Start with nothing but what `inherit` names.

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 /// What kind of failure an [`Error`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum ErrorKind {
     /// There is no such program, or what it needs to be executed (its `#!` interpreter) is not there.
@@ -30,8 +31,10 @@ pub enum ErrorKind {
     NonZeroExit,
     /// A signal ended it.
     Signalled,
-    /// A timeout of its own ended it.
+    /// A timeout of its own ended it, or something was waited for longer than was to be, and nothing was ended by that.
     Timeout,
+    /// It ended before what was waited for.
+    NotReady,
     /// A cancellation token ended it.
     Cancelled,
     /// It gave more output than its limit, and the limit says that this is an error.
@@ -59,6 +62,7 @@ impl ErrorKind {
             ErrorKind::NonZeroExit => "non_zero_exit",
             ErrorKind::Signalled => "signalled",
             ErrorKind::Timeout => "timeout",
+            ErrorKind::NotReady => "not_ready",
             ErrorKind::Cancelled => "cancelled",
             ErrorKind::OutputTooLarge => "output_too_large",
             ErrorKind::UnexpectedOutput => "unexpected_output",
@@ -156,6 +160,29 @@ impl Error {
     /// The run's output up to the failure and its outcome, where there was a run.
     pub fn output(&self) -> Option<&Output<Vec<u8>>> {
         self.0.output.as_ref()
+    }
+
+    pub(crate) fn take_output(&mut self) -> Option<Output<Vec<u8>>> {
+        self.0.output.take()
+    }
+
+    /// The same for another who asks.
+    pub(crate) fn twin(&self) -> Error {
+        let Inner { kind, program, what, hint, source, output, timeout, blames_program } = &*self.0;
+        let source = source.as_ref().map(|source| match source.raw_os_error() {
+            Some(number) => io::Error::from_raw_os_error(number),
+            None => io::Error::new(source.kind(), source.to_string()),
+        });
+        Error(Box::new(Inner {
+            kind: *kind,
+            program: program.clone(),
+            what: what.clone(),
+            hint: hint.clone(),
+            source,
+            output: output.clone(),
+            timeout: *timeout,
+            blames_program: *blames_program,
+        }))
     }
 
     /// [`Error::output`], taken out.

@@ -23,7 +23,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::listener::Listener;
 use crate::machine::Machine;
+use crate::observe::Observer;
 use crate::outcome::{Guarantee, LimitsHit, Mechanism};
+use crate::retry::RetryIf;
 use crate::runner::{Host, Runner};
 use crate::running::Running;
 use crate::settings::StopRule;
@@ -81,6 +83,14 @@ impl Runner for ProcessGroup {
 
     fn cancel_token(&self) -> Option<&CancelToken> {
         self.0.host.cancel_token()
+    }
+
+    fn observer(&self) -> Option<&Observer> {
+        self.0.host.observer()
+    }
+
+    fn retries(&self) -> Option<&RetryIf> {
+        self.0.host.retries()
     }
 }
 

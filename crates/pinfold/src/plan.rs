@@ -33,7 +33,7 @@ pub(crate) use launch::Extras;
 /// assert!(plan.to_string().contains("timeout"));
 /// # pinfold::Result::Ok(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Plan<'a> {
     pub(crate) command: &'a Command,
     path: PathBuf,

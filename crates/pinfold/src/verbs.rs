@@ -5,8 +5,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::listener::Listener;
 use crate::outcome::{Cause, Ending, Outcome};
 use crate::output::Output;
+use crate::retry::{Retry, RetryIf, RetryOn};
 use crate::running::{Progress, Running};
-use crate::settings::{Retry, RetryOn, Stdin, Stream};
+use crate::settings::{Stdin, Stream};
 use crate::text::trim_newline;
 use std::time::{Duration, Instant};
 
@@ -146,7 +147,7 @@ fn describe(outcome: &Outcome, command: &Command) -> String {
 }
 
 /// The last line of standard error that says something, if it is short enough to be a message.
-fn last_line(stderr: &[u8]) -> Option<String> {
+pub(crate) fn last_line(stderr: &[u8]) -> Option<String> {
     const LONGEST: usize = 300;
     let tail = &stderr[stderr.len().saturating_sub(2 * LONGEST)..];
     let text = String::from_utf8_lossy(tail);
@@ -158,23 +159,38 @@ fn last_line(stderr: &[u8]) -> Option<String> {
 /// The attempts of one verb.
 pub(crate) struct Attempts {
     retry: Option<Retry>,
+    judge: Option<RetryIf>,
     made: u32,
 }
 
 impl Attempts {
-    pub(crate) fn new(command: &Command) -> Attempts {
-        Attempts { retry: command.retry, made: 0 }
+    pub(crate) fn new(command: &Command, judge: Option<RetryIf>) -> Attempts {
+        Attempts { retry: command.retry, judge, made: 0 }
+    }
+
+    /// How many there were.
+    pub(crate) fn made(&self) -> u32 {
+        self.made
     }
 
     /// The pause before the next attempt, or `None` if this result stands.
     pub(crate) fn after(&mut self, result: &Result<Output<Vec<u8>>>) -> Option<Duration> {
         self.made += 1;
         let retry = self.retry.filter(|retry| self.made < retry.attempts)?;
-        let outcome = match result {
-            Ok(output) => Some(&output.outcome),
+        let output = match result {
+            Ok(output) => Some(output),
             Err(error) if matches!(error.kind(), ErrorKind::Cancelled) => return None,
-            Err(error) => error.output().map(|output| &output.outcome),
+            Err(error) => error.output(),
         };
+        if let Some(judge) = &self.judge {
+            // The same question for every verb, whatever each of them makes of a failure.
+            let asked = match (output, result) {
+                (None, Err(error)) => Err(error),
+                (Some(output), _) | (None, Ok(output)) => Ok(output),
+            };
+            return judge.wants(asked).then(|| retry.draw_pause(self.made));
+        }
+        let outcome = output.map(|output| &output.outcome);
         let again = match (retry.on, outcome) {
             (RetryOn::Failure, Some(_)) => !matches!(result, Ok(output) if output.is_success()),
             (RetryOn::Failure, None) => {
@@ -183,7 +199,7 @@ impl Attempts {
             (RetryOn::Timeout, outcome) => outcome.is_some_and(Outcome::timed_out),
             (RetryOn::Code(code), outcome) => outcome.and_then(Outcome::code) == Some(code),
         };
-        again.then(|| retry.pause_after(self.made))
+        again.then(|| retry.draw_pause(self.made))
     }
 }
 

@@ -13,6 +13,7 @@ mod output;
 mod record;
 mod refusals;
 mod sandbox;
+mod schema;
 mod signals;
 mod terminal;
 mod tracked;

@@ -1,6 +1,7 @@
 //! The async twins: the same machine in tokio's hands.
 
-use crate::{LONG, Of, fixture, mechanisms};
+use crate::part::Part;
+use crate::{LONG, Of, fixture, mechanisms, sh};
 use pinfold::{
     AsyncHandle, AsyncRunner, CancelToken, Cause, Command, ErrorKind, Event, Host, Isolation, Retry, Stdio,
     StopRule, Stream,
@@ -227,6 +228,48 @@ fn streams_are_streams() {
         assert_eq!(Some(bytes), handle.seen(Stream::Stdout).map(|seen| seen.bytes));
     });
     trial.finish();
+}
+
+#[test]
+fn a_stream_that_fails_ends_in_an_error_after_what_came() {
+    let mut part = Part::new(|case| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let handle =
+                sh("echo one; read x; echo two").stderr(Stdio::Null).keep_stdin_open().start_async().unwrap();
+            assert_eq!(handle.stdout_lines().unwrap().next().await.unwrap().unwrap(), "one");
+            handle.stdin().unwrap().close().await.unwrap();
+            let mut came = Vec::new();
+            match case {
+                "lines" => {
+                    let mut lines = handle.stdout_lines().unwrap();
+                    while let Some(line) = lines.next().await {
+                        came.push(line.map(drop));
+                    }
+                }
+                "chunks" => {
+                    let mut chunks = handle.chunks(Stream::Stdout).unwrap();
+                    while let Some(chunk) = chunks.next().await {
+                        came.push(chunk.map(drop));
+                    }
+                }
+                _ => {
+                    let mut events = handle.events();
+                    while let Some(event) = events.next().await {
+                        if !matches!(event, Ok(Event::Started { .. } | Event::Ended(_))) {
+                            came.push(event.map(drop));
+                        }
+                    }
+                }
+            }
+            assert!(matches!(&came[..], [Ok(()), Err(error)] if error.kind() == ErrorKind::Io), "{came:?}");
+        });
+    })
+    .env("PINFOLD_FAULT", "read=EIO+1");
+    let trial = begin();
+    for case in ["lines", "chunks", "events"] {
+        part.pass(&trial, case);
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use crate::cancel::CancelToken;
 use crate::command::Command;
 use crate::error::{ErrorKind, Result};
 use crate::machine::{Interest, Machine};
+use crate::observe::{Happening, NOBODY};
 use crate::output::Output;
 use crate::runner::Runner;
 use crate::running::{Progress, Running};
@@ -39,7 +40,7 @@ enum State {
 impl<R: Runner, C: Borrow<Command>> Completion<R, C> {
     /// Runs a command by a runner.
     pub fn new(runner: R, command: C, judge: Judge) -> Completion<R, C> {
-        let attempts = Attempts::new(command.borrow());
+        let attempts = Attempts::new(command.borrow(), runner.retries().cloned());
         Completion { runner, command, judge, attempts, state: State::Due }
     }
 
@@ -86,6 +87,9 @@ impl<R: Runner, C: Borrow<Command>> Completion<R, C> {
                 if let Some(token) = self.runner.cancel_token() {
                     token.prepare()?;
                 }
+                let attempt = self.attempts.made() + 1;
+                let observer = self.runner.observer().unwrap_or(&NOBODY);
+                observer.tell_of(&self.command.borrow().program, Happening::Retrying { attempt, pause });
                 self.state = State::Resting { until: now.checked_add(pause) };
                 Ok(None)
             }

@@ -27,11 +27,11 @@ pub type Answered<M> = (Key, M, io::Result<<M as Machine>::Answer>);
 ///     crowd.add(Completion::new(Host::new(), Command::new("echo").arg(word), Judge::Succeed));
 /// }
 /// while !crowd.is_empty() {
+///     let interest = crowd.interest(Instant::now());
+///     pinfold_os::poll::wait(&interest.waitables, interest.deadline)?;
 ///     for (key, _, answer) in crowd.advance(Instant::now())? {
 ///         println!("{key}: {} bytes", answer??.stdout.len());
 ///     }
-///     let interest = crowd.interest(Instant::now());
-///     pinfold_os::poll::wait(&interest.waitables, interest.deadline)?;
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

@@ -23,8 +23,12 @@ pub(crate) struct Channel {
     inlet: Option<Inlet>,
     pub(crate) capture: Option<Capture>,
     tee: Option<Tee>,
+    /// What was read since somebody took it, for whoever records the run.
+    tapped: Option<Vec<u8>>,
     /// Some was dropped before it could be passed on.
     skipped: bool,
+    /// It ended before its time, since it could not be read or passed on.
+    failed: bool,
     grown: bool,
 }
 
@@ -37,7 +41,15 @@ struct Tee {
 impl Channel {
     pub(crate) fn new(inlet: Inlet, mut capture: Capture, sink: Option<Sink>) -> Channel {
         let tee = sink.map(|sink| Tee { sink, cursor: capture.open_cursor() });
-        Channel { inlet: Some(inlet), capture: Some(capture), tee, skipped: false, grown: false }
+        Channel {
+            inlet: Some(inlet),
+            capture: Some(capture),
+            tee,
+            tapped: None,
+            skipped: false,
+            failed: false,
+            grown: false,
+        }
     }
 
     /// Whether more may come.
@@ -57,6 +69,17 @@ impl Channel {
         }
     }
 
+    /// Keeps what is read from now on, whatever is retained of it.
+    #[cfg(feature = "serde")]
+    pub(super) fn tap(&mut self) {
+        self.tapped = Some(Vec::new());
+    }
+
+    #[cfg(feature = "serde")]
+    pub(super) fn take_tapped(&mut self) -> Vec<u8> {
+        self.tapped.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// Whether there is something to read that no descriptor tells of.
     pub(super) fn is_ready(&self) -> bool {
         self.inlet.as_ref().is_some_and(Inlet::is_ready) && self.backlog() < AHEAD
@@ -64,6 +87,11 @@ impl Channel {
 
     pub(crate) fn overflowed(&self) -> bool {
         self.capture.as_ref().is_some_and(Capture::overflowed)
+    }
+
+    /// Whether it ended before its time, since it could not be read or passed on.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed
     }
 
     /// Whether its limit dropped some before it could be passed on.
@@ -134,8 +162,17 @@ impl Channel {
     /// One read: the bytes that came, or `None` if there is nothing now or ever.
     fn read(&mut self) -> io::Result<Option<usize>> {
         let (Some(inlet), Some(capture)) = (&mut self.inlet, &mut self.capture) else { return Ok(None) };
+        let tapped = &mut self.tapped;
         loop {
-            match capture.take_in(|buffer| inlet.read_append(buffer)) {
+            let read = capture.take_in(|buffer| {
+                let old = buffer.len();
+                let read = inlet.read_append(buffer);
+                if let Some(tapped) = tapped {
+                    tapped.extend_from_slice(&buffer[old..]);
+                }
+                read
+            });
+            match read {
                 Ok(0) => {
                     self.close();
                     return Ok(None);
@@ -150,6 +187,7 @@ impl Channel {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
+                    self.failed = true;
                     self.close();
                     return Err(error);
                 }
@@ -174,7 +212,11 @@ impl Channel {
                     // Whoever read our stream is gone: the program is told so the same way, by its own pipe.
                     self.stop_passing_on();
                     self.close();
-                    return if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) };
+                    if error.kind() == io::ErrorKind::BrokenPipe {
+                        return Ok(());
+                    }
+                    self.failed = true;
+                    return Err(error);
                 }
             }
         }

@@ -94,6 +94,12 @@ impl Feed {
         self.written
     }
 
+    /// Whether whoever writes has said that there is no more.
+    #[cfg(feature = "serde")]
+    pub(super) fn was_ended(&self) -> bool {
+        matches!(self.source, Source::Queue { ends: true, .. })
+    }
+
     /// Whether the program stopped reading before it had everything.
     pub(crate) fn is_broken(&self) -> bool {
         self.broken

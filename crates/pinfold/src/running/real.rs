@@ -8,10 +8,6 @@ use pinfold_os::signal::Signal;
 use pinfold_os::wait::Exit;
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How often a container that gives no events is asked whether it is empty.
-pub(super) const ASK_AGAIN: Duration = Duration::from_millis(2);
 
 /// A freshly made process, and what it is in.
 #[derive(Debug)]
@@ -80,6 +76,15 @@ impl Real {
 
     pub(super) fn is_empty(&self) -> bool {
         self.container.as_ref().is_none_or(|container| container.is_empty(&self.process))
+    }
+
+    pub(super) fn leave_whom_it_may_not_end(&self) -> Vec<Pid> {
+        let Some(container) = &self.container else { return Vec::new() };
+        let left = container.beyond_us(&self.process);
+        if !left.is_empty() {
+            container.give_up();
+        }
+        left
     }
 
     pub(super) fn members(&self) -> Vec<Pid> {

@@ -1,6 +1,6 @@
 //! Where a run comes from: a closed set of what the machine can ask for the end of a program, and act on.
 
-use super::real::{ASK_AGAIN, Account, Real};
+use super::real::{Account, Real};
 use super::scripted::Scripted;
 use crate::containment::Refusal;
 use crate::limits::Limits;
@@ -10,7 +10,7 @@ use pinfold_os::poll::Waitable;
 use pinfold_os::signal::Signal;
 use pinfold_os::wait::Exit;
 use std::io;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What runs.
 #[derive(Debug)]
@@ -57,9 +57,9 @@ impl Source {
     }
 
     /// When it is to be looked at even if nothing tells of it.
-    pub(super) fn deadline(&self, exited: bool, looked: Instant) -> Option<Instant> {
+    pub(super) fn deadline(&self, exited: bool, looked: Instant, ask_again: Duration) -> Option<Instant> {
         match self {
-            Source::Real(real) => (exited && real.has_to_be_asked()).then(|| looked + ASK_AGAIN),
+            Source::Real(real) => (exited && real.has_to_be_asked()).then(|| looked + ask_again),
             Source::Scripted(scripted) => scripted.deadline(exited),
         }
     }
@@ -130,6 +130,14 @@ impl Source {
         match self {
             Source::Real(real) => real.is_empty(),
             Source::Scripted(scripted) => scripted.exit().is_some(),
+        }
+    }
+
+    /// Those that cannot be ended, if nobody else is left. They are left alone.
+    pub(super) fn leave_whom_it_may_not_end(&self) -> Vec<Pid> {
+        match self {
+            Source::Real(real) => real.leave_whom_it_may_not_end(),
+            Source::Scripted(_) => Vec::new(),
         }
     }
 
