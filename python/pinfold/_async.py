@@ -9,7 +9,7 @@ from pinfold._loop import drive
 from pinfold._native import BytesResult, CancelToken, Command, Outcome, ProcessResult
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
+    from collections.abc import AsyncIterator, Generator, Iterator
     from types import TracebackType
 
     from typing_extensions import Self
@@ -62,18 +62,12 @@ class _Lines:
     def __aiter__(self) -> Self:
         return self
 
-    def __anext__(self) -> Coroutine[Any, Any, str]:
+    async def __anext__(self) -> str:
+        # A loop is the quickest way to take what is there.
         for line in self._lines:
-            return _given(line)
-        return self._more()
-
-    async def _more(self) -> str:
+            return line
         self._lines = iter(await self._batches.__anext__())
         return next(self._lines)
-
-
-async def _given(line: str) -> str:
-    return line
 
 
 class AsyncProcessStdin:
