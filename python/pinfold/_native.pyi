@@ -161,6 +161,14 @@ class Command:
     def resolve_program(self) -> str: ...
     def explain(self) -> str: ...
     def _launch(self, cancel: CancelToken | None = None) -> Run: ...
+    def _launch_given(
+        self,
+        descriptors: list[tuple[int, int]],
+        *,
+        pass_descriptors: bool,
+        keep_ignored_signals: bool,
+        process_group: int | None,
+    ) -> Run: ...
 
 @final
 class Outcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from pinfold._handle import Finished, Handle
@@ -118,9 +119,8 @@ class RunningProcess(Handle):
 
     def lines(self, stream: Stream = "stdout") -> Iterator[str]:
         """The lines of a stream as they come, without their line breaks."""
-        lines = self._run.lines(stream)
-        while batch := lines.block():
-            yield from batch
+        # A generator would cost as much for each line as all else.
+        return chain.from_iterable(self.line_batches(stream))
 
     def stdout_lines(self) -> Iterator[str]:
         """The lines of standard output."""
