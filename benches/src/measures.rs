@@ -1,5 +1,7 @@
 //! The list of all measures: what the project promises, and then what else there is to compare with.
 
+mod python;
+
 use crate::measure::Judge::{More, MoreShown, Ratio, Shown, Under};
 use crate::measure::{Ask, Judge, Measure, Who};
 use crate::programs::Programs;
@@ -27,6 +29,7 @@ pub(crate) fn all(programs: &Programs) -> Vec<Measure> {
     guard(&mut list, programs);
     death(&mut list, programs);
     tool(&mut list, programs);
+    python::all(&mut list, programs);
     list
 }
 
