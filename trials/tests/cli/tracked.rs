@@ -7,10 +7,11 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use pinfold_trials::{Trial, as_nobody, cgroup2_dir, fixture, is_root, pinfold_bin, wait_until};
+use pinfold_trials::{Trial, as_nobody, fixture, is_root, pinfold_bin, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::place::Place;
 use crate::{LONG, Live, isolations, run, text};
 
 struct Registry(TempDir);
@@ -220,38 +221,6 @@ fn an_owner_of_another_user_is_told_as_such() {
     live.signal(15);
     live.end();
     trial.finish();
-}
-
-/// A cgroup of this test's own, where nobody else's owners clear what they find.
-struct Place(PathBuf);
-
-impl Place {
-    fn new() -> Place {
-        let path = cgroup2_dir().unwrap().join(format!("trial-tracked-{}", std::process::id()));
-        fs::create_dir(&path).unwrap();
-        Place(path)
-    }
-
-    /// The same command, in there.
-    fn inside(&self, command: &Command) -> Command {
-        let mut inside = Command::new("sh");
-        inside.args(["-c", "echo $$ >\"$0/cgroup.procs\" && exec \"$@\""]).arg(&self.0);
-        inside.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
-        inside.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        inside
-    }
-
-    fn directories(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap());
-        entries.filter(|entry| entry.file_type().unwrap().is_dir()).map(|entry| entry.path()).collect()
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        // What a failed test left in it is killed by its trial, and the directory is then in nobody's way.
-        let _ = fs::remove_dir(&self.0);
-    }
 }
 
 /// Kills an owner and has what it left found and cleared, while another one goes on.

@@ -2,11 +2,12 @@
 
 use super::child::{self, Keep, PID_DIGITS, Report, Script};
 use super::clone::{self, Cloned, Stack, demote};
+use super::handles;
 use super::sys::call;
 use crate::deny::{Feature, denied};
 use crate::fault::{self, Fault};
 use crate::handle::{Pid, Process};
-use crate::order::{Directory, Env, Order, SpawnError, Step};
+use crate::order::{Directory, Env, Grouping, Order, SpawnError, Step};
 use crate::sandbox;
 use crate::spawn::Route;
 use std::convert::Infallible;
@@ -82,11 +83,19 @@ fn start<const SIZE: usize>(
     let pipe = if route == Route::Fork { Some(report_pipe(layout.free_descriptor)?) } else { None };
     let mut script = layout.script(order, route, pipe.as_ref().map_or(-1, |(_, write)| write.as_raw_fd()));
     script.keep = keep;
+    let shares_table = handles::are_many()
+        && route != Route::Fork
+        && keep.is_none()
+        && !(order.detach || order.pass_descriptors || denied(Feature::CloseRange));
+    if shares_table {
+        script.shared_table = layout.end_of_needed(order);
+    }
     let script: *mut Script = &raw mut script;
     let mut stack = MaybeUninit::<Stack<SIZE>>::uninit();
     let born_in = route == Route::Clone3 && !BIRTHS_ARE_KILLED.load(Ordering::Relaxed);
     let cgroup = order.cgroup.filter(|_| born_in && !order.detach).map(|fd| fd.as_raw_fd());
-    let namespaces = keep.map_or(0, |keep| keep.namespaces);
+    let kinds =
+        keep.map_or(0, |keep| keep.namespaces) | if shares_table { libc::CLONE_FILES as u64 } else { 0 };
     let dumpable = (route != Route::Fork).then(dumpable);
     let blocked = BlockedSignals::new();
     // SAFETY: `child::main` keeps to raw system calls; signals are blocked; script, stack and what the script points
@@ -95,7 +104,7 @@ fn start<const SIZE: usize>(
         if order.mask.is_none() {
             (*script).mask = blocked.before;
         }
-        clone::clone(route, &mut stack, cgroup, namespaces, child::main, script.cast())
+        clone::clone(route, &mut stack, cgroup, kinds, child::main, script.cast())
     };
     drop(blocked);
     stay_dumpable(dumpable.flatten());
@@ -150,7 +159,7 @@ fn adopt(cloned: Cloned, report: Report, detach: bool) -> Result<Process, SpawnE
         return Process::open(pid).map_err(failed);
     }
     // SAFETY: the kernel has just made this descriptor for us.
-    let pidfd = (cloned.pidfd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(cloned.pidfd) });
+    let pidfd = (cloned.pidfd >= 0).then(|| handles::place(unsafe { OwnedFd::from_raw_fd(cloned.pidfd) }));
     let Some(pid) = Pid::new(cloned.pid.into()) else {
         return Err(failed(std::io::Error::other("the kernel gave a child no usable pid")));
     };
@@ -319,6 +328,18 @@ impl Layout {
         })
     }
 
+    /// The number above every descriptor of ours that the child asks for.
+    fn end_of_needed(&self, order: &Order<'_>) -> i32 {
+        let sources = self.descriptors.iter().map(|(source, _)| *source);
+        let others = [order.cgroup.map(|fd| fd.as_raw_fd()), self.ruleset.as_ref().map(|fd| fd.as_raw_fd())];
+        let terminal = match order.grouping {
+            Grouping::OwnForeground(terminal) | Grouping::SessionTerminal(terminal) => Some(terminal),
+            _ => None,
+        };
+        // At least the standard three.
+        sources.chain(others.into_iter().flatten()).chain(terminal).max().map_or(3, |last| last + 1).max(3)
+    }
+
     fn sandbox(&self, order: &sandbox::Sandbox<'_>) -> child::Sandbox {
         let filter = order.filter.map(|filter| filter.instructions());
         let map = |at: usize| {
@@ -349,6 +370,7 @@ impl Layout {
             descriptors: self.descriptors.as_mut_ptr(),
             descriptor_count: self.descriptors.len(),
             pass_descriptors: order.pass_descriptors,
+            shared_table: 0,
             free_descriptor: self.free_descriptor,
             directory: match &order.directory {
                 Some(Directory::Path(path)) => path.as_ptr(),

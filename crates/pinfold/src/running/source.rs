@@ -59,8 +59,19 @@ impl Source {
     /// When it is to be looked at even if nothing tells of it.
     pub(super) fn deadline(&self, exited: bool, looked: Instant) -> Option<Instant> {
         match self {
-            Source::Real(real) => (exited && real.has_to_be_asked()).then(|| looked + ASK_AGAIN),
+            Source::Real(real) => {
+                let ask_at = (exited && real.has_to_be_asked()).then(|| looked + ASK_AGAIN);
+                [ask_at, real.attend_at].into_iter().flatten().min()
+            }
             Source::Scripted(scripted) => scripted.deadline(exited),
+        }
+    }
+
+    /// Does what was put off at the start, once it is due: what it is good for since.
+    pub(super) fn attend(&mut self, now: Instant) -> Option<Guarantee> {
+        match self {
+            Source::Real(real) => real.attend(now),
+            Source::Scripted(_) => None,
         }
     }
 
