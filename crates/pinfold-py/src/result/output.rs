@@ -252,9 +252,11 @@ pub(crate) fn bytes(py: Python<'_>, from: Vec<u8>) -> PyResult<Bound<'_, PyBytes
     if from.len() < LARGE {
         return Ok(PyBytes::new(py, &from));
     }
-    // It grows without being moved, and gives away what it holds.
-    let whole = py.import("io")?.getattr("BytesIO")?.call0()?;
+    let zeros = py.get_type::<PyBytes>().call1((from.len(),))?.cast_into::<PyBytes>()?;
+    let place = zeros.as_bytes().as_ptr_range();
+    // It takes over bytes that nobody else has, is written into where they lie, and gives them away again.
+    let whole = py.import("io")?.getattr("BytesIO")?.call1((zeros,))?;
     let write = whole.getattr("write")?;
-    memory::hand_over(from, |piece| write.call1((PyBytes::new(py, piece),)).map(drop))?;
+    memory::hand_over(from, Some(place), |piece| write.call1((PyBytes::new(py, piece),)).map(drop))?;
     Ok(whole.call_method0("getvalue")?.cast_into()?)
 }
