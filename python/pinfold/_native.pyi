@@ -17,7 +17,7 @@ _Stream = Literal["stdout", "stderr"]
 _Target = Literal["pipe", "inherit", "null"] | bytes | os.PathLike[str] | os.PathLike[bytes]
 _OnLine = Callable[[_Stream, str], object]
 _Cause = Literal["itself", "timeout", "idle_timeout", "cancelled", "stopped", "output_limit"]
-_Mechanism = Literal["cgroup_v2", "pid_namespace", "job_object", "subreaper", "process_group"]
+_Mechanism = Literal["cgroup_v2", "pid_namespace", "job_object", "subreaper", "process_group", "scripted"]
 _Guarantee = Literal["kernel", "guarded", "while_owner_lives", "best_effort"]
 
 __version__: Final[str]

@@ -53,6 +53,25 @@ mod linux {
 
     use rustix::fs::{Access, access};
 
+    /// A copy of the fixture in this directory that runs as root whoever starts it; `None` where there can be none.
+    ///
+    /// # Panics
+    /// If it cannot be copied.
+    #[must_use]
+    pub fn setuid_fixture(place: &Path) -> Option<PathBuf> {
+        use std::os::unix::fs::PermissionsExt;
+        let options = rustix::fs::statvfs(place).ok()?.f_flag;
+        if !super::is_root() || options.contains(rustix::fs::StatVfsMountFlags::NOSUID) {
+            return None;
+        }
+        let copy = place.join("fixture");
+        fs::copy(crate::fixture(), &copy).expect("the fixture can be copied");
+        for (path, mode) in [(place, 0o755), (&copy, 0o4755)] {
+            fs::set_permissions(path, fs::Permissions::from_mode(mode)).expect("they are ours");
+        }
+        Some(copy)
+    }
+
     /// The directory of this process in the cgroup v2 hierarchy, wherever that is mounted; see cgroups(7).
     #[must_use]
     pub fn cgroup2_dir() -> Option<PathBuf> {
@@ -164,4 +183,6 @@ mod linux {
     }
 }
 #[cfg(target_os = "linux")]
-pub use linux::{can_write_cgroup2, cgroup2_dir, controllers, has_controllers, holds_sessions, mechanisms};
+pub use linux::{
+    can_write_cgroup2, cgroup2_dir, controllers, has_controllers, holds_sessions, mechanisms, setuid_fixture,
+};

@@ -36,7 +36,9 @@ pub use host::given;
 #[cfg(unix)]
 pub use host::{as_nobody, is_root};
 #[cfg(target_os = "linux")]
-pub use host::{can_write_cgroup2, cgroup2_dir, controllers, has_controllers, holds_sessions, mechanisms};
+pub use host::{
+    can_write_cgroup2, cgroup2_dir, controllers, has_controllers, holds_sessions, mechanisms, setuid_fixture,
+};
 pub use programs::{fixture, pinfold_bin};
 #[cfg(target_os = "linux")]
 pub use terminal::Terminal;

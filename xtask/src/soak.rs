@@ -1,4 +1,5 @@
-//! `cargo xtask soak`: the matrix of escapes and endings, many times over; a survivor fails it and is named.
+//! `cargo xtask soak`: the matrices of escapes and endings, those of an owner and those of a run, many times over; a
+//! survivor fails it and is named.
 
 use std::process::ExitCode;
 
@@ -18,7 +19,9 @@ pub(crate) fn main(house: &House, args: &[&str]) -> ExitCode {
     };
     let build = ["build", "--workspace", "--bins"];
     // Not by nextest, which ends what is slow.
-    let run = ["test", "--package", "pinfold-trials", "--all-features", "--test", "library", "matrix::"];
+    let run = ["test", "--package", "pinfold-trials", "--all-features", "--test", "library", "--"];
+    let matrices = ["matrix::", "ending::nothing_is_left_of_a_run_however_it_ends"];
+    let run = [&run[..], &matrices[..]].concat();
     for words in [&build[..], &run[..]] {
         match house.cargo(words).env("PINFOLD_ROUNDS", rounds).status() {
             Ok(status) if status.success() => {}

@@ -18,6 +18,10 @@ pub enum Fault {
     CgroupEvents,
     /// Listing who is in one.
     CgroupList,
+    /// Taking a process into one.
+    CgroupAdmit,
+    /// Writing to another of its files: a limit, a controller, the freezer.
+    CgroupWrite,
     /// Killing all that is in one.
     CgroupKill,
     /// Removing one.
@@ -26,6 +30,8 @@ pub enum Fault {
     Clone,
     /// Making a pipe.
     Pipe,
+    /// Reading from one, as the output of a run is.
+    Read,
     /// Making the guard's program executable.
     Image,
     /// Making the socket between an owner and a keeper.
@@ -34,23 +40,29 @@ pub enum Fault {
     KeeperHandle,
     /// Opening a handle of a process by its pid.
     Handle,
+    /// Sending a signal through one, to a process or to its group.
+    Signal,
 }
 
 impl Fault {
     /// Every step, by its name.
-    pub const ALL: [(Fault, &'static str); 12] = [
+    pub const ALL: [(Fault, &'static str); 16] = [
         (Fault::CgroupMake, "cgroup_make"),
         (Fault::CgroupOpen, "cgroup_open"),
         (Fault::CgroupEvents, "cgroup_events"),
         (Fault::CgroupList, "cgroup_list"),
+        (Fault::CgroupAdmit, "cgroup_admit"),
+        (Fault::CgroupWrite, "cgroup_write"),
         (Fault::CgroupKill, "cgroup_kill"),
         (Fault::CgroupRemove, "cgroup_remove"),
         (Fault::Clone, "clone"),
         (Fault::Pipe, "pipe"),
+        (Fault::Read, "read"),
         (Fault::Image, "image"),
         (Fault::KeeperSocket, "keeper_socket"),
         (Fault::KeeperHandle, "keeper_handle"),
         (Fault::Handle, "handle"),
+        (Fault::Signal, "signal"),
     ];
 }
 

@@ -92,6 +92,7 @@ impl Process {
     /// # Errors
     /// `ESRCH` once it has been waited for; `EPERM` if it is not ours to signal.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        crate::fault::at(crate::fault::Fault::Signal)?;
         self.imp.signal(self.pid, Some(signal))
     }
 
@@ -103,12 +104,18 @@ impl Process {
         }
     }
 
+    /// Whether it is there and may not be signalled by us: that of another user, as a setuid program can make itself.
+    pub fn is_beyond_us(&self) -> bool {
+        self.imp.signal(self.pid, None).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+    }
+
     /// Sends a signal to the process group that this process leads, even after its own end while members are left
     /// (Linux 6.9 and later; before that only until it was waited for).
     ///
     /// # Errors
     /// `ESRCH` if the group has no member, or can no longer be named safely.
     pub fn signal_group(&self, signal: Signal) -> io::Result<()> {
+        crate::fault::at(crate::fault::Fault::Signal)?;
         self.imp.signal_group(self.pid, Some(signal))
     }
 

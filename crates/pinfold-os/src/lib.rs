@@ -15,6 +15,8 @@
 )]
 
 pub mod capability;
+pub mod changes;
+pub mod connect;
 pub mod deny;
 pub mod descriptor;
 pub mod exit;

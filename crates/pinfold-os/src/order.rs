@@ -73,7 +73,7 @@ pub struct Capabilities {
 }
 
 /// Where the environment of a child comes from.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub enum Env<'a> {
     /// That of this process, as it is at the spawn, without a copy of it. Whoever changes it while another thread spawns
     /// breaks the contract of `std::env::set_var` and of `setenv(3)`, and the child may get a mixture.
@@ -95,7 +95,7 @@ impl<'a> From<&'a [CString]> for Env<'a> {
 }
 
 /// All that a child is told.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Order<'a> {
     /// The path given to `execve(2)`; no search is made.
     pub program: CString,
@@ -143,6 +143,21 @@ pub struct Order<'a> {
     pub cgroup: Option<Borrowed<'a>>,
     /// Leave it to the system: it is no child of ours and never has to be reaped.
     pub detach: bool,
+}
+
+impl std::fmt::Debug for Order<'_> {
+    /// The program; its arguments and variables may be secrets and are counted.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let variables = match &self.env {
+            Env::Ours => None,
+            Env::Exactly(variables) => Some(variables.len()),
+        };
+        f.debug_struct("Order")
+            .field("program", &self.program)
+            .field("arguments", &self.argv.len())
+            .field("variables", &variables)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<'a> Order<'a> {

@@ -9,6 +9,7 @@ use pinfold_os::poll::Set;
 use pinfold_os::spawn::{Route, chosen, spawn, spawn_by};
 use pinfold_os::wait::ExitStatus;
 use std::ffi::CString;
+use std::fs::File;
 use std::io::Read;
 use std::os::fd::{AsFd, AsRawFd};
 
@@ -56,6 +57,15 @@ fn a_child_sees_the_same_however_many_handles_there_are() {
         for (count, alone) in [1, 300].into_iter().zip(&alone) {
             assert_eq!(told(*route, count), *alone, "{route:?} with {count}");
         }
+        // A name that leads through a descriptor of ours, and above all that are needed.
+        let program = File::open("/bin/sh").unwrap();
+        let mut order = shell("exit 3");
+        order.program = CString::new(format!("/proc/self/fd/{}", program.as_raw_fd())).unwrap();
+        assert_eq!(
+            spawn_by(*route, &order).unwrap().reap().unwrap().status,
+            ExitStatus::Code(3),
+            "{route:?}"
+        );
         // Our own table is none the worse for a child that failed with it.
         let missing = Order::new(c"/nope".to_owned(), vec![c"nope".to_owned()], Vec::new());
         assert_eq!(spawn_by(*route, &missing).unwrap_err().step, Step::Exec, "{route:?}");

@@ -1,6 +1,7 @@
 //! Keepers: what they keep ends with them, and what is told of it is exact.
 #![cfg(target_os = "linux")]
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(unsafe_code, reason = "an escape that only a system call of its own makes")]
 #![expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 
 use pinfold_os::handle::Process;
@@ -64,6 +65,50 @@ fn the_end_of_the_program_is_told_as_it_was() {
         let ended = ExitStatus::Signal { signal: Signal::TERM, core_dumped: false };
         assert_eq!(process.reap().unwrap().status, ended, "{way:?}");
         assert!(ends_soon(&keeper), "{way:?}");
+    }
+}
+
+/// The processes that have this in their environment, but for this one.
+fn marked(mark: &str) -> usize {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let others = processes.filter(|entry| *entry.file_name() != *std::process::id().to_string());
+    let environments = others.filter_map(|entry| std::fs::read(entry.path().join("environ")).ok());
+    environments
+        .filter(|variables| variables.split(|byte| *byte == 0).any(|one| one == mark.as_bytes()))
+        .count()
+}
+
+#[test]
+fn a_child_that_was_given_to_the_keeper_ends_with_it() {
+    const VARIABLE: &str = "PINFOLD_TEST_CLONE_PARENT";
+    const NAME: &str = "a_child_that_was_given_to_the_keeper_ends_with_it";
+    if std::env::var_os(VARIABLE).is_some() {
+        let flags = libc::c_long::from(libc::CLONE_PARENT | libc::SIGCHLD);
+        // SAFETY: without a stack of its own and without CLONE_VM this is a fork; the copy does nothing but wait.
+        let pid = unsafe { libc::syscall(libc::SYS_clone, flags, 0, 0, 0, 0) };
+        if pid == 0 {
+            loop {
+                // SAFETY: takes nothing and gives nothing.
+                unsafe { libc::pause() };
+            }
+        }
+        std::process::exit(if pid > 0 { 5 } else { 6 });
+    }
+    for (number, way) in ways().into_iter().enumerate() {
+        let mark = format!("{VARIABLE}={}-{number}", std::process::id());
+        let mut order = order("/proc/self/exe", &["--exact", NAME, "--nocapture"]);
+        order.env = vec![CString::new(mark.clone()).unwrap()].into();
+        let (mut process, keeper) = start(way, &order).unwrap();
+        let status = process.reap().unwrap().status;
+        if status == ExitStatus::Code(6) && cfg!(not(target_arch = "x86_64")) {
+            eprintln!("skipped: what emulates this processor knows no CLONE_PARENT");
+            return;
+        }
+        assert_eq!(status, ExitStatus::Code(5), "{way:?}");
+        assert_eq!((marked(&mark), keeper.has_ended()), (1, false), "{way:?}: it is there, and kept");
+        keeper.hang_up();
+        assert!(ends_soon(&keeper), "{way:?}");
+        assert_eq!(marked(&mark), 0, "{way:?}");
     }
 }
 

@@ -6,7 +6,7 @@ pub use streams::{AsyncChunks, AsyncEvents, AsyncLines, AsyncStdinWriter, AsyncS
 
 use crate::command::Command;
 use crate::cursor::{ByteCursor, EventCursor, LineCursor};
-use crate::drive::tokio::{Watch, failed};
+use crate::drive::tokio::{Watch, either, failed};
 use crate::error::{Error, Result};
 use crate::limits::Limits;
 use crate::outcome::{Guarantee, LimitsHit, Mechanism, Outcome, Seen, Usage};
@@ -16,6 +16,7 @@ use crate::settings::{StopRule, Stream};
 use pinfold_os::handle::Pid;
 use pinfold_os::signal::Signal;
 use std::io;
+use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::Notify;
@@ -64,6 +65,11 @@ impl Shared {
         answer
     }
 
+    /// What is said where a stream ended before its time.
+    fn stream_error(&self) -> Error {
+        self.lock().stream_error(&self.command.program)
+    }
+
     /// Drives the machine until `ready` says what was waited for.
     async fn drive<T>(&self, mut ready: impl FnMut(&mut Running) -> Option<T>) -> Result<T> {
         // As the blocking handle does: nothing more is read while there is something to hand out.
@@ -96,6 +102,41 @@ impl Shared {
 }
 
 impl AsyncHandle {
+    /// Drives the machine until `look` has an answer. What that waits for beside the run is in `own`, until the time that it
+    /// says; the run's watch is every waiting task's.
+    pub(crate) async fn drive_beside<T>(
+        &self,
+        own: &Watch,
+        mut look: impl FnMut(&mut Running, Instant) -> io::Result<ControlFlow<T, Option<Instant>>>,
+    ) -> Result<T> {
+        let shared = &*self.0;
+        let failed = |error| failed(&shared.command, error);
+        loop {
+            let told = shared.moved.notified();
+            let (deadline, other) = {
+                let now = Instant::now();
+                let mut running = shared.lock();
+                let before = running.revision();
+                running.advance(now);
+                if running.revision() != before {
+                    shared.moved.notify_waiters();
+                }
+                match look(&mut running, now).map_err(failed)? {
+                    ControlFlow::Break(answer) => return Ok(answer),
+                    ControlFlow::Continue(deadline) => {
+                        (deadline, shared.watch.update(&running.interest()).map_err(failed)?)
+                    }
+                }
+            };
+            either(own.wait(deadline, None), shared.watch.wait(other, Some(told))).await.map_err(failed)?;
+        }
+    }
+
+    /// Does something with the machine that takes no waiting.
+    pub(crate) fn visit<T>(&self, act: impl FnOnce(&mut Running) -> T) -> T {
+        self.0.visit(act)
+    }
+
     /// Must be called inside a tokio runtime with I/O and time enabled.
     pub(crate) fn new(running: Running, command: &Command) -> Result<AsyncHandle> {
         let watch = Watch::new().map_err(|error| failed(command, error))?;
@@ -230,7 +271,11 @@ impl AsyncHandle {
     }
 
     fn act(&self, what: &str, act: impl FnOnce(&Running) -> io::Result<()>) -> Result<()> {
-        self.0.command.acted(what, act(&self.0.lock()))
+        let acted = self.0.visit(|running| {
+            running.catch_up(Instant::now());
+            act(running)
+        });
+        self.0.command.acted(what, acted)
     }
 
     /// The processes of the run.

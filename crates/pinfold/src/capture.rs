@@ -197,6 +197,12 @@ impl Capture {
         self.full
     }
 
+    /// Whether there was more than the limit allows, whatever it makes of that.
+    pub(crate) fn is_over_limit(&self) -> bool {
+        self.limit.max_bytes.is_some_and(|most| self.bytes_seen > most)
+            || self.limit.max_lines.is_some_and(|most| self.lines.begun() > most)
+    }
+
     /// The limit that this capture keeps to.
     pub fn limit(&self) -> Limit {
         self.limit

@@ -1,11 +1,14 @@
 //! A command as plain data: it can be cloned, compared, stored and sent, and nothing happens until a verb is called.
 
+mod debug;
+
 use crate::capture::{Keep, Limit};
 use crate::limits::{IoLimit, Limits};
 use crate::outcome::Guarantee;
+use crate::retry::Retry;
 use crate::sandbox::Sandbox;
 use crate::settings::{
-    Containment, IoPriority, Isolation, Payload, Retry, Rlimit, Stdin, Stdio, StopRule, StrayRule, Stream,
+    Containment, IoPriority, Isolation, Payload, Rlimit, Stdin, Stdio, StopRule, StrayRule, Stream,
 };
 use crate::text::{Encoding, LineRule};
 use pinfold_os::limits::Resource;
@@ -18,7 +21,8 @@ use std::time::Duration;
 ///
 /// Each method returns the changed command, so that one can be built in a single expression and kept as a template.
 /// No shell is involved anywhere. What cannot be done on a host is refused when the command is run, with an error that
-/// says why; no setting is ever ignored.
+/// says why; no setting is ever ignored. Its debug representation shows how many arguments and which variables it has, and
+/// not what is in them.
 ///
 /// ```
 /// use pinfold::Command;
@@ -27,7 +31,7 @@ use std::time::Duration;
 /// assert_eq!(greeting, "hello fold");
 /// # pinfold::Result::Ok(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 #[must_use = "a command does nothing until one of its verbs is called"]
 pub struct Command {
@@ -58,6 +62,7 @@ pub struct Command {
     pub(crate) stop: StopRule,
     pub(crate) strays: StrayRule,
     pub(crate) success_codes: Vec<i32>,
+    pub(crate) unchecked: bool,
     pub(crate) retry: Option<Retry>,
     pub(crate) containment: Containment,
     pub(crate) limits: Limits,
@@ -65,7 +70,7 @@ pub struct Command {
 }
 
 /// How the environment is made from that of this process.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
 pub(crate) struct Env {
     /// Start with nothing but what `inherit` names.
@@ -128,11 +133,18 @@ impl Command {
             stop: StopRule::default(),
             strays: StrayRule::default(),
             success_codes: vec![0],
+            unchecked: false,
             retry: None,
             containment: Containment::default(),
             limits: Limits::default(),
             process: ProcessSettings::default(),
         }
+    }
+
+    /// The same for another program: a command as a template.
+    pub fn named(mut self, program: impl Into<OsString>) -> Command {
+        self.program = program.into();
+        self
     }
 
     /// The program as it was given.
@@ -358,6 +370,13 @@ impl Command {
     /// The exit codes that count as success: 0 unless told otherwise.
     pub fn success_codes(mut self, codes: impl IntoIterator<Item = i32>) -> Command {
         self.success_codes = codes.into_iter().collect();
+        self
+    }
+
+    /// Takes every code that it returns, and every signal that ends it, for a success; a timeout and the like is none. For a
+    /// stage of a pipeline whose failure is not to be the pipeline's, as that of a `grep` that finds nothing.
+    pub fn unchecked(mut self) -> Command {
+        self.unchecked = true;
         self
     }
 

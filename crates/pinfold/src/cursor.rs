@@ -2,12 +2,14 @@
 
 use crate::capture::Cursor;
 use crate::command::Command;
+use crate::error::Result;
 use crate::outcome::Outcome;
 use crate::running::Running;
 use crate::settings::Stream;
 use crate::text::LineReader;
 use pinfold_os::handle::Pid;
 use std::collections::VecDeque;
+use std::ffi::OsString;
 
 /// At most this much is handed over at a time, so that one lock is not held for long.
 const BATCH: usize = 1 << 20;
@@ -18,6 +20,8 @@ pub(crate) struct ByteCursor {
     stream: Stream,
     cursor: Option<Cursor>,
     offset: u64,
+    /// That the stream failed was told.
+    told: bool,
 }
 
 /// What [`ByteCursor::pull`] found.
@@ -27,6 +31,8 @@ pub(crate) enum Pulled {
     Some,
     /// Nothing now.
     Later,
+    /// Nothing any more, since the stream failed. Told once, and then it is [`Pulled::End`].
+    Failed,
     /// Nothing any more.
     End,
 }
@@ -36,12 +42,13 @@ impl ByteCursor {
     pub(crate) fn open(running: &mut Running, stream: Stream) -> Option<ByteCursor> {
         let capture = running.channels[stream as usize].capture.as_mut()?;
         let cursor = capture.open_cursor();
-        Some(ByteCursor { stream, offset: capture.offset(&cursor), cursor: Some(cursor) })
+        Some(ByteCursor { stream, offset: capture.offset(&cursor), cursor: Some(cursor), told: false })
     }
 
     /// Hands over what came since the last call, and whether something before it was dropped.
     pub(crate) fn pull(&mut self, running: &mut Running, mut take: impl FnMut(&[u8], bool)) -> Pulled {
         let over = running.outcome().is_some();
+        let failed = running.channels[self.stream as usize].has_failed() && !self.told;
         let (Some(cursor), Some(capture)) =
             (&self.cursor, running.channels[self.stream as usize].capture.as_mut())
         else {
@@ -49,7 +56,11 @@ impl ByteCursor {
         };
         let (offset, unread) = capture.unread(cursor);
         if unread.is_empty() {
-            return if capture.is_ended() || over { Pulled::End } else { Pulled::Later };
+            if !capture.is_ended() && !over {
+                return Pulled::Later;
+            }
+            self.told |= failed;
+            return if failed { Pulled::Failed } else { Pulled::End };
         }
         let batch = &unread[..unread.len().min(BATCH)];
         take(batch, offset > self.offset);
@@ -69,10 +80,13 @@ impl ByteCursor {
 }
 
 /// A place in the lines of one stream.
+#[derive(Debug)]
 pub(crate) struct LineCursor {
     bytes: ByteCursor,
     reader: LineReader,
     ended: bool,
+    /// It ended by a failure, which nobody was told yet.
+    failed: bool,
 }
 
 impl LineCursor {
@@ -80,7 +94,7 @@ impl LineCursor {
     pub(crate) fn open(running: &mut Running, stream: Stream, command: &Command) -> Option<LineCursor> {
         let bytes = ByteCursor::open(running, stream)?;
         let reader = LineReader::new(&command.encodings[stream as usize], command.lines);
-        Some(LineCursor { bytes, reader, ended: false })
+        Some(LineCursor { bytes, reader, ended: false, failed: false })
     }
 
     /// Takes in what came: whether there is any use in asking [`LineCursor::next`] again now.
@@ -92,9 +106,10 @@ impl LineCursor {
             }
             reader.feed(bytes);
         });
-        if pulled == Pulled::End && !self.ended {
+        if matches!(pulled, Pulled::End | Pulled::Failed) && !self.ended {
             self.reader.end();
             self.ended = true;
+            self.failed = pulled == Pulled::Failed;
         }
         pulled != Pulled::Later
     }
@@ -117,6 +132,11 @@ impl LineCursor {
     /// Whether no line will come any more once [`LineCursor::next`] gives none.
     pub(crate) fn has_ended(&self) -> bool {
         self.ended
+    }
+
+    /// Whether its end, after the last line, is that of a stream that failed; said once.
+    pub(crate) fn take_failed(&mut self) -> bool {
+        std::mem::take(&mut self.failed)
     }
 
     /// The beginning of a line that is not complete yet.
@@ -149,10 +169,54 @@ pub enum Event {
     Ended(Box<Outcome>),
 }
 
+impl Running {
+    /// What has happened since the last time: the start, the lines that came, the end. Without waiting, and often nothing;
+    /// for whoever drives the machine, after [`Running::advance`]. `command` is the one that was launched: it says what a
+    /// line is.
+    ///
+    /// A stream that could not be read to its end is an error among the events, once.
+    ///
+    /// ```
+    /// use pinfold::{Command, Event, Host, Progress, Runner};
+    /// use std::time::Instant;
+    ///
+    /// let command = Command::new("printf").arg("one\\ntwo\\n");
+    /// let mut running = Host::new().launch(&command)?;
+    /// let mut lines = Vec::new();
+    /// loop {
+    ///     let progress = running.advance(Instant::now());
+    ///     for event in running.take_events(&command) {
+    ///         if let Event::Line { text, .. } = event? {
+    ///             lines.push(text);
+    ///         }
+    ///     }
+    ///     if progress == Progress::Done {
+    ///         break;
+    ///     }
+    ///     // A real event loop waits for these, and for their deadline.
+    ///     let interest = running.interest();
+    ///     pinfold_os::poll::wait(&interest.waitables, interest.deadline).expect("they are open");
+    /// }
+    /// assert_eq!(lines, ["one", "two"]);
+    /// # pinfold::Result::Ok(())
+    /// ```
+    pub fn take_events(&mut self, command: &Command) -> Vec<Result<Event>> {
+        let mut cursor = self.told.take().unwrap_or_else(|| Box::new(EventCursor::open(self, command)));
+        let mut events = Vec::new();
+        while let Some(Some(event)) = cursor.advance(self) {
+            events.push(event);
+        }
+        self.told = Some(cursor);
+        events
+    }
+}
+
 /// A place in everything that happens.
+#[derive(Debug)]
 pub(crate) struct EventCursor {
+    program: OsString,
     lines: Vec<(Stream, LineCursor)>,
-    ready: VecDeque<Event>,
+    ready: VecDeque<Result<Event>>,
     ended: bool,
 }
 
@@ -160,14 +224,15 @@ impl EventCursor {
     pub(crate) fn open(running: &mut Running, command: &Command) -> EventCursor {
         let open = |stream| Some((stream, LineCursor::open(running, stream, command)?));
         EventCursor {
+            program: command.program.clone(),
             lines: Stream::BOTH.into_iter().filter_map(open).collect(),
-            ready: VecDeque::from([Event::Started { pid: running.pid() }]),
+            ready: VecDeque::from([Ok(Event::Started { pid: running.pid() })]),
             ended: false,
         }
     }
 
     /// The next event: `Some(None)` after the last, `None` if there is none yet.
-    pub(crate) fn advance(&mut self, running: &mut Running) -> Option<Option<Event>> {
+    pub(crate) fn advance(&mut self, running: &mut Running) -> Option<Option<Result<Event>>> {
         if self.ready.is_empty() && !self.pull(running) {
             return None;
         }
@@ -180,17 +245,20 @@ impl EventCursor {
         for (stream, lines) in &mut self.lines {
             while lines.pull(running) {
                 while let Some(line) = lines.next() {
-                    self.ready.push_back(Event::Line { stream: *stream, text: line.to_owned() });
+                    self.ready.push_back(Ok(Event::Line { stream: *stream, text: line.to_owned() }));
                 }
                 if lines.has_ended() {
                     break;
                 }
             }
+            if lines.take_failed() {
+                self.ready.push_back(Err(running.stream_error(&self.program)));
+            }
             open |= !lines.has_ended();
         }
         if let (false, false, Some(outcome)) = (open, self.ended, running.outcome()) {
             self.ended = true;
-            self.ready.push_back(Event::Ended(Box::new(outcome.clone())));
+            self.ready.push_back(Ok(Event::Ended(Box::new(outcome.clone()))));
         }
         !self.ready.is_empty() || self.ended
     }

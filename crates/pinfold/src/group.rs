@@ -23,7 +23,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::listener::Listener;
 use crate::machine::Machine;
+use crate::observe::Observer;
 use crate::outcome::{Guarantee, LimitsHit, Mechanism};
+use crate::retry::RetryIf;
 use crate::runner::{Host, Runner};
 use crate::running::Running;
 use crate::settings::StopRule;
@@ -75,12 +77,25 @@ impl Runner for ProcessGroup {
         self.0.host.launch_in(command, Some(&self.0.nest))
     }
 
+    /// Starts them in a group of their own inside of this one.
+    fn launch_piped(&self, stages: &[Command], whole: &Command) -> Result<Running> {
+        self.0.host.launch_piped_in(stages, whole, Some(&self.0.nest))
+    }
+
     fn listener(&self) -> Option<&Listener> {
         self.0.host.listener()
     }
 
     fn cancel_token(&self) -> Option<&CancelToken> {
         self.0.host.cancel_token()
+    }
+
+    fn observer(&self) -> Option<&Observer> {
+        self.0.host.observer()
+    }
+
+    fn retries(&self) -> Option<&RetryIf> {
+        self.0.host.retries()
     }
 }
 

@@ -58,7 +58,7 @@ impl Handle {
         Handle(Arc::new(Owner(Arc::new(Shared::new(running, command.clone())))))
     }
 
-    fn shared(&self) -> &Shared {
+    pub(crate) fn shared(&self) -> &Shared {
         &self.0.0
     }
 
@@ -217,7 +217,11 @@ impl Handle {
     }
 
     fn act(&self, what: &str, act: impl FnOnce(&Running) -> io::Result<()>) -> Result<()> {
-        self.shared().command.acted(what, self.shared().visit(|running| act(running)))
+        let acted = self.shared().visit(|running| {
+            running.catch_up(Instant::now());
+            act(running)
+        });
+        self.shared().command.acted(what, acted)
     }
 
     /// The processes of the run.

@@ -191,6 +191,10 @@ pub struct Strays {
     pub some: Vec<Stray>,
     /// Processes outside of the container that held the output open to the last; the run ended without them.
     pub holding_output: Vec<Stray>,
+    /// Processes that could not be ended, since they had become another user's (as `sudo` does), and that the run ended
+    /// without; 16 at most. Empty in a cgroup, where the kernel asks nobody's rights.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub beyond_reach: Vec<Stray>,
 }
 
 /// What came from one stream.

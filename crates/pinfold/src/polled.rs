@@ -88,6 +88,11 @@ impl Shared {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// What is said where a stream ended before its time.
+    fn stream_error(&self) -> Error {
+        self.lock().stream_error(&self.command.program)
+    }
+
     fn watches(&self) -> MutexGuard<'_, Vec<Weak<Event>>> {
         self.watches.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -329,7 +334,11 @@ impl PolledHandle {
     }
 
     fn act(&self, what: &str, act: impl FnOnce(&Running) -> io::Result<()>) -> Result<()> {
-        self.0.command.acted(what, act(&self.0.lock()))
+        let acted = self.0.visit(|running| {
+            running.catch_up(Instant::now());
+            act(running)
+        });
+        self.0.command.acted(what, acted)
     }
 
     /// The processes of the run.

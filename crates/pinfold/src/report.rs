@@ -233,10 +233,12 @@ mod facts {
         let Ok(place) = cgroup_place() else { return CgroupReport::default() };
         let controllers = fs::read_to_string(place.join("cgroup.controllers")).unwrap_or_default();
         // The root of the hierarchy has no such file, and what is made in it has.
-        let directory = crate::containment::cgroup_directory().unwrap_or_else(|| place.clone());
+        let below = fs::read_dir(&place).into_iter().flatten().flatten().map(|entry| entry.path());
+        let mut directories =
+            crate::containment::cgroup_directory().into_iter().chain([place.clone()]).chain(below);
         CgroupReport {
             controllers: controllers.split_whitespace().map(str::to_owned).collect(),
-            kill: !denied(Feature::CgroupKill) && directory.join("cgroup.kill").exists(),
+            kill: !denied(Feature::CgroupKill) && directories.any(|path| path.join("cgroup.kill").exists()),
             place: Some(place),
         }
     }

@@ -2,22 +2,34 @@
 //!
 //! A [`Runner`] has one method of its own, [`Runner::launch`]; every verb follows from it. [`Host`] is the real one.
 
+#[cfg(feature = "serde")]
+mod cassette;
+mod dry;
 mod reply;
 mod scripted;
+mod spy;
+#[cfg(test)]
+mod tests;
 
+#[cfg(feature = "serde")]
+pub use cassette::Cassette;
+pub use dry::DryRunner;
 pub use reply::Reply;
 pub use scripted::ScriptedRunner;
+pub use spy::{Invocation, RecordingRunner};
 
 use crate::cancel::CancelToken;
 use crate::command::Command;
 use crate::containment::Nest;
 use crate::drive::block;
 use crate::drive::first_line::FirstLine;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::handle::Handle;
 use crate::listener::Listener;
+use crate::observe::{Happening, Observer, RunEvent};
 use crate::output::Output;
-use crate::plan::{Extras, Plan};
+use crate::plan::{Extras, Plan, Stages};
+use crate::retry::RetryIf;
 use crate::running::Running;
 use crate::settings::Stream;
 use crate::verbs::{self, Judge};
@@ -35,13 +47,37 @@ pub trait Runner: Send + Sync {
     /// Nothing was started, and nothing is left.
     fn launch(&self, command: &Command) -> Result<Running>;
 
+    /// Starts the stages of a pipeline, each of which reads what the one before it writes. What holds for all of them together
+    /// is in `whole`, whose own program counts for nothing: [`Pipeline`](crate::Pipeline) makes both.
+    ///
+    /// A runner that says nothing of it has each stage launched by itself, and the bytes are carried between them by whoever
+    /// waits for the run; [`Host`] and groups join real programs by the kernel's pipes, in one container.
+    ///
+    /// # Errors
+    /// As [`Runner::launch`], for the first stage that cannot be started: the others are ended. It names the stage.
+    fn launch_piped(&self, stages: &[Command], whole: &Command) -> Result<Running> {
+        let cancel = self.cancel_token().cloned();
+        Stages::new(stages, whole)?.launch_each(cancel, |command| self.launch(command))
+    }
+
     /// What is called with each line, while a verb waits.
     fn listener(&self) -> Option<&Listener> {
         None
     }
 
+    /// What decides whether a command that has a [`Retry`](crate::Retry) is tried again, in place of its
+    /// [`RetryOn`](crate::RetryOn).
+    fn retries(&self) -> Option<&RetryIf> {
+        None
+    }
+
     /// The token that ends the pauses between attempts.
     fn cancel_token(&self) -> Option<&CancelToken> {
+        None
+    }
+
+    /// Those who are told what happens to its runs.
+    fn observer(&self) -> Option<&Observer> {
         None
     }
 
@@ -105,6 +141,20 @@ pub trait Runner: Send + Sync {
     }
 }
 
+/// Has what was launched watched, or tells that it was not.
+fn watched(observer: &Observer, command: &Command, launched: Result<Running>) -> Result<Running> {
+    match launched {
+        Ok(mut running) => {
+            running.watch(observer, command);
+            Ok(running)
+        }
+        Err(error) => {
+            observer.tell_of(&command.program, Happening::NotStarted { kind: error.kind() });
+            Err(error)
+        }
+    }
+}
+
 /// A runner that is shared, or lent, is one too.
 macro_rules! passed_on {
     ($($pointer:ty),*) => {$(
@@ -113,12 +163,24 @@ macro_rules! passed_on {
                 (**self).launch(command)
             }
 
+            fn launch_piped(&self, stages: &[Command], whole: &Command) -> Result<Running> {
+                (**self).launch_piped(stages, whole)
+            }
+
             fn listener(&self) -> Option<&Listener> {
                 (**self).listener()
             }
 
             fn cancel_token(&self) -> Option<&CancelToken> {
                 (**self).cancel_token()
+            }
+
+            fn observer(&self) -> Option<&Observer> {
+                (**self).observer()
+            }
+
+            fn retries(&self) -> Option<&RetryIf> {
+                (**self).retries()
             }
         }
     )*};
@@ -163,6 +225,8 @@ impl<R: Runner + ?Sized> RunnerJson for R {}
 pub struct Host {
     cancel: Option<CancelToken>,
     listener: Option<Listener>,
+    observer: Observer,
+    retry_if: Option<RetryIf>,
     mask: Option<SignalSet>,
     pass_descriptors: bool,
     take_over: bool,
@@ -187,6 +251,49 @@ impl Host {
     #[must_use]
     pub fn on_line(mut self, listener: impl Fn(Stream, &str) + Send + Sync + 'static) -> Host {
         self.listener = Some(Listener::new(listener));
+        self
+    }
+
+    /// Calls this with what happens to runs, on the thread that drives them: it should be quick, and must not use a handle of
+    /// the run that it is told of. Several can be told.
+    ///
+    /// ```
+    /// use pinfold::{Command, Happening, Host, Runner};
+    ///
+    /// let host = Host::new().on_event(|event| match &event.what {
+    ///     Happening::Ended { outcome } => println!("{}: {outcome}", event.program.display()),
+    ///     _ => {}
+    /// });
+    /// host.run(&Command::new("true"))?;
+    /// # pinfold::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn on_event(mut self, told: impl Fn(&RunEvent) + Send + Sync + 'static) -> Host {
+        self.observer.add(told);
+        self
+    }
+
+    /// Asks this whether a command is tried again that has a [`Retry`](crate::Retry), in place of its
+    /// [`RetryOn`](crate::RetryOn): of what it wrote and how it ended, or of the error if it could not be started. A run
+    /// that was cancelled is not asked about.
+    ///
+    /// ```
+    /// use pinfold::{Command, Host, Retry, Runner};
+    ///
+    /// let host = Host::new().retry_if(|result| {
+    ///     result.is_ok_and(|output| output.stderr.ends_with(b"temporary failure\n"))
+    /// });
+    /// let script = "echo permanent failure >&2; exit 1";
+    /// let command = Command::new("sh").args(["-c", script]).retry(Retry::times(5));
+    /// assert_eq!(host.exit_code(&command)?, 1);
+    /// # pinfold::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn retry_if(
+        mut self,
+        judge: impl Fn(std::result::Result<&Output<Vec<u8>>, &Error>) -> bool + Send + Sync + 'static,
+    ) -> Host {
+        self.retry_if = Some(RetryIf::new(judge));
         self
     }
 
@@ -248,6 +355,10 @@ impl Runner for Host {
         self.launch_in(command, None)
     }
 
+    fn launch_piped(&self, stages: &[Command], whole: &Command) -> Result<Running> {
+        self.launch_piped_in(stages, whole, None)
+    }
+
     fn listener(&self) -> Option<&Listener> {
         self.listener.as_ref()
     }
@@ -255,25 +366,52 @@ impl Runner for Host {
     fn cancel_token(&self) -> Option<&CancelToken> {
         self.cancel.as_ref()
     }
+
+    fn observer(&self) -> Option<&Observer> {
+        Some(&self.observer)
+    }
+
+    fn retries(&self) -> Option<&RetryIf> {
+        self.retry_if.as_ref()
+    }
 }
 
 impl Host {
     /// [`Runner::launch`], in a group.
     pub(crate) fn launch_in(&self, command: &Command, group: Option<&Arc<Nest>>) -> Result<Running> {
+        watched(&self.observer, command, self.start_in(command, group))
+    }
+
+    fn start_in(&self, command: &Command, group: Option<&Arc<Nest>>) -> Result<Running> {
         let cancelled = self.cancel.as_ref().is_some_and(CancelToken::is_cancelled);
         if cancelled {
             return Err(command.error(ErrorKind::Cancelled, "was cancelled before it was started"));
         }
-        let extras = Extras {
-            cancel: self.cancel.clone(),
+        let (cancel, group) = (self.cancel.clone(), group.cloned());
+        let extras = Extras { cancel, group, ..self.extras() };
+        command.plan_in_haste(&extras)?.launch(extras)
+    }
+
+    /// [`Runner::launch_piped`], in a group.
+    pub(crate) fn launch_piped_in(
+        &self,
+        stages: &[Command],
+        whole: &Command,
+        group: Option<&Arc<Nest>>,
+    ) -> Result<Running> {
+        let stages = Stages::new(stages, whole)?;
+        stages.launch(self.cancel.clone(), group, self.take_over, || self.extras())
+    }
+
+    fn extras(&self) -> Extras {
+        Extras {
             mask: self.mask,
             pass_descriptors: self.pass_descriptors,
-            group: group.cloned(),
             take_over: self.take_over,
             one_at_a_time: self.one_at_a_time,
             guard_after: self.guard_after,
-        };
-        command.plan_in_haste(&extras)?.launch(extras)
+            ..Extras::default()
+        }
     }
 
     /// [`Command::plan`](crate::Command::plan), as this host would run it.

@@ -3,19 +3,26 @@
 //! A driver waits for what [`Running::interest`] names and then calls [`Running::advance`]; that is all there is to
 //! driving. Sync, tokio and any other event loop are drivers of this one machine.
 
+mod chain;
 mod channel;
 mod control;
 mod ends;
 mod feed;
 mod intake;
+mod reach;
 mod real;
 mod results;
 mod script;
 mod scripted;
+mod scripting;
 mod source;
+#[cfg(feature = "serde")]
+mod tape;
+mod telling;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use chain::{Chain, Link};
 pub(crate) use channel::Channel;
 pub(crate) use ends::{Inlet, Outward};
 pub(crate) use feed::Feed;
@@ -24,12 +31,16 @@ pub(crate) use real::Real;
 pub(crate) use script::{End, Reaction, Reads, Script, Step};
 pub(crate) use scripted::{Outlet, Scripted};
 pub(crate) use source::Source;
+#[cfg(feature = "serde")]
+pub(crate) use tape::{Recording, Tape};
 
 use crate::cancel::CancelToken;
 use crate::capture::Journal;
 use crate::command::Command;
 use crate::containment;
+use crate::cursor::EventCursor;
 use crate::machine::Interest;
+use crate::observe::Watched;
 use crate::outcome::{Cause, Ending, Guarantee, Mechanism, Outcome, Strays};
 use crate::settings::{StopRule, StrayRule, Stream};
 use crate::stop::{Act, Ladder};
@@ -55,6 +66,8 @@ pub struct Running {
     last_output: Instant,
     exit: Option<(Exit, Instant)>,
     ladder: Option<Ladder>,
+    /// When it was told to end last.
+    last_act: Instant,
     stopping_strays: bool,
     cause: Cause,
     strays: Strays,
@@ -63,6 +76,12 @@ pub struct Running {
     revision: u64,
     /// When it was advanced last.
     looked: Instant,
+    /// Those who are told what happens.
+    watched: Option<Box<Watched>>,
+    #[cfg(feature = "serde")]
+    tape: Option<Tape>,
+    /// How far its story was told by `take_events`.
+    pub(crate) told: Option<Box<EventCursor>>,
 }
 
 /// What a machine has to keep to, taken from the command.
@@ -119,6 +138,7 @@ impl Running {
             last_output: parts.started,
             exit: None,
             ladder: None,
+            last_act: parts.started,
             stopping_strays: false,
             cause: Cause::Itself,
             strays: Strays::default(),
@@ -126,16 +146,10 @@ impl Running {
             failure: None,
             revision: 0,
             looked: parts.started,
-        }
-    }
-
-    /// For whoever drives it by a made-up clock: a script that was not advanced yet begins now by that clock, and not when
-    /// it was launched. A process of the kernel's began when it did.
-    pub fn begin_at(&mut self, now: Instant) {
-        if let Source::Scripted(script) = &mut self.source
-            && script.begin_at(now)
-        {
-            (self.started, self.last_output, self.looked) = (now, now, now);
+            watched: None,
+            #[cfg(feature = "serde")]
+            tape: None,
+            told: None,
         }
     }
 
@@ -149,7 +163,7 @@ impl Running {
             waitables.extend(channel.waitables());
         }
         waitables.extend(self.feed.waitable());
-        waitables.extend(self.source.waitable(self.exit.is_some()));
+        self.source.watch(self.exit.is_some(), &mut waitables);
         if self.ladder.is_none()
             && let Some(token) = &self.cancel
         {
@@ -159,7 +173,7 @@ impl Running {
     }
 
     fn deadline(&self) -> Option<Instant> {
-        let mut deadlines = [None; 4];
+        let mut deadlines = [None; 5];
         if self.is_ready() {
             deadlines[3] = Some(self.looked);
         }
@@ -176,7 +190,8 @@ impl Running {
                 deadlines[1] = self.rules.idle_timeout.and_then(|idle| self.last_output.checked_add(idle));
             }
         }
-        deadlines[2] = self.source.deadline(self.exit.is_some(), self.looked);
+        deadlines[2] = self.source.deadline(self.exit.is_some(), self.looked, self.ask_again());
+        deadlines[4] = self.doubt_at();
         deadlines.into_iter().flatten().min()
     }
 
@@ -215,37 +230,21 @@ impl Running {
 
     /// Reads both streams.
     fn pump(&mut self, now: Instant) {
+        let open = self.channels.each_ref().map(Channel::is_open);
         for index in 0..2 {
             match self.channels[index].pump() {
                 Ok(0) => {}
                 Ok(_) => {
                     self.note();
+                    self.tell_of_limits();
                     self.last_output = now;
                     self.revision += 1;
                 }
                 Err(error) => self.failure = Some(error),
             }
         }
-    }
-
-    /// Does what a script has to do by now. What it writes is read at once, so that two streams keep their order.
-    fn play(&mut self, now: Instant) {
-        let Source::Scripted(script) = &mut self.source else { return };
-        script.look(now);
-        self.feed();
-        while let Source::Scripted(script) = &mut self.source {
-            match script.go_on(now) {
-                Ok(Some(said)) => {
-                    if self.channels[said.stream as usize].write(&said.bytes) {
-                        self.pump(now);
-                    } else {
-                        script.break_pipe();
-                    }
-                }
-                Ok(None) => break,
-                Err(error) => self.failure = Some(error),
-            }
-        }
+        // Whoever reads a stream is told of its end, too.
+        self.revision += u64::from(open != self.channels.each_ref().map(Channel::is_open));
     }
 
     /// Writes to its standard input.
@@ -259,6 +258,8 @@ impl Running {
 
     /// Both streams in the order in which they came.
     fn note(&mut self) {
+        #[cfg(feature = "serde")]
+        self.tape_what_came();
         if let [Channel { capture: Some(stdout), .. }, Channel { capture: Some(stderr), .. }] = &self.channels
         {
             self.journal.note(stdout, stderr);
@@ -343,6 +344,11 @@ impl Running {
 
     /// Stops all of it, unless that has begun.
     pub fn stop(&mut self, rule: StopRule, now: Instant) {
+        self.stop_because(Cause::Stopped, rule, now);
+    }
+
+    /// [`Running::stop`] for another reason.
+    pub(crate) fn stop_because(&mut self, cause: Cause, rule: StopRule, now: Instant) {
         if self.outcome.is_some() {
             return;
         }
@@ -350,7 +356,7 @@ impl Running {
         self.play(now);
         self.notice_exit(now);
         match &self.ladder {
-            None => self.stop_for(Cause::Stopped, rule, now),
+            None => self.stop_for(cause, rule, now),
             // Impatience: what is being stopped can still be killed.
             Some(ladder) if !ladder.has_killed() && rule.grace.is_zero() => self.begin(rule, now),
             Some(_) => {}
@@ -380,21 +386,25 @@ impl Running {
         }
         let (ladder, act) = Ladder::begin(rule, now);
         self.ladder = Some(ladder);
-        self.act(act, now);
+        self.act(act, rule, now);
     }
 
     fn climb(&mut self, now: Instant) {
         if let Some(act) = self.ladder.as_mut().and_then(|ladder| ladder.step(now)) {
-            self.act(act, now);
+            self.act(act, StopRule::KILL, now);
         }
     }
 
-    fn act(&mut self, act: Act, now: Instant) {
+    fn act(&mut self, act: Act, rule: StopRule, now: Instant) {
+        self.last_act = now;
+        if let Some(watched) = &mut self.watched {
+            watched.stopping(act, self.cause, rule);
+        }
         match act {
-            Act::Signal(signal) => self.source.tell_to_stop(signal, now),
+            Act::Signal(signal) => self.source.tell_to_stop(self.cause, signal, now),
             Act::Kill => {
                 self.strays.killed |= self.stopping_strays && !self.source.is_empty();
-                self.source.kill(self.exit.is_some(), now);
+                self.source.kill(self.cause, self.exit.is_some(), now);
             }
         }
     }
@@ -402,7 +412,7 @@ impl Running {
     /// The run is over when the program has ended, nothing of it is left, and its streams are at their ends.
     fn finish_if_over(&mut self, now: Instant) {
         let Some((exit, at)) = self.exit else { return };
-        if !self.source.is_empty() {
+        if !self.source.is_empty() && !self.leaves_whom_it_may_not_end(now) {
             return;
         }
         if self.channels.iter().any(Channel::is_open) {
@@ -439,6 +449,15 @@ impl Running {
 
     fn conclude(&mut self, exit: Exit, now: Instant) {
         let Account { exit, usage, counters } = self.source.account(exit);
+        if let Source::Chain(chain) = &mut self.source {
+            // A stage that had ended when all of it was told to ended by itself.
+            self.cause = match self.cause {
+                Cause::Cancelled | Cause::OutputLimit => self.cause,
+                _ => chain.cause(),
+            };
+            chain.add_strays(&mut self.strays);
+            self.failure = self.failure.take().or_else(|| chain.take_failure());
+        }
         let outcome = Outcome {
             ending: ending(exit.status),
             cause: self.cause,
@@ -458,6 +477,12 @@ impl Running {
             }
             _ => outcome,
         };
+        self.tell_of_limits();
+        #[cfg(feature = "serde")]
+        self.finish_tape(&outcome);
+        if let Some(watched) = &mut self.watched {
+            watched.ended(&outcome);
+        }
         self.outcome = Some(outcome);
         self.revision += 1;
         self.source.let_go();

@@ -1,4 +1,4 @@
-//! The plain values that a command is made of: where its streams go, how it is stopped, when it is tried again.
+//! The plain values that a command is made of: where its streams go, how it is stopped, what it is given.
 
 use crate::outcome::Guarantee;
 use pinfold_os::limits::Resource;
@@ -172,58 +172,6 @@ impl Default for StrayRule {
     }
 }
 
-/// When and how often a command is tried again.
-#[derive(Clone, Copy, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
-pub struct Retry {
-    /// How many times it is run at most, the first included.
-    pub attempts: u32,
-    /// The pause before the second attempt.
-    #[cfg_attr(feature = "serde", serde(rename = "pause_seconds", with = "crate::wire::seconds"))]
-    pub pause: Duration,
-    /// By what each further pause is longer than the one before.
-    pub factor: f64,
-    /// No pause is longer.
-    #[cfg_attr(feature = "serde", serde(rename = "max_pause_seconds", with = "crate::wire::seconds"))]
-    pub max_pause: Duration,
-    /// What is tried again.
-    pub on: RetryOn,
-}
-
-impl Retry {
-    /// So many attempts at whatever fails, with pauses of 0.1, 0.2, 0.4 ... seconds, 30 at most.
-    pub fn times(attempts: u32) -> Retry {
-        Retry {
-            attempts,
-            pause: Duration::from_millis(100),
-            factor: 2.0,
-            max_pause: Duration::from_secs(30),
-            on: RetryOn::Failure,
-        }
-    }
-
-    /// The pause after the given attempt, counted from 1.
-    pub fn pause_after(&self, attempt: u32) -> Duration {
-        let exponent = i32::try_from(attempt.saturating_sub(1)).unwrap_or(i32::MAX);
-        let seconds = self.pause.as_secs_f64() * self.factor.max(1.0).powi(exponent);
-        Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX).min(self.max_pause)
-    }
-}
-
-/// What is tried again. A cancelled run never is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum RetryOn {
-    /// Any run that does not succeed, or that cannot be started for want of something that may come back
-    /// (processes, memory, descriptors).
-    Failure,
-    /// Only a run that timed out.
-    Timeout,
-    /// Only a run that ended with this code.
-    Code(i32),
-}
-
 /// One resource limit of each process (`setrlimit(2)`); `None` is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -311,15 +259,6 @@ mod tests {
         assert_ne!(held, Payload::from(""));
         assert_eq!(held.clone().as_ptr(), held.as_ptr());
         assert_eq!(format!("{held:?}"), "6 bytes");
-    }
-
-    #[test]
-    fn pauses_grow_to_their_bound_and_no_further() {
-        let retry =
-            Retry { pause: Duration::from_secs(1), max_pause: Duration::from_secs(9), ..Retry::times(9) };
-        let pauses: Vec<u64> = (1..=6).map(|attempt| retry.pause_after(attempt).as_secs()).collect();
-        assert_eq!(pauses, [1, 2, 4, 8, 9, 9]);
-        assert_eq!(retry.pause_after(u32::MAX), retry.max_pause);
     }
 
     #[test]

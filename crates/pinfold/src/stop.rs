@@ -1,11 +1,11 @@
 //! The one definition of stopping: a signal to all of it, grace, and then the kill.
 //!
 //! It is a machine over made-up time: it decides, and whoever holds the container acts. Stopping is over when the
-//! container is empty, never because a timer ended.
+//! container is empty, or holds nobody but whom this user may not end; never because a timer ended.
 
 use crate::settings::StopRule;
 use pinfold_os::signal::Signal;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What is to be done to the container now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,24 +21,26 @@ pub(crate) enum Act {
 pub(crate) struct Ladder {
     /// When grace is over; `None` once the kill was ordered.
     kill_at: Option<Instant>,
+    /// When the kill was ordered.
+    killed_at: Option<Instant>,
 }
 
 impl Ladder {
     /// The first rung, and what to do on it.
     pub(crate) fn begin(rule: StopRule, now: Instant) -> (Ladder, Act) {
         if rule.grace.is_zero() || rule.signal == Signal::KILL {
-            return (Ladder { kill_at: None }, Act::Kill);
+            return (Ladder { kill_at: None, killed_at: Some(now) }, Act::Kill);
         }
         // Too long a grace to be represented is as good as one that ends next year.
-        let kill_at =
-            now.checked_add(rule.grace).unwrap_or(now + std::time::Duration::from_secs(365 * 86_400));
-        (Ladder { kill_at: Some(kill_at) }, Act::Signal(rule.signal))
+        let kill_at = now.checked_add(rule.grace).unwrap_or(now + Duration::from_secs(365 * 86_400));
+        (Ladder { kill_at: Some(kill_at), killed_at: None }, Act::Signal(rule.signal))
     }
 
     /// What has become due.
     pub(crate) fn step(&mut self, now: Instant) -> Option<Act> {
         if self.kill_at.is_some_and(|at| at <= now) {
             self.kill_at = None;
+            self.killed_at = Some(now);
             return Some(Act::Kill);
         }
         None
@@ -51,14 +53,20 @@ impl Ladder {
 
     /// Whether the kill was ordered.
     pub(crate) fn has_killed(&self) -> bool {
-        self.kill_at.is_none()
+        self.killed_at.is_some()
+    }
+
+    /// Since when whoever is still there is to be asked whether it can be ended at all; `None` before the kill.
+    pub(crate) fn doubts_from(&self) -> Option<Instant> {
+        /// What the kernel may take over a kill before anybody wonders.
+        const PATIENCE: Duration = Duration::from_millis(100);
+        self.killed_at.map(|at| at + PATIENCE)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Duration;
 
     #[test]
     fn the_kill_comes_when_grace_is_over_and_once() {

@@ -4,9 +4,10 @@ use crate::command::Command;
 use crate::error::{Error, ErrorKind, Result};
 use crate::listener::Listener;
 use crate::outcome::{Cause, Ending, Outcome};
-use crate::output::Output;
+use crate::output::{Output, Terms};
+use crate::retry::{Retry, RetryIf, RetryOn};
 use crate::running::{Progress, Running};
-use crate::settings::{Retry, RetryOn, Stdin, Stream};
+use crate::settings::{Stdin, Stream};
 use crate::text::trim_newline;
 use std::time::{Duration, Instant};
 
@@ -68,8 +69,12 @@ fn must_return(output: Output<Vec<u8>>, command: &Command) -> Result<Output<Vec<
 
 /// It returned one of the codes that are a success.
 fn must_succeed(output: Output<Vec<u8>>, command: &Command) -> Result<Output<Vec<u8>>> {
+    let output = must_end(output, command)?;
+    if output.is_success() {
+        return Ok(output);
+    }
     let output = must_return(output, command)?;
-    if output.is_success() { Ok(output) } else { Err(failure(ErrorKind::NonZeroExit, output, command)) }
+    Err(failure(ErrorKind::NonZeroExit, output, command))
 }
 
 /// It returned 0 or 1.
@@ -115,13 +120,21 @@ pub(crate) fn json_line<T: serde::de::DeserializeOwned>(line: &str, command: &Co
 }
 
 fn failure(kind: ErrorKind, output: Output<Vec<u8>>, command: &Command) -> Error {
-    let what = describe(&output.outcome, command);
+    let own = Terms { timeout: command.timeout, idle_timeout: command.idle_timeout, limit: command.limit };
+    let blamed = output.blamed();
+    let terms = blamed.map_or(&own, |index| &output.stages[index].terms);
+    let what = describe(&output.outcome, terms);
     let last = last_line(&output.stderr);
     let timeout = match output.outcome.cause {
-        Cause::IdleTimeout => command.idle_timeout,
-        _ => command.timeout,
+        Cause::IdleTimeout => terms.idle_timeout,
+        _ => terms.timeout,
     };
-    let error = command.error(kind, what).after(timeout.filter(|_| kind == ErrorKind::Timeout));
+    let error = Error::new(kind, &output.program, what);
+    let error = error.after(timeout.filter(|_| kind == ErrorKind::Timeout));
+    let error = match blamed {
+        Some(index) => error.at_stage(index, output.stages.len()),
+        None => error,
+    };
     let error = match last {
         Some(line) => error.hint(format!("it last wrote: {line}")),
         None => error,
@@ -129,13 +142,13 @@ fn failure(kind: ErrorKind, output: Output<Vec<u8>>, command: &Command) -> Error
     error.with_output(output)
 }
 
-fn describe(outcome: &Outcome, command: &Command) -> String {
+fn describe(outcome: &Outcome, terms: &Terms) -> String {
     let after = |limit: Option<Duration>| limit.map_or(String::new(), |limit| format!(" after {limit:?}"));
     match outcome.cause {
-        Cause::Timeout => format!("timed out{}", after(command.timeout)),
-        Cause::IdleTimeout => format!("wrote nothing for {:?}", command.idle_timeout.unwrap_or_default()),
+        Cause::Timeout => format!("timed out{}", after(terms.timeout)),
+        Cause::IdleTimeout => format!("wrote nothing for {:?}", terms.idle_timeout.unwrap_or_default()),
         Cause::OutputLimit => {
-            let limit = &command.limit;
+            let limit = &terms.limit;
             let bytes = limit.max_bytes.map(|bytes| format!("{bytes} bytes"));
             let lines = limit.max_lines.map(|lines| format!("{lines} lines"));
             let limits: Vec<String> = bytes.into_iter().chain(lines).collect();
@@ -146,7 +159,7 @@ fn describe(outcome: &Outcome, command: &Command) -> String {
 }
 
 /// The last line of standard error that says something, if it is short enough to be a message.
-fn last_line(stderr: &[u8]) -> Option<String> {
+pub(crate) fn last_line(stderr: &[u8]) -> Option<String> {
     const LONGEST: usize = 300;
     let tail = &stderr[stderr.len().saturating_sub(2 * LONGEST)..];
     let text = String::from_utf8_lossy(tail);
@@ -158,23 +171,38 @@ fn last_line(stderr: &[u8]) -> Option<String> {
 /// The attempts of one verb.
 pub(crate) struct Attempts {
     retry: Option<Retry>,
+    judge: Option<RetryIf>,
     made: u32,
 }
 
 impl Attempts {
-    pub(crate) fn new(command: &Command) -> Attempts {
-        Attempts { retry: command.retry, made: 0 }
+    pub(crate) fn new(command: &Command, judge: Option<RetryIf>) -> Attempts {
+        Attempts { retry: command.retry, judge, made: 0 }
+    }
+
+    /// How many have ended.
+    pub(crate) fn made(&self) -> u32 {
+        self.made
     }
 
     /// The pause before the next attempt, or `None` if this result stands.
     pub(crate) fn after(&mut self, result: &Result<Output<Vec<u8>>>) -> Option<Duration> {
         self.made += 1;
         let retry = self.retry.filter(|retry| self.made < retry.attempts)?;
-        let outcome = match result {
-            Ok(output) => Some(&output.outcome),
+        let output = match result {
+            Ok(output) => Some(output),
             Err(error) if matches!(error.kind(), ErrorKind::Cancelled) => return None,
-            Err(error) => error.output().map(|output| &output.outcome),
+            Err(error) => error.output(),
         };
+        if let Some(judge) = &self.judge {
+            // The same question for every verb, whatever each of them makes of a failure.
+            let asked = match (output, result) {
+                (None, Err(error)) => Err(error),
+                (Some(output), _) | (None, Ok(output)) => Ok(output),
+            };
+            return judge.wants(asked).then(|| retry.draw_pause(self.made));
+        }
+        let outcome = output.map(|output| &output.outcome);
         let again = match (retry.on, outcome) {
             (RetryOn::Failure, Some(_)) => !matches!(result, Ok(output) if output.is_success()),
             (RetryOn::Failure, None) => {
@@ -183,7 +211,7 @@ impl Attempts {
             (RetryOn::Timeout, outcome) => outcome.is_some_and(Outcome::timed_out),
             (RetryOn::Code(code), outcome) => outcome.and_then(Outcome::code) == Some(code),
         };
-        again.then(|| retry.pause_after(self.made))
+        again.then(|| retry.draw_pause(self.made))
     }
 }
 

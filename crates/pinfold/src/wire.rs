@@ -102,6 +102,24 @@ pub(crate) mod pid {
     }
 }
 
+pub(crate) mod maybe_pid {
+    use pinfold_os::handle::Pid;
+    use serde::de::{Deserialize, Deserializer, Error};
+    use serde::ser::{Serialize, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(pid: &Option<Pid>, serializer: S) -> Result<S::Ok, S::Error> {
+        pid.map(Pid::get).serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Pid>, D::Error> {
+        let number = Option::<i64>::deserialize(deserializer)?;
+        let pid = |number| {
+            Pid::new(number).ok_or_else(|| D::Error::custom(format!("{number} is no pid of a process")))
+        };
+        number.map(pid).transpose()
+    }
+}
+
 pub(crate) mod resource {
     use pinfold_os::limits::Resource;
     use serde::de::{Deserialize, Deserializer, Error};
@@ -117,11 +135,18 @@ pub(crate) mod resource {
 }
 
 /// An operating system string: a JSON string where it is UTF-8, else `{"bytes": [...]}`.
-#[derive(serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(untagged)]
-enum OsText {
+pub(crate) enum OsText {
     Text(String),
     Bytes { bytes: Vec<u8> },
+}
+
+impl std::fmt::Debug for OsText {
+    /// Its length: it may be a secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.bytes().len())
+    }
 }
 
 impl From<&std::ffi::OsStr> for OsText {
@@ -134,6 +159,21 @@ impl From<&std::ffi::OsStr> for OsText {
 }
 
 impl OsText {
+    /// Bytes that are text, mostly.
+    pub(crate) fn from_bytes(bytes: Vec<u8>) -> OsText {
+        match String::from_utf8(bytes) {
+            Ok(text) => OsText::Text(text),
+            Err(error) => OsText::Bytes { bytes: error.into_bytes() },
+        }
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match self {
+            OsText::Text(text) => text.as_bytes(),
+            OsText::Bytes { bytes } => bytes,
+        }
+    }
+
     #[cfg(unix)]
     fn into_os(self) -> Option<std::ffi::OsString> {
         use std::os::unix::ffi::OsStringExt;
@@ -225,18 +265,12 @@ os_text!(path, std::path::PathBuf, |value| OsText::from(value.as_os_str()), |rea
     .map(Into::into));
 
 // The same for bytes: what is fed to a program is text, mostly, and is to be read as such in a file.
-os_text!(
-    bytes,
-    crate::settings::Payload,
-    |value| match std::str::from_utf8(value) {
-        Ok(text) => OsText::Text(text.to_owned()),
-        Err(_) => OsText::Bytes { bytes: value.to_vec() },
-    },
-    |read: OsText| Some(match read {
+os_text!(bytes, crate::settings::Payload, |value| OsText::from_bytes(value.to_vec()), |read: OsText| Some(
+    match read {
         OsText::Text(text) => text.into(),
         OsText::Bytes { bytes } => bytes.into(),
-    })
-);
+    }
+));
 
 #[cfg(test)]
 mod tests {

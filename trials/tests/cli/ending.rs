@@ -2,7 +2,7 @@
 
 use std::os::unix::process::ExitStatusExt;
 
-use pinfold_trials::{Trial, given, is_root};
+use pinfold_trials::{Trial, as_nobody, given, is_root, pinfold_bin, setuid_fixture};
 
 use crate::{isolations, result, run, text};
 
@@ -161,4 +161,25 @@ fn verbose_tells_of_the_start_and_the_end() {
     let lines: Vec<&str> = said.lines().collect();
     assert!(lines[0].starts_with("pinfold: started ") && lines[0].contains("guarantee: "), "{said}");
     assert!(lines[1].contains("exited with code 3; it ran for ") && lines.len() == 2, "{said}");
+}
+
+#[test]
+fn what_this_user_may_not_end_is_named_and_left() {
+    let trial = Trial::new();
+    let place = tempfile::tempdir().unwrap();
+    let copy = setuid_fixture(place.path());
+    if given(copy.is_some(), "root, and a place for setuid programs") {
+        let mut command = std::process::Command::new(pinfold_bin());
+        command
+            .args(["run", "--isolation", "subreaper", "--grace", "50ms", "--strays", "stop:0"])
+            .arg(copy.unwrap());
+        let output = as_nobody(command.args(["escape", "become-root"]).envs([trial.env()])).output().unwrap();
+        let left = trial.survivors();
+        let named = format!("left running, since this user may not end it: fixture ({})\n", left[0].pid);
+        // Nothing is said to have been stopped that was not.
+        assert_eq!((text(&output.stderr), left.len()), (format!("pinfold: {named}"), 1));
+        assert_eq!(output.status.code(), Some(0));
+        trial.kill_survivors();
+    }
+    trial.finish();
 }

@@ -15,6 +15,7 @@ mod place;
 mod record;
 mod refusals;
 mod sandbox;
+mod schema;
 mod signals;
 mod terminal;
 mod tracked;

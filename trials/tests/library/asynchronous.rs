@@ -1,6 +1,7 @@
 //! The async twins: the same machine in tokio's hands.
 
-use crate::{LONG, Of, fixture, mechanisms};
+use crate::part::Part;
+use crate::{LONG, Of, fixture, mechanisms, sh};
 use pinfold::{
     AsyncHandle, AsyncRunner, CancelToken, Cause, Command, ErrorKind, Event, Host, Isolation, Retry, Stdio,
     StopRule, Stream,
@@ -230,6 +231,48 @@ fn streams_are_streams() {
 }
 
 #[test]
+fn a_stream_that_fails_ends_in_an_error_after_what_came() {
+    let mut part = Part::new(|case| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let handle =
+                sh("echo one; read x; echo two").stderr(Stdio::Null).keep_stdin_open().start_async().unwrap();
+            assert_eq!(handle.stdout_lines().unwrap().next().await.unwrap().unwrap(), "one");
+            handle.stdin().unwrap().close().await.unwrap();
+            let mut came = Vec::new();
+            match case {
+                "lines" => {
+                    let mut lines = handle.stdout_lines().unwrap();
+                    while let Some(line) = lines.next().await {
+                        came.push(line.map(drop));
+                    }
+                }
+                "chunks" => {
+                    let mut chunks = handle.chunks(Stream::Stdout).unwrap();
+                    while let Some(chunk) = chunks.next().await {
+                        came.push(chunk.map(drop));
+                    }
+                }
+                _ => {
+                    let mut events = handle.events();
+                    while let Some(event) = events.next().await {
+                        if !matches!(event, Ok(Event::Started { .. } | Event::Ended(_))) {
+                            came.push(event.map(drop));
+                        }
+                    }
+                }
+            }
+            assert!(matches!(&came[..], [Ok(()), Err(error)] if error.kind() == ErrorKind::Io), "{came:?}");
+        });
+    })
+    .env("PINFOLD_FAULT", "read=EIO+1");
+    let trial = begin();
+    for case in ["lines", "chunks", "events"] {
+        part.pass(&trial, case);
+    }
+}
+
+#[test]
 fn many_runs_at_once_need_no_thread_each() {
     let trial = begin();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -246,4 +289,56 @@ fn many_runs_at_once_need_no_thread_each() {
     drop(runtime);
     assert_eq!(*seen.lock().unwrap(), 100);
     trial.finish();
+}
+
+#[test]
+fn pipelines_and_batches_say_what_their_twins_say() {
+    let _trial = begin();
+    with_tokio(|| async {
+        let trial = &_trial;
+        let word = |word: &str| command(trial, "out").arg(word);
+        let pipeline = word("one") | Command::new("cat").envs([trial.env()]);
+        assert_eq!(pipeline.run_async().await.unwrap(), pipeline.run().unwrap());
+        let handle = pipeline.start_async().unwrap();
+        assert_eq!(handle.stdout_lines().unwrap().next().await.unwrap().unwrap(), "one");
+        assert_eq!(handle.output().await.unwrap().stages().len(), 2);
+        let failing = command(trial, "exit 3") | Command::new("cat").envs([trial.env()]);
+        assert_eq!(failing.exit_code_async().await.unwrap(), 3);
+        let error = failing.run_async().await.unwrap_err();
+        assert_eq!((error.kind(), error.stage()), (ErrorKind::NonZeroExit, Some(0)));
+
+        let commands = || ["one", "two", "three"].map(word);
+        let outputs = pinfold::output_all_async(commands()).await;
+        let words: Vec<String> = outputs.into_iter().map(|output| output.unwrap().stdout).collect();
+        assert_eq!(words, ["one\n", "two\n", "three\n"]);
+        let mut stream = pinfold::output_as_completed_async(commands()).into_stream();
+        let mut indices = Vec::new();
+        while let Some((index, output)) =
+            poll_fn(|context| futures_core::Stream::poll_next(std::pin::Pin::new(&mut stream), context)).await
+        {
+            output.unwrap();
+            indices.push(index);
+        }
+        indices.sort_unstable();
+        assert_eq!(indices, [0, 1, 2]);
+        let error = pinfold::Batch::new([command(trial, "exit 9"), command(trial, "sleep 100")])
+            .concurrency(2)
+            .try_output_async()
+            .await
+            .unwrap_err();
+        assert_eq!(error.code(), Some(9));
+    });
+}
+
+#[test]
+fn a_batch_whose_future_is_dropped_leaves_nothing() {
+    let trial = begin();
+    with_tokio(|| async {
+        let sleepers = (0..4).map(|_| command(&trial, "sleep 100"));
+        let mut future = Box::pin(pinfold::Batch::new(sleepers).concurrency(3).output_async());
+        begin_polling(&mut future).await;
+        assert_eq!(trial.survivors().len(), 3);
+        drop(future);
+        assert!(trial.survivors().is_empty());
+    });
 }

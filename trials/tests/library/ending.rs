@@ -5,11 +5,11 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
 use pinfold::{
-    CancelToken, Cause, Command, Guarantee, Handle, Host, Isolation, Limit, Mechanism, Overflow, Runner,
-    StrayRule,
+    CancelToken, Cause, Command, Guarantee, Handle, Host, Isolation, Limit, Mechanism, Overflow,
+    ProcessGroup, Runner, StopRule, StrayRule,
 };
 use pinfold_trials::descriptors::Descriptor;
-use pinfold_trials::{Trial, given, is_root, wait_until};
+use pinfold_trials::{Trial, given, is_root, setuid_fixture, wait_until};
 
 use crate::part::Part;
 use crate::{LONG, Of, begin, fixture, mechanisms, sh};
@@ -164,8 +164,10 @@ fn up(handle: &Handle) -> Option<u32> {
 #[test]
 fn nothing_is_left_of_a_run_however_it_ends() {
     let trial = begin();
-    for isolation in mechanisms() {
-        end_in_every_way(&trial, isolation);
+    for _ in 0..crate::matrix::rounds() {
+        for isolation in mechanisms() {
+            end_in_every_way(&trial, isolation);
+        }
     }
 }
 
@@ -243,6 +245,39 @@ fn a_run_after_a_killed_one_is_none_the_worse() {
             handle.kill().unwrap();
             let after = fixture("exit 0").of(&trial).isolation(isolation);
             assert_eq!(after.exit_code().unwrap(), 0, "{isolation:?}");
+        }
+    }
+}
+
+#[test]
+fn who_has_become_another_user_is_named_and_holds_nothing_up() {
+    let mut part = Part::new(|case| {
+        let (wanted, copy) = case.split_once(' ').unwrap();
+        let isolation = crate::isolation(wanted);
+        let grace = Duration::from_millis(50);
+        let command = Command::new(copy).args(["escape", "become-root", "--stay"]).timeout_grace(grace);
+        let handle = command.clone().isolation(isolation).start().unwrap();
+        let pid = up(&handle).unwrap();
+        let outcome = handle.stop().unwrap();
+        assert_eq!((outcome.cause, outcome.duration < LONG), (Cause::Stopped, true));
+        let named: Vec<u32> = outcome.strays.beyond_reach.iter().map(|stray| stray.pid.get()).collect();
+        assert_eq!(named, [pid], "{outcome:?}");
+        let rule = StopRule { grace, ..StopRule::default() };
+        let group = ProcessGroup::builder().isolation(isolation).stop_rule(rule).make().unwrap();
+        let handle = group.start(&command).unwrap();
+        assert!(up(&handle).is_some());
+        let report = group.stop().unwrap();
+        assert_eq!((report.members_after, report.escalated, report.duration < LONG), (1, true, true));
+    })
+    .unprivileged();
+    let trial = begin();
+    let place = tempfile::tempdir().unwrap();
+    let copy = setuid_fixture(place.path());
+    if given(copy.is_some(), "root, and a place for setuid programs") {
+        for wanted in ["subreaper", "process-group"] {
+            part.pass(&trial, &format!("{wanted} {}", copy.as_ref().unwrap().display()));
+            assert_eq!(trial.survivors().len(), 2, "{wanted}: {:?}", trial.survivors());
+            trial.kill_survivors();
         }
     }
 }

@@ -91,7 +91,13 @@ fn without_descriptors_each_way_to_run_says_so_and_leaks_none() {
 #[test]
 fn without_room_for_a_process_the_error_says_so() {
     let mut part = Part::new(|_| {
+        let earlier = fixture("cat").keep_stdin_open().start().unwrap();
         let limit = lower(Kernels::Nproc, 0);
+        // What was started before goes on without a thread.
+        assert_eq!(earlier.in_background().unwrap_err().kind(), ErrorKind::ResourceLimit);
+        earlier.stdin().unwrap().write_line("hello").unwrap();
+        earlier.stdin().unwrap().close().unwrap();
+        assert_eq!(earlier.output().unwrap().stdout, "hello\n");
         let error = sh("exit 0").output().unwrap_err();
         assert_eq!(
             (error.kind(), error.os_error()),

@@ -4,7 +4,7 @@
 use crate::owner::directories_of;
 use crate::part::Part;
 use crate::{LONG, begin, fixture, mechanisms};
-use pinfold::{ErrorKind, Isolation, StrayRule};
+use pinfold::{ErrorKind, Isolation, Pid, ProcessGroup, Runner, Signal, StopRule, StrayRule};
 use pinfold_os::fault::Fault;
 use pinfold_trials::wait_until;
 use std::process::Stdio;
@@ -42,12 +42,79 @@ fn run(wanted: &str) {
     }
     match fixture("escape plain --stay").start() {
         Ok(handle) => {
-            let line = handle.stdout_lines().unwrap().next();
-            assert!(line.is_some_and(|line| line.unwrap().starts_with("ready")));
+            match handle.stdout_lines().unwrap().next() {
+                Some(Ok(line)) => assert!(line.starts_with("ready"), "{line}"),
+                Some(Err(error)) => assert!(is_typed(&error), "{error}"),
+                None => panic!("it ended without a word"),
+            }
             drop(handle);
         }
         Err(error) => assert!(is_typed(&error), "{error}"),
     }
+}
+
+/// A group that is used in every way there is, and dropped.
+fn run_group(wanted: &str) {
+    let typed = |result: pinfold::Result<()>| {
+        if let Err(error) = result {
+            assert!(is_typed(&error) || error.kind() == ErrorKind::NotFound, "{error}");
+        }
+    };
+    let rule = StopRule { grace: SHORT, ..StopRule::default() };
+    let group = match ProcessGroup::builder().isolation(isolation(wanted)).stop_rule(rule).make() {
+        Ok(group) => group,
+        Err(error) => return typed(Err(error)),
+    };
+    let inner = group.group();
+    for runner in [Some(&group), inner.as_ref().ok()].into_iter().flatten() {
+        let command = fixture("escape double-fork --stay").timeout_grace(SHORT).strays(NO_TIME);
+        typed(runner.start(&command).map(|handle| {
+            // It is the group that ends it.
+            let _ = handle.stdout_lines().unwrap().next();
+            typed(runner.suspend());
+            typed(runner.resume());
+            typed(runner.signal(Signal::CONT));
+            typed(runner.stop().map(drop));
+        }));
+    }
+    let mut other =
+        std::process::Command::new(pinfold_trials::fixture()).arg("sleep").arg("100").spawn().unwrap();
+    match group.adopt(Pid::new(other.id().into()).unwrap()) {
+        Ok(()) => typed(group.kill_all().map(drop)),
+        Err(error) => typed(Err(error)),
+    }
+    // Nobody else's to end where it was not adopted, or where the group could not be killed.
+    let _ = other.kill();
+    other.wait().unwrap();
+    typed(inner.map(drop));
+}
+
+/// Everything that can be refused, in every container, one after the other.
+fn refuse_each(part: Part, kind: &str) {
+    let mut part = part;
+    let trial = begin();
+    let isolations = mechanisms().into_iter().chain([Isolation::Best]);
+    let cases: Vec<String> = isolations.map(|isolation| format!("{isolation:?}")).collect();
+    // Signals are all that ends a process group, and nobody guards one.
+    let is_beyond_help = |name: &str, case: &str| name == "signal" && case == "ProcessGroup";
+    for (_, name) in Fault::ALL {
+        // All at once, since much of it is waiting for what does not come.
+        let mut started = Vec::new();
+        for (error, passes) in ERRORS {
+            part = part.env("PINFOLD_FAULT", &format!("{name}={error}+{passes}"));
+            for case in cases.iter().filter(|case| !is_beyond_help(name, case)) {
+                let child = part.command(&trial, case).stdout(Stdio::null()).spawn().unwrap();
+                started.push((format!("{kind} {case}: {name}={error}+{passes}"), child));
+            }
+        }
+        for (told, mut child) in started {
+            assert!(child.wait().unwrap().success(), "{told}");
+            wait_until(&format!("{told}: no directory"), LONG, || directories_of(child.id()).is_empty());
+        }
+        // What could not be killed or removed by its owner is the guard's to end.
+        wait_until(&format!("{name}: nothing to be left"), LONG, || trial.survivors().is_empty());
+    }
+    trial.finish();
 }
 
 #[test]
@@ -55,29 +122,15 @@ fn run(wanted: &str) {
     clippy::redundant_closure,
     reason = "the closure has the name of its test, by which the part is found"
 )]
-fn each_step_that_is_refused_is_told_and_leaves_nothing() {
-    let mut part = Part::new(|case| run(case));
-    let trial = begin();
-    let isolations: Vec<String> =
-        mechanisms().iter().chain([&Isolation::Best]).map(|isolation| format!("{isolation:?}")).collect();
-    for (_, name) in Fault::ALL {
-        for (error, passes) in ERRORS {
-            part = part.env("PINFOLD_FAULT", &format!("{name}={error}+{passes}"));
-            let started: Vec<_> = isolations
-                .iter()
-                .map(|isolation| {
-                    let child = part.command(&trial, isolation).stdout(Stdio::null()).spawn();
-                    (isolation, child.unwrap())
-                })
-                .collect();
-            for (isolation, mut child) in started {
-                let told = format!("{isolation}: {name}={error}+{passes}");
-                assert!(child.wait().unwrap().success(), "{told}");
-                wait_until(&format!("{told}: no directory"), LONG, || directories_of(child.id()).is_empty());
-            }
-            // What could not be killed or removed by its owner is the guard's to end.
-            wait_until(&format!("{name}={error}: nothing to be left"), LONG, || trial.survivors().is_empty());
-        }
-    }
-    trial.finish();
+fn each_step_of_a_run_that_is_refused_is_told_and_leaves_nothing() {
+    refuse_each(Part::new(|case| run(case)), "run");
+}
+
+#[test]
+#[expect(
+    clippy::redundant_closure,
+    reason = "the closure has the name of its test, by which the part is found"
+)]
+fn each_step_of_a_group_that_is_refused_is_told_and_leaves_nothing() {
+    refuse_each(Part::new(|case| run_group(case)), "group");
 }

@@ -106,7 +106,8 @@ fn try_one(owner: &mut Part, trial: &mut Trial, isolation: Isolation, end: &str)
     wait_until("the owner's directory is removed", LONG, || directories_of(owner.id()).is_empty());
 }
 
-fn rounds() -> u32 {
+/// How often a matrix is gone through.
+pub(crate) fn rounds() -> u32 {
     std::env::var("PINFOLD_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(1)
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use pinfold::{Command, ErrorKind, Event, Handle, Keep, Stdio, StopRule, Stream};
 use pinfold_trials::{Trial, wait_until};
 
-use crate::{LONG, Of, begin, fixture};
+use crate::part::Part;
+use crate::{LONG, Of, begin, fixture, sh};
 
 fn start(trial: &Trial, arguments: &str) -> Handle {
     command(trial, arguments).start().unwrap()
@@ -321,4 +322,72 @@ fn output_of_a_stopped_run_is_all_that_it_wrote() {
     assert_eq!(handle.stdout_lines().unwrap().next().unwrap().unwrap(), "ready");
     handle.stop_by(StopRule { signal: pinfold::Signal::USR2, grace: LONG }).unwrap();
     assert_eq!(texts(handle.stdout_lines().unwrap()), ["ready", "USR2"]);
+}
+
+/// How a reader of each kind sees standard output come to its end: how many lines or chunks came, then what else.
+fn ends(case: &str, handle: &Handle) -> (usize, Vec<ErrorKind>) {
+    fn split<T>(all: impl Iterator<Item = pinfold::Result<T>>) -> (usize, Vec<ErrorKind>) {
+        let (came, failed): (Vec<_>, Vec<_>) = all.partition(Result::is_ok);
+        (came.len(), failed.into_iter().filter_map(Result::err).map(|error| error.kind()).collect())
+    }
+    match case {
+        "lines" | "late" => split(handle.stdout_lines().unwrap()),
+        "chunks" => split(handle.chunks(Stream::Stdout).unwrap()),
+        _ => {
+            let told =
+                handle.events().filter(|event| !matches!(event, Ok(Event::Started { .. } | Event::Ended(_))));
+            split(told)
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_fails_ends_in_an_error_after_what_came() {
+    let mut part = Part::new(|case| {
+        let handle = sh("echo one; read x; echo two").stderr(Stdio::Null).keep_stdin_open().start().unwrap();
+        assert_eq!(handle.stdout_lines().unwrap().next().unwrap().unwrap(), "one");
+        handle.stdin().unwrap().close().unwrap();
+        if case == "late" {
+            handle.wait().unwrap();
+        }
+        for _ in 0..2 {
+            assert_eq!(ends(case, &handle), (1, vec![ErrorKind::Io]), "{case}, again and again");
+        }
+        let error = handle.output().unwrap_err();
+        assert_eq!((error.kind(), error.output().unwrap().stdout.as_slice()), (ErrorKind::Io, &b"one\n"[..]));
+    })
+    .env("PINFOLD_FAULT", "read=EIO+1");
+    let trial = begin();
+    for case in ["lines", "late", "chunks", "events"] {
+        part.pass(&trial, case);
+    }
+}
+
+/// Whether a thread of this name waits for something.
+fn is_asleep(name: &str) -> bool {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap().flatten();
+    let mut stats = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());
+    stats.any(|stat| stat.contains(&format!("({name}) S")))
+}
+
+#[test]
+fn who_reads_is_told_of_the_end_of_a_stream_while_somebody_else_drives() {
+    let trial = begin();
+    let place = tempfile::tempdir().unwrap();
+    let gate = place.path().join("gate");
+    rustix::fs::mkfifoat(rustix::fs::CWD, &gate, rustix::fs::Mode::RWXU).unwrap();
+    let command = sh("read x <$0; exec >&-; exec sleep 1000").arg(&gate).of(&trial);
+    let handle = command.timeout(LONG + LONG / 2).start().unwrap();
+    let mut lines = handle.stdout_lines().unwrap();
+    let thread = |name: &str| std::thread::Builder::new().name(name.to_owned());
+    std::thread::scope(|scope| {
+        let waiting = thread("drives").spawn_scoped(scope, || handle.wait().unwrap()).unwrap();
+        wait_until("somebody to drive", LONG, || is_asleep("drives"));
+        let reading = thread("reads").spawn_scoped(scope, || lines.next().is_none()).unwrap();
+        wait_until("somebody to read", LONG, || is_asleep("reads"));
+        std::fs::write(&gate, "go\n").unwrap();
+        wait_until("the reader to be told", LONG, || reading.is_finished());
+        assert!(reading.join().unwrap() && !waiting.is_finished());
+        handle.kill().unwrap();
+    });
 }

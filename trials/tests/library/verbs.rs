@@ -1,11 +1,13 @@
 //! Each verb against each way in which a program can end, and what the verbs have of their own.
 
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use pinfold::{
-    CancelToken, Cause, Command, Error, ErrorKind, Host, Limit, Overflow, Retry, RetryOn, Runner, RunnerJson,
-    Signal, Stdin, Stdio, StopRule, Stream,
+    CancelToken, Cause, Command, Error, ErrorKind, Host, Limit, Overflow, ProcessGroup, Retry, RetryOn,
+    Runner, RunnerJson, Signal, Stdin, Stdio, StopRule, Stream,
 };
 
 use pinfold_trials::wait_until;
@@ -297,6 +299,45 @@ fn a_failing_command_is_tried_as_often_as_it_says() {
     assert_eq!(counted("exit 3", on(3)), (Err(ErrorKind::NonZeroExit), 3));
     assert_eq!(counted("exit 3", on(4)), (Err(ErrorKind::NonZeroExit), 1));
     assert_eq!(counted("exit 3", Retry { on: RetryOn::Timeout, ..quick(3) }).1, 1);
+}
+
+#[test]
+fn a_function_decides_what_is_tried_again_the_same_for_every_verb() {
+    let trial = begin();
+    let folder = tempfile::tempdir().unwrap();
+    let count = folder.path().join("count");
+    let script = format!("echo >> {0}; wc -l < {0}; exit 3", count.display());
+    let retry = Retry { pause: Duration::from_millis(1), jitter: 1.0, ..Retry::times(5) };
+    let command = sh(&script).of(&trial).retry(retry).timeout(LONG);
+    // What its command says of codes is not asked.
+    let command = command.retry(Retry { on: RetryOn::Code(4), ..retry });
+    let asked = Arc::new(AtomicUsize::new(0));
+    let host = Host::new().retry_if({
+        let asked = asked.clone();
+        move |result| {
+            asked.fetch_add(1, Ordering::SeqCst);
+            result.is_ok_and(|output| output.code() == Some(3) && output.stdout != b"3\n")
+        }
+    });
+    let verbs: [fn(&Host, &Command) -> bool; 3] = [
+        |host, command| host.run(command).is_err_and(|error| error.code() == Some(3)),
+        |host, command| host.output(command).is_ok_and(|output| output.stdout == "3\n"),
+        |host, command| host.exit_code(command).is_ok_and(|code| code == 3),
+    ];
+    for verb in verbs {
+        let _ = std::fs::remove_file(&count);
+        asked.store(0, Ordering::SeqCst);
+        assert!(verb(&host, &command));
+        assert_eq!((std::fs::read(&count).unwrap().len(), asked.load(Ordering::SeqCst)), (3, 3));
+    }
+    // In a group as well, which has its host's.
+    let _ = std::fs::remove_file(&count);
+    let group = ProcessGroup::builder().host(host.clone()).make().unwrap();
+    assert_eq!(group.output(&command).unwrap().stdout, "3\n");
+    // An error before any program is asked about too, and is no output.
+    asked.store(0, Ordering::SeqCst);
+    assert_eq!(host.run(&Command::new("/nope").retry(retry)).unwrap_err().kind(), ErrorKind::NotFound);
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }
 
 #[test]

@@ -51,6 +51,10 @@ pub(crate) fn tell(args: &RunArgs, finished: &Finished) {
     if let Some(line) = strays(args, outcome) {
         out::say(&line);
     }
+    if !outcome.strays.beyond_reach.is_empty() {
+        let who = list(&outcome.strays.beyond_reach, 0);
+        out::say(&format!("left running, since this user may not end it: {who}"));
+    }
     if !outcome.strays.holding_output.is_empty() {
         let (who, program) = (list(&outcome.strays.holding_output, 0), args.program.display());
         out::say(&format!("the output of {program} was still held open by {who}"));
@@ -126,12 +130,16 @@ fn output_limits(args: &RunArgs) -> String {
 /// What outlived the program: `stopped 2 processes that outlived make: sccache (123), ld (124)`.
 fn strays(args: &RunArgs, outcome: &Outcome) -> Option<String> {
     let strays = &outcome.strays;
-    if strays.count == 0 {
+    // Who could not be ended has a line of its own.
+    let ended = |stray: &&Stray| !strays.beyond_reach.contains(stray);
+    let some: Vec<Stray> = strays.some.iter().filter(ended).cloned().collect();
+    let count = strays.count.saturating_sub(strays.some.len() - some.len());
+    if count == 0 {
         return None;
     }
     let did = if strays.killed { "killed" } else { "stopped" };
-    let what = if strays.count == 1 { "1 process".to_owned() } else { format!("{} processes", strays.count) };
-    let who = list(&strays.some, strays.count);
+    let what = if count == 1 { "1 process".to_owned() } else { format!("{count} processes") };
+    let who = list(&some, count);
     let colon = if who.is_empty() { "" } else { ": " };
     Some(format!("{did} {what} that outlived {}{colon}{who}", args.program.display()))
 }

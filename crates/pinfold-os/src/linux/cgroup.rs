@@ -275,6 +275,11 @@ impl Cgroup {
     }
 
     fn write(&self, file: &str, bytes: &[u8]) -> io::Result<()> {
+        match file {
+            "cgroup.kill" => {}
+            "cgroup.procs" => fault::at(Fault::CgroupAdmit)?,
+            _ => fault::at(Fault::CgroupWrite)?,
+        }
         let file = self.open_file(file, OFlags::WRONLY)?;
         rustix::io::write(&file, bytes)?;
         Ok(())

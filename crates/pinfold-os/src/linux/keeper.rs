@@ -24,6 +24,7 @@ use std::fs::File;
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// How a keeper holds what it keeps.
@@ -42,6 +43,7 @@ pub enum Keeping {
 pub struct Keeper {
     process: Process,
     control: OwnedFd,
+    given_up: AtomicBool,
 }
 
 /// Why programs cannot be kept.
@@ -154,7 +156,7 @@ fn start(
         }
     };
     drop(theirs);
-    let keeper = Keeper { process: keeper, control };
+    let keeper = Keeper { process: keeper, control, given_up: AtomicBool::new(false) };
     let received = keeper.receive_handle().map_err(failed)?;
     let pid = match keeping {
         Keeping::Subreaper => i64::from(pid),
@@ -206,6 +208,12 @@ impl Keeper {
         let _ = rustix::net::shutdown(&self.control, Shutdown::Write);
     }
 
+    /// Has nobody wait for its end when it is dropped: what it keeps cannot be ended. Its record stays until this process
+    /// ends.
+    pub fn give_up(&self) {
+        self.given_up.store(true, Ordering::Relaxed);
+    }
+
     /// The handle of the program, which is the first thing that comes.
     fn receive_handle(&self) -> io::Result<OwnedFd> {
         fault::at(Fault::KeeperHandle)?;
@@ -227,6 +235,9 @@ impl Drop for Keeper {
         /// How long the kernel may take over it.
         const PATIENCE: Duration = Duration::from_secs(2);
         self.hang_up();
+        if self.given_up.load(Ordering::Relaxed) {
+            return;
+        }
         // Stopped from outside, it could not do its work; only its own end is sure to end a namespace.
         let _ = self.process.signal(Signal::CONT);
         let gone = Waitable { descriptor: self.process.waitable(), direction: Direction::Read };

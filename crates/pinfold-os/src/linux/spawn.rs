@@ -46,8 +46,11 @@ fn make(
     mut keep: Option<&mut KeepLayout<'_>>,
 ) -> Result<(Cloned, Report), SpawnError> {
     let mut route = forced.unwrap_or_else(chosen);
+    let mut may_share =
+        keep.is_none() && !(order.detach || order.pass_descriptors || denied(Feature::CloseRange));
     loop {
         let mut layout = Layout::new(order)?;
+        layout.shares_table = may_share && route != Route::Fork && handles::are_many();
         let keep = keep.as_deref_mut().map(KeepLayout::script);
         let outcome = if order.detach || keep.is_some() {
             start::<STACK_FOR_TWO>(order, &mut layout, route, keep)
@@ -63,6 +66,8 @@ fn make(
             {
                 route = demote(route);
             }
+            // What it was to find may be named by a descriptor of ours (`/proc/self/fd/N`), which it had not.
+            Err(error) if layout.shares_table && error.step != Step::Clone => may_share = false,
             other => return other,
         }
     }
@@ -83,19 +88,15 @@ fn start<const SIZE: usize>(
     let pipe = if route == Route::Fork { Some(report_pipe(layout.free_descriptor)?) } else { None };
     let mut script = layout.script(order, route, pipe.as_ref().map_or(-1, |(_, write)| write.as_raw_fd()));
     script.keep = keep;
-    let shares_table = handles::are_many()
-        && route != Route::Fork
-        && keep.is_none()
-        && !(order.detach || order.pass_descriptors || denied(Feature::CloseRange));
-    if shares_table {
+    if layout.shares_table {
         script.shared_table = layout.end_of_needed(order);
     }
     let script: *mut Script = &raw mut script;
     let mut stack = MaybeUninit::<Stack<SIZE>>::uninit();
     let born_in = route == Route::Clone3 && !BIRTHS_ARE_KILLED.load(Ordering::Relaxed);
     let cgroup = order.cgroup.filter(|_| born_in && !order.detach).map(|fd| fd.as_raw_fd());
-    let kinds =
-        keep.map_or(0, |keep| keep.namespaces) | if shares_table { libc::CLONE_FILES as u64 } else { 0 };
+    let kinds = keep.map_or(0, |keep| keep.namespaces)
+        | if layout.shares_table { libc::CLONE_FILES as u64 } else { 0 };
     let dumpable = (route != Route::Fork).then(dumpable);
     let blocked = BlockedSignals::new();
     // SAFETY: `child::main` keeps to raw system calls; signals are blocked; script, stack and what the script points
@@ -300,6 +301,8 @@ struct Layout {
     /// What is added to it.
     inside: Vec<(*const c_char, u64)>,
     parent_pid: u32,
+    /// The child begins with our own table of descriptors.
+    shares_table: bool,
 }
 
 impl Layout {
@@ -325,6 +328,7 @@ impl Layout {
             ruleset: order.sandbox.landlock.map(|it| above(&it.ruleset, free_descriptor)).transpose()?,
             inside: inside.iter().map(|it| (it.path.as_ptr(), it.rights)).collect(),
             parent_pid: std::process::id(),
+            shares_table: false,
         })
     }
 

@@ -8,7 +8,8 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-/// The lines of one stream, decoded and without their line breaks. Ends with the stream.
+/// The lines of one stream, decoded and without their line breaks. Ends with the stream; where that could not be read to
+/// its end, an error comes after the last line, once.
 pub struct AsyncLines {
     handle: AsyncHandle,
     cursor: LineCursor,
@@ -22,12 +23,12 @@ impl AsyncLines {
     /// Waits for the next line and lends it; `None` at the end.
     ///
     /// # Errors
-    /// As [`AsyncHandle::wait`].
+    /// As [`AsyncHandle::wait`], and once if the stream failed: as [`AsyncHandle::output`].
     pub async fn next_line(&mut self) -> Result<Option<&str>> {
         let cursor = &mut self.cursor;
         while !cursor.has_line() {
             if cursor.has_ended() {
-                return Ok(None);
+                return if cursor.take_failed() { Err(self.handle.0.stream_error()) } else { Ok(None) };
             }
             self.handle.0.drive(|running| cursor.pull(running).then_some(())).await?;
         }
@@ -73,7 +74,8 @@ impl Drop for AsyncLines {
     }
 }
 
-/// The bytes of one stream as they come, up to 1 MiB at a time. Ends with the stream.
+/// The bytes of one stream as they come, up to 1 MiB at a time. Ends with the stream; where that could not be read to its
+/// end, an error comes after the last of them, once.
 pub struct AsyncChunks {
     handle: AsyncHandle,
     cursor: ByteCursor,
@@ -94,6 +96,7 @@ impl AsyncChunks {
         });
         match pulled.await {
             Ok(Pulled::Some) => Some(Ok(chunk)),
+            Ok(Pulled::Failed) => Some(Err(self.handle.0.stream_error())),
             Ok(_) => None,
             Err(error) => Some(Err(error)),
         }
@@ -114,7 +117,8 @@ impl Drop for AsyncChunks {
     }
 }
 
-/// Everything that happens in a run, from its start to its end.
+/// Everything that happens in a run, from its start to its end. A stream that could not be read to its end is an error
+/// among the events, once.
 pub struct AsyncEvents {
     handle: AsyncHandle,
     cursor: EventCursor,
@@ -129,7 +133,7 @@ impl AsyncEvents {
     pub async fn next(&mut self) -> Option<Result<Event>> {
         let cursor = &mut self.cursor;
         let next = self.handle.0.drive(|running| cursor.advance(running));
-        next.await.transpose()
+        next.await.unwrap_or_else(|error| Some(Err(error)))
     }
 
     /// As a [`Stream`](futures_core::Stream).
@@ -208,7 +212,7 @@ impl AsyncStdinWriter {
 pub struct AsyncStream<T>(Pin<Box<dyn futures_core::Stream<Item = T> + Send>>);
 
 impl<T: Send + 'static> AsyncStream<T> {
-    fn new<S, F>(source: S, next: fn(S) -> F) -> AsyncStream<T>
+    pub(crate) fn new<S, F>(source: S, next: fn(S) -> F) -> AsyncStream<T>
     where
         S: Send + 'static,
         F: Future<Output = (Option<T>, S)> + Send + 'static,

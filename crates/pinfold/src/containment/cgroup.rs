@@ -58,7 +58,7 @@ struct Owner {
 /// What the owner's directory itself is used for.
 #[derive(Debug)]
 enum Whole {
-    /// Nothing yet; what was opened of it, and what was used in it.
+    /// Nothing yet; what was used in it.
     Free(Cgroup, CpuTime),
     /// A run has it to itself.
     Lent,
@@ -74,7 +74,11 @@ fn owner() -> io::Result<MutexGuard<'static, Option<Owner>>> {
     let pid = std::process::id();
     if guard.as_ref().is_none_or(|owner| owner.pid != pid) {
         let (directory, whole) = match settle() {
-            Ok(cgroup) => (Ok(cgroup.path().to_owned()), Whole::Free(cgroup, CpuTime::default())),
+            Ok(mut cgroup) => {
+                // Who only asked what there is has nothing open for it.
+                cgroup.close_files();
+                (Ok(cgroup.path().to_owned()), Whole::Free(cgroup, CpuTime::default()))
+            }
             Err(Lack::Lasting(why)) => (Err(why), Whole::Divided),
             Err(Lack::Passing(error)) => return Err(error),
         };

@@ -80,6 +80,13 @@ impl Kept {
         self.keeper.as_ref().is_none_or(Keeper::has_ended)
     }
 
+    /// Has nobody wait for its end any more.
+    pub(crate) fn give_up(&self) {
+        if let Some(keeper) = &self.keeper {
+            keeper.give_up();
+        }
+    }
+
     pub(crate) fn waitable(&self) -> Option<Waitable<'_>> {
         let keeper = self.keeper.as_ref()?;
         Some(Waitable { descriptor: keeper.waitable(), direction: Direction::Read })

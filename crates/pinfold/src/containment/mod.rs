@@ -251,6 +251,21 @@ impl Container {
         }
     }
 
+    /// Those in here that cannot be ended, if nobody else is left: processes of another user, as setuid programs make
+    /// themselves. The kernel's own kill of a cgroup asks nobody's rights.
+    pub(crate) fn beyond_us(&self, leader: &Process) -> Vec<Pid> {
+        let members = self.members(leader);
+        if strays::are_beyond_us(&members) { members } else { Vec::new() }
+    }
+
+    /// Has nobody wait for what cannot be ended when this is dropped.
+    pub(crate) fn give_up(&self) {
+        #[cfg(target_os = "linux")]
+        if let Container::Kept(kept) = self {
+            kept.give_up();
+        }
+    }
+
     /// What tells that [`Container::is_empty`] may have changed; `None` where it has to be asked again and again.
     pub(crate) fn waitable(&self) -> Option<Waitable<'_>> {
         match self {

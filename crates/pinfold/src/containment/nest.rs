@@ -296,6 +296,12 @@ impl Nest {
         self.try_each(Container::kill)
     }
 
+    /// Whether nobody is left in it but processes of another user, which no signal of ours reaches.
+    pub(crate) fn is_beyond_us(&self) -> bool {
+        let members = self.members();
+        !members.is_empty() && super::strays::are_beyond_us(&members)
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         #[cfg(target_os = "linux")]
         if let Some(directory) = &self.directory {

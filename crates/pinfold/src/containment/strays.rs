@@ -2,7 +2,7 @@
 
 use crate::outcome::{Stray, Usage};
 use pinfold_os::descriptor::Borrowed;
-use pinfold_os::handle::Pid;
+use pinfold_os::handle::{Pid, Process};
 use pinfold_proc::Proc;
 use std::time::Duration;
 
@@ -23,6 +23,11 @@ pub(crate) fn describe(pids: &[Pid]) -> Vec<Stray> {
         Stray { pid: *pid, name: name.unwrap_or_default() }
     };
     pids.iter().take(SHOWN).map(&mut stray).collect()
+}
+
+/// Whether none of these may be signalled by this user.
+pub(crate) fn are_beyond_us(pids: &[Pid]) -> bool {
+    pids.iter().all(|pid| Process::open(*pid).is_ok_and(|process| process.is_beyond_us()))
 }
 
 /// The processes but this one that have the other end of this pipe open, as far as this user may see them.

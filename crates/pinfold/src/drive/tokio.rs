@@ -61,6 +61,16 @@ impl Watch {
     }
 }
 
+/// Waits for the first of two.
+pub(crate) async fn either<T>(one: impl Future<Output = T>, other: impl Future<Output = T>) -> T {
+    let (mut one, mut other) = (pin!(one), pin!(other));
+    poll_fn(|context| match one.as_mut().poll(context) {
+        Poll::Pending => other.as_mut().poll(context),
+        ready => ready,
+    })
+    .await
+}
+
 /// Runs a command to its end, as often as it says, and has the last result judged.
 pub(crate) async fn complete<R: Runner + ?Sized>(
     runner: &R,
@@ -72,7 +82,11 @@ pub(crate) async fn complete<R: Runner + ?Sized>(
 
 /// Drives a machine until it has its answer.
 pub(crate) async fn until<M: Machine>(machine: &mut M) -> io::Result<M::Answer> {
-    let watch = Watch::new()?;
+    until_watched(machine, &Watch::new()?).await
+}
+
+/// [`until`] with a watch that is used again.
+pub(crate) async fn until_watched<M: Machine>(machine: &mut M, watch: &Watch) -> io::Result<M::Answer> {
     loop {
         let now = Instant::now();
         if let Some(answer) = machine.advance(now)? {

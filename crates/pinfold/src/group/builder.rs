@@ -52,7 +52,7 @@ impl GroupBuilder {
         self
     }
 
-    /// What its runs are given beside their commands: a token, a listener, a signal mask.
+    /// What its runs are given beside their commands: a token, listeners, a signal mask.
     pub fn host(mut self, host: Host) -> GroupBuilder {
         self.host = host;
         self

@@ -8,6 +8,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// How often those that are left after a kill are asked whether they can be ended.
+const DOUBT_AGAIN: Duration = Duration::from_millis(100);
+
 /// How a group was stopped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -15,7 +18,7 @@ use std::time::{Duration, Instant};
 pub struct StopReport {
     /// How many processes were in it when it began.
     pub members_before: usize,
-    /// How many are left: none, on a mechanism that holds on to all of them.
+    /// How many are left: none, but for those that had become another user's, where no cgroup holds them.
     pub members_after: usize,
     /// Whether some ignored the stop signal, so that the kill had to follow.
     pub escalated: bool,
@@ -71,7 +74,9 @@ impl Machine for Stopping {
                 // What was being made while the others were killed.
                 self.act(Act::Kill)?;
             }
-            if !self.watch.is_empty(&self.nest)? {
+            let doubts = self.ladder.doubts_from().is_some_and(|from| from <= now);
+            let is_over = self.watch.is_empty(&self.nest)? || (doubts && self.nest.is_beyond_us());
+            if !is_over {
                 return Ok(None);
             }
         }
@@ -84,7 +89,9 @@ impl Machine for Stopping {
     }
 
     fn interest(&self, now: Instant) -> Interest<'_> {
-        let deadline = [self.ladder.deadline(), self.watch.ask_again(now)].into_iter().flatten().min();
+        let doubts = self.ladder.doubts_from().map(|from| from.max(now + DOUBT_AGAIN));
+        let deadlines = [self.ladder.deadline(), self.watch.ask_again(now), doubts];
+        let deadline = deadlines.into_iter().flatten().min();
         Interest { waitables: self.watch.waitables(), deadline }
     }
 }

@@ -19,7 +19,7 @@ use std::time::Instant;
 /// waits for something while there is a leader follows: it sleeps on the condition variable, is called, as a visitor,
 /// whenever something has happened, and takes the lead when that is free.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(crate) struct Shared {
     pub(super) command: Command,
     pub(super) pid: Pid,
     pub(super) mechanism: Mechanism,
@@ -47,6 +47,8 @@ struct State {
     told: u64,
     /// The first of their deadlines.
     until: Option<Instant>,
+    /// What those who wait for more than the run wait for beside it.
+    beside: Vec<Arc<Set>>,
 }
 
 impl Shared {
@@ -56,7 +58,15 @@ impl Shared {
             pid: running.pid(),
             mechanism: running.mechanism(),
             guarantee: running.guarantee(),
-            state: Mutex::new(State { running, led: false, followers: 0, called: 0, told: 0, until: None }),
+            state: Mutex::new(State {
+                running,
+                led: false,
+                followers: 0,
+                called: 0,
+                told: 0,
+                until: None,
+                beside: Vec::new(),
+            }),
             moved: Condvar::new(),
             visitors: AtomicUsize::new(0),
             blocked: AtomicBool::new(false),
@@ -81,10 +91,15 @@ impl Shared {
     }
 
     /// Does something with the machine that takes no waiting.
-    pub(super) fn visit<T>(&self, act: impl FnOnce(&mut Running) -> T) -> T {
+    pub(crate) fn visit<T>(&self, act: impl FnOnce(&mut Running) -> T) -> T {
         let answer = act(&mut self.lock().running);
         self.call_background();
         answer
+    }
+
+    /// What is said where a stream ended before its time.
+    pub(super) fn stream_error(&self) -> Error {
+        self.visit(|running| running.stream_error(&self.command.program))
     }
 
     /// Has the background look again, if this run is in its care.
@@ -117,9 +132,32 @@ impl Shared {
     pub(super) fn drive<T>(
         &self,
         deadline: Option<Instant>,
+        ready: impl FnMut(&mut Running) -> Option<T>,
+    ) -> Result<Option<T>> {
+        self.drive_locked(self.lock(), deadline, ready)
+    }
+
+    /// [`Shared::drive`], for one who waits for a member of this set as well: then too `ready` is called.
+    pub(crate) fn drive_beside<T>(
+        &self,
+        deadline: Option<Instant>,
+        beside: Option<&Arc<Set>>,
+        ready: impl FnMut(&mut Running) -> Option<T>,
+    ) -> Result<Option<T>> {
+        let Some(set) = beside else { return self.drive(deadline, ready) };
+        let mut state = self.lock();
+        state.beside.push(set.clone());
+        let answer = self.drive_locked(state, deadline, ready);
+        self.lock().beside.retain(|other| !Arc::ptr_eq(other, set));
+        answer
+    }
+
+    fn drive_locked<'a, T>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        deadline: Option<Instant>,
         mut ready: impl FnMut(&mut Running) -> Option<T>,
     ) -> Result<Option<T>> {
-        let mut state = self.lock();
         // What is there already is handed out before more is read: a reader slower than the program would otherwise fall
         // behind by all that the program ever writes.
         let answer = ready(&mut state.running);
@@ -171,12 +209,15 @@ impl Shared {
     /// Has the followers look, if something has happened since they last did or one of them has waited long enough.
     fn call_followers(&self, state: &mut State, now: Instant) {
         let revision = state.running.revision();
-        let due = state.until.is_some_and(|until| until <= now);
+        let mut due = state.until.is_some_and(|until| until <= now);
+        if state.followers > state.called {
+            due |= state.beside.iter().any(|set| set.is_ready().unwrap_or(true));
+        }
         if state.told == revision && !due {
             return;
         }
         state.told = revision;
-        if due {
+        if due && state.until.is_some_and(|until| until <= now) {
             state.until = None;
         }
         let fresh = state.followers - state.called;
@@ -233,6 +274,7 @@ impl Shared {
         } else {
             let mut interest = state.running.interest();
             interest.waitables.extend(self.wake.get().map(Event::waitable));
+            interest.waitables.extend(state.beside.iter().map(|set| set.waitable()));
             let until = [interest.deadline, deadline, state.until].into_iter().flatten().min();
             poll::wait(&interest.waitables, until).map(drop)
         };

@@ -5,7 +5,8 @@ use crate::cursor::{ByteCursor, Event, EventCursor, LineCursor, Pulled};
 use crate::error::Result;
 use std::io::{self, Write};
 
-/// The lines of one stream, decoded and without their line breaks. Ends with the stream.
+/// The lines of one stream, decoded and without their line breaks. Ends with the stream; where that could not be read to
+/// its end, an error comes after the last line, once.
 ///
 /// As an iterator it owns each line; [`Lines::next_line`] lends them, which is several times faster.
 ///
@@ -37,12 +38,16 @@ impl Lines {
     /// Waits for the next line and lends it.
     ///
     /// # Errors
-    /// As [`Handle::wait`].
+    /// As [`Handle::wait`], and once if the stream failed: as [`Handle::output`].
     pub fn next_line(&mut self) -> Result<Option<&str>> {
         let Some(cursor) = &mut self.cursor else { return Ok(None) };
         while !cursor.has_line() {
             if cursor.has_ended() {
-                return Ok(None);
+                return if cursor.take_failed() {
+                    Err(self.handle.shared().stream_error())
+                } else {
+                    Ok(None)
+                };
             }
             self.handle.shared().drive_to(|running| cursor.pull(running).then_some(()))?;
         }
@@ -96,7 +101,8 @@ impl Drop for Lines {
     }
 }
 
-/// The bytes of one stream as they come, up to 1 MiB at a time. Ends with the stream.
+/// The bytes of one stream as they come, up to 1 MiB at a time. Ends with the stream; where that could not be read to its
+/// end, an error comes after the last of them, once.
 pub struct Chunks {
     handle: Handle,
     cursor: ByteCursor,
@@ -120,6 +126,7 @@ impl Iterator for Chunks {
         });
         match pulled {
             Ok(Pulled::Some) => Some(Ok(chunk)),
+            Ok(Pulled::Failed) => Some(Err(self.handle.shared().stream_error())),
             Ok(_) => None,
             Err(error) => Some(Err(error)),
         }
@@ -132,7 +139,8 @@ impl Drop for Chunks {
     }
 }
 
-/// Everything that happens in a run, from its start to its end.
+/// Everything that happens in a run, from its start to its end. A stream that could not be read to its end is an error
+/// among the events, once.
 pub struct Events {
     handle: Handle,
     cursor: EventCursor,
@@ -150,7 +158,7 @@ impl Iterator for Events {
     fn next(&mut self) -> Option<Result<Event>> {
         let cursor = &mut self.cursor;
         let next = self.handle.shared().drive_to(|running| cursor.advance(running));
-        next.transpose()
+        next.unwrap_or_else(|error| Some(Err(error)))
     }
 }
 

@@ -27,11 +27,11 @@ pub type Answered<M> = (Key, M, io::Result<<M as Machine>::Answer>);
 ///     crowd.add(Completion::new(Host::new(), Command::new("echo").arg(word), Judge::Succeed));
 /// }
 /// while !crowd.is_empty() {
+///     let interest = crowd.interest(Instant::now());
+///     pinfold_os::poll::wait(&interest.waitables, interest.deadline)?;
 ///     for (key, _, answer) in crowd.advance(Instant::now())? {
 ///         println!("{key}: {} bytes", answer??.stdout.len());
 ///     }
-///     let interest = crowd.interest(Instant::now());
-///     pinfold_os::poll::wait(&interest.waitables, interest.deadline)?;
 /// }
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -120,6 +120,11 @@ impl<M: Machine> Crowd<M> {
     pub fn iter(&self) -> impl Iterator<Item = (Key, &M)> {
         let members = self.members.iter().enumerate();
         members.filter_map(|(place, member)| Some((place as Key, &member.as_ref()?.machine)))
+    }
+
+    /// All of them, before their answers.
+    pub(crate) fn into_machines(self) -> impl Iterator<Item = M> {
+        self.members.into_iter().flatten().map(|member| member.machine)
     }
 
     /// Takes one out before its answer.

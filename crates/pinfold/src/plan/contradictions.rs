@@ -72,10 +72,19 @@ fn times(command: &Command) -> Result<()> {
     if command.success_codes.is_empty() {
         return no(command, "no exit code counts as success", "name at least one");
     }
+    // Elsewhere a code has 32 bits.
+    if cfg!(unix)
+        && let Some(code) = command.success_codes.iter().find(|code| !(0..=255).contains(*code))
+    {
+        return no(command, format!("no program can exit with code {code}"), "they go from 0 to 255");
+    }
     match command.retry {
         Some(retry) if retry.attempts == 0 => no(command, "zero attempts", "1 is the first run itself"),
         Some(retry) if !retry.factor.is_finite() || retry.factor < 1.0 => {
             no(command, format!("pauses cannot grow by {}", retry.factor), "use a factor of at least 1")
+        }
+        Some(retry) if !(0.0..=1.0).contains(&retry.jitter) => {
+            no(command, format!("a jitter of {} is no part of a pause", retry.jitter), "it goes from 0 to 1")
         }
         _ => Ok(()),
     }
@@ -167,7 +176,8 @@ pub(super) fn limits(command: &Command) -> Result<Vec<Limit>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::settings::{IoPriority, Retry};
+    use crate::retry::Retry;
+    use crate::settings::IoPriority;
     use crate::{Command, ErrorKind, Resource};
 
     #[test]
@@ -182,8 +192,12 @@ mod tests {
             (null().output_limit(crate::Limit { max_bytes: Some(1), ..Default::default() }), "output limit"),
             (base().timeout(Duration::ZERO), "zero"),
             (base().success_codes([]), "success"),
+            #[cfg(unix)]
+            (base().success_codes([0, 256]), "code 256"),
             (base().retry(Retry::times(0)), "attempts"),
             (base().retry(Retry { factor: 0.5, ..Retry::times(2) }), "grow"),
+            (base().retry(Retry { jitter: 1.5, ..Retry::times(2) }), "0 to 1"),
+            (base().retry(Retry { jitter: f64::NAN, ..Retry::times(2) }), "0 to 1"),
             (base().user("root").uid(0), "both"),
             (base().setsid().foreground(), "foreground"),
             (base().nice(20), "-20 to 19"),

@@ -6,6 +6,20 @@ use crate::settings::{Stdin, Stdio, StrayRule};
 use std::fmt;
 use std::time::Duration;
 
+impl fmt::Debug for Plan<'_> {
+    /// For a log: without arguments and variables, which may be secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan")
+            .field("command", self.command)
+            .field("path", &self.path)
+            .field("identity", &self.identity)
+            .field("mechanism", &self.mechanism)
+            .field("missed", &self.missed)
+            .field("required", &self.required)
+            .finish_non_exhaustive()
+    }
+}
+
 impl fmt::Display for Plan<'_> {
     /// A line for each decision. Arguments are shown; environment variables are counted, not shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

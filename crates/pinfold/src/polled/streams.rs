@@ -20,14 +20,18 @@ impl PolledLines {
     /// Whether there is a line: `Some(false)` at the end, `None` if there is none yet.
     ///
     /// # Errors
-    /// As [`PolledHandle::outcome`].
+    /// As [`PolledHandle::outcome`], and once if a stream could not be read to its end.
     pub fn advance(&mut self) -> Result<Option<bool>> {
         loop {
             if self.cursor.has_line() {
                 return Ok(Some(true));
             }
             if self.cursor.has_ended() {
-                return Ok(Some(false));
+                return if self.cursor.take_failed() {
+                    Err(self.run.0.stream_error())
+                } else {
+                    Ok(Some(false))
+                };
             }
             let cursor = &mut self.cursor;
             let asked = self.run.0.ask(&mut self.watch, |running| cursor.pull(running).then_some(()));
@@ -80,15 +84,18 @@ impl PolledChunks {
     /// The next chunk; empty at the end, `None` if there is none yet.
     ///
     /// # Errors
-    /// As [`PolledHandle::outcome`].
+    /// As [`PolledHandle::outcome`], and once if a stream could not be read to its end.
     pub fn advance(&mut self) -> Result<Option<Vec<u8>>> {
         let mut chunk = Vec::new();
         let cursor = &mut self.cursor;
         let asked = self.run.0.ask(&mut self.watch, |running| {
             let pulled = cursor.pull(running, |bytes, _| chunk.extend_from_slice(bytes));
-            (pulled != Pulled::Later).then_some(())
+            (pulled != Pulled::Later).then_some(pulled)
         });
-        Ok(asked?.map(|()| chunk))
+        match asked? {
+            Some(Pulled::Failed) => Err(self.run.0.stream_error()),
+            asked => Ok(asked.map(|_| chunk)),
+        }
     }
 
     /// What to wait for when there is none yet.
@@ -118,10 +125,10 @@ impl PolledEvents {
     /// The next event; `Some(None)` after the last, `None` if there is none yet.
     ///
     /// # Errors
-    /// As [`PolledHandle::outcome`].
+    /// As [`PolledHandle::outcome`], and once if a stream could not be read to its end.
     pub fn advance(&mut self) -> Result<Option<Option<Event>>> {
         let cursor = &mut self.cursor;
-        self.run.0.ask(&mut self.watch, |running| cursor.advance(running))
+        self.run.0.ask(&mut self.watch, |running| cursor.advance(running))?.map(Option::transpose).transpose()
     }
 
     /// What to wait for when there is none yet.

@@ -5,6 +5,7 @@ use crate::cancel::CancelToken;
 use crate::command::Command;
 use crate::error::{ErrorKind, Result};
 use crate::listener::Listener;
+use crate::observe::{Observer, RunEvent};
 use crate::running::{Intake, Running};
 use crate::settings::Stream;
 use std::collections::VecDeque;
@@ -37,6 +38,7 @@ pub struct ScriptedRunner {
     shared: Arc<Mutex<Shared>>,
     cancel: Option<CancelToken>,
     listener: Option<Listener>,
+    observer: Observer,
 }
 
 #[derive(Debug, Default)]
@@ -145,6 +147,13 @@ impl ScriptedRunner {
         self
     }
 
+    /// Calls this with what happens to runs, as [`Host::on_event`](crate::Host::on_event) does.
+    #[must_use]
+    pub fn on_event(mut self, told: impl Fn(&RunEvent) + Send + Sync + 'static) -> ScriptedRunner {
+        self.observer.add(told);
+        self
+    }
+
     /// What was read on standard input by each run that was given one, in the order of their starts; of those that still
     /// run, so far.
     pub fn inputs(&self) -> Vec<Vec<u8>> {
@@ -205,8 +214,8 @@ fn is_named(program: &OsStr, name: &OsStr) -> bool {
         || Path::new(name).components().count() == 1 && Path::new(program).file_name() == Some(name)
 }
 
-impl Runner for ScriptedRunner {
-    fn launch(&self, command: &Command) -> Result<Running> {
+impl ScriptedRunner {
+    fn start(&self, command: &Command) -> Result<Running> {
         let reply = self.reply_to(command)?;
         if let Some(refusal) = reply.refusal(command) {
             return Err(refusal);
@@ -215,6 +224,12 @@ impl Runner for ScriptedRunner {
         self.lock().intakes.extend(intake);
         Ok(running)
     }
+}
+
+impl Runner for ScriptedRunner {
+    fn launch(&self, command: &Command) -> Result<Running> {
+        super::watched(&self.observer, command, self.start(command))
+    }
 
     fn listener(&self) -> Option<&Listener> {
         self.listener.as_ref()
@@ -222,5 +237,9 @@ impl Runner for ScriptedRunner {
 
     fn cancel_token(&self) -> Option<&CancelToken> {
         self.cancel.as_ref()
+    }
+
+    fn observer(&self) -> Option<&Observer> {
+        Some(&self.observer)
     }
 }

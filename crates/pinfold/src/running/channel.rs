@@ -1,7 +1,9 @@
 //! One output stream of a run: from the pipe into its capture, and on to our own stream if it is teed.
 
 use super::Inlet;
-use crate::capture::{Capture, Cursor};
+use crate::capture::{Capture, Cursor, Keep, Limit};
+use crate::command::Command;
+use crate::text::LineCounter;
 use pinfold_os::descriptor::Borrowed;
 use pinfold_os::pipe;
 use pinfold_os::poll::{Direction, Waitable};
@@ -23,8 +25,14 @@ pub(crate) struct Channel {
     inlet: Option<Inlet>,
     pub(crate) capture: Option<Capture>,
     tee: Option<Tee>,
+    /// What was read since somebody took it, for whoever records the run.
+    tapped: Option<Vec<u8>>,
+    /// How far it was carried on to another run.
+    carried: Option<Cursor>,
     /// Some was dropped before it could be passed on.
     skipped: bool,
+    /// It ended before its time, since it could not be read or passed on.
+    failed: bool,
     grown: bool,
 }
 
@@ -37,7 +45,45 @@ struct Tee {
 impl Channel {
     pub(crate) fn new(inlet: Inlet, mut capture: Capture, sink: Option<Sink>) -> Channel {
         let tee = sink.map(|sink| Tee { sink, cursor: capture.open_cursor() });
-        Channel { inlet: Some(inlet), capture: Some(capture), tee, skipped: false, grown: false }
+        Channel {
+            inlet: Some(inlet),
+            capture: Some(capture),
+            tee,
+            tapped: None,
+            carried: None,
+            skipped: false,
+            failed: false,
+            grown: false,
+        }
+    }
+
+    /// From here on it is carried on to another run: nothing is retained or counted that was.
+    pub(super) fn carry(&mut self, command: &Command) {
+        let Some(capture) = &mut self.capture else { return };
+        let counter = LineCounter::new(&command.encodings[0], command.lines);
+        *capture = Capture::new(Limit::default(), Keep(0), counter);
+        self.carried = Some(capture.open_cursor());
+    }
+
+    /// What is to be carried on.
+    pub(super) fn carried(&self) -> &[u8] {
+        match (&self.carried, &self.capture) {
+            (Some(cursor), Some(capture)) => capture.unread(cursor).1,
+            _ => &[],
+        }
+    }
+
+    /// So much of that was.
+    pub(super) fn has_carried(&mut self, bytes: usize) {
+        if let (Some(cursor), Some(capture)) = (&self.carried, &mut self.capture) {
+            let (offset, _) = capture.unread(cursor);
+            capture.advance_cursor(cursor, offset + bytes as u64);
+        }
+    }
+
+    /// Whether nothing more is to be carried on, now or ever.
+    pub(super) fn is_carried_out(&self) -> bool {
+        self.inlet.is_none() && self.carried().is_empty()
     }
 
     /// Whether more may come.
@@ -57,13 +103,29 @@ impl Channel {
         }
     }
 
+    /// Keeps what is read from now on, whatever is retained of it.
+    #[cfg(feature = "serde")]
+    pub(super) fn tap(&mut self) {
+        self.tapped = Some(Vec::new());
+    }
+
+    #[cfg(feature = "serde")]
+    pub(super) fn take_tapped(&mut self) -> Vec<u8> {
+        self.tapped.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
     /// Whether there is something to read that no descriptor tells of.
     pub(super) fn is_ready(&self) -> bool {
-        self.inlet.as_ref().is_some_and(Inlet::is_ready) && self.backlog() < AHEAD
+        self.inlet.as_ref().is_some_and(Inlet::is_ready) && self.ahead() < AHEAD
     }
 
     pub(crate) fn overflowed(&self) -> bool {
         self.capture.as_ref().is_some_and(Capture::overflowed)
+    }
+
+    /// Whether it ended before its time, since it could not be read or passed on.
+    pub(crate) fn has_failed(&self) -> bool {
+        self.failed
     }
 
     /// Whether its limit dropped some before it could be passed on.
@@ -74,6 +136,11 @@ impl Channel {
     /// Whether some of it has still to be passed on.
     pub(crate) fn has_backlog(&self) -> bool {
         self.backlog() > 0
+    }
+
+    /// How much was read that nobody took yet who has to.
+    fn ahead(&self) -> u64 {
+        self.backlog().max(self.carried().len() as u64)
     }
 
     fn backlog(&self) -> u64 {
@@ -89,7 +156,7 @@ impl Channel {
 
     pub(crate) fn waitables(&self) -> impl Iterator<Item = Waitable<'_>> {
         let backlog = self.backlog();
-        let reader = self.inlet.as_ref().filter(|_| backlog < AHEAD).and_then(Inlet::waitable);
+        let reader = self.inlet.as_ref().filter(|_| self.ahead() < AHEAD).and_then(Inlet::waitable);
         let sink = self.tee.as_ref().map(|tee| &tee.sink);
         let read = reader.map(|descriptor| Waitable { descriptor, direction: Direction::Read });
         let write = sink.and_then(|sink| match backlog {
@@ -103,11 +170,12 @@ impl Channel {
     /// Reads what is there, within reason: the number of bytes.
     pub(crate) fn pump(&mut self) -> io::Result<usize> {
         let mut total = 0;
-        while total < TURN && self.backlog() < AHEAD {
+        while total < TURN && self.ahead() < AHEAD {
             match self.read()? {
                 Some(bytes) => {
                     total += bytes;
-                    if bytes < FULL {
+                    // What a script wrote is read to its end, whatever room there was for it, so that streams keep their order.
+                    if bytes < FULL && !self.is_ready() {
                         break;
                     }
                 }
@@ -134,8 +202,17 @@ impl Channel {
     /// One read: the bytes that came, or `None` if there is nothing now or ever.
     fn read(&mut self) -> io::Result<Option<usize>> {
         let (Some(inlet), Some(capture)) = (&mut self.inlet, &mut self.capture) else { return Ok(None) };
+        let tapped = &mut self.tapped;
         loop {
-            match capture.take_in(|buffer| inlet.read_append(buffer)) {
+            let read = capture.take_in(|buffer| {
+                let old = buffer.len();
+                let read = inlet.read_append(buffer);
+                if let Some(tapped) = tapped {
+                    tapped.extend_from_slice(&buffer[old..]);
+                }
+                read
+            });
+            match read {
                 Ok(0) => {
                     self.close();
                     return Ok(None);
@@ -150,6 +227,7 @@ impl Channel {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => {
+                    self.failed = true;
                     self.close();
                     return Err(error);
                 }
@@ -174,7 +252,11 @@ impl Channel {
                     // Whoever read our stream is gone: the program is told so the same way, by its own pipe.
                     self.stop_passing_on();
                     self.close();
-                    return if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) };
+                    if error.kind() == io::ErrorKind::BrokenPipe {
+                        return Ok(());
+                    }
+                    self.failed = true;
+                    return Err(error);
                 }
             }
         }

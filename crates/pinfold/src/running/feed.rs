@@ -74,6 +74,11 @@ impl Feed {
         self.writer = None;
     }
 
+    /// Whether nothing that is pushed would be written any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.writer.is_none()
+    }
+
     /// How many bytes are still to be written.
     pub(crate) fn pending(&self) -> usize {
         match (&self.writer, &self.source) {
@@ -92,6 +97,12 @@ impl Feed {
     /// How many bytes were written.
     pub(crate) fn written(&self) -> u64 {
         self.written
+    }
+
+    /// Whether whoever writes has said that there is no more.
+    #[cfg(feature = "serde")]
+    pub(super) fn was_ended(&self) -> bool {
+        matches!(self.source, Source::Queue { ends: true, .. })
     }
 
     /// Whether the program stopped reading before it had everything.

@@ -10,9 +10,6 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often a container that gives no events is asked whether it is empty.
-pub(super) const ASK_AGAIN: Duration = Duration::from_millis(2);
-
 /// How soon a guard is tried again for which something had run out.
 const ATTEND_AGAIN: Duration = Duration::from_millis(50);
 
@@ -96,6 +93,15 @@ impl Real {
 
     pub(super) fn is_empty(&self) -> bool {
         self.container.as_ref().is_none_or(|container| container.is_empty(&self.process))
+    }
+
+    pub(super) fn leave_whom_it_may_not_end(&self) -> Vec<Pid> {
+        let Some(container) = &self.container else { return Vec::new() };
+        let left = container.beyond_us(&self.process);
+        if !left.is_empty() {
+            container.give_up();
+        }
+        left
     }
 
     pub(super) fn members(&self) -> Vec<Pid> {

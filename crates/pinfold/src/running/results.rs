@@ -1,13 +1,14 @@
 //! What is known of a run, and what it wrote.
 
-use super::{Channel, Running, ending};
+use super::{Channel, Running, Source, ending};
 use crate::capture::{Capture, Journal, Keep, Segment};
 use crate::command::Command;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::outcome::{Ending, Guarantee, Mechanism, Outcome, Seen};
 use crate::output::Output;
 use crate::settings::Stream;
 use pinfold_os::handle::Pid;
+use std::ffi::OsStr;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -82,7 +83,17 @@ impl Running {
         output: Output<Vec<u8>>,
         command: &Command,
     ) -> Result<Output<Vec<u8>>> {
-        let Some(failure) = &self.failure else { return Ok(output) };
+        if self.failure.is_none() {
+            return Ok(output);
+        }
+        Err(self.stream_error(&command.program).with_output(output))
+    }
+
+    /// What is said where a stream ended before its time.
+    pub(crate) fn stream_error(&self, program: &OsStr) -> Error {
+        let Some(failure) = &self.failure else {
+            return Error::new(ErrorKind::Io, program, "its streams failed");
+        };
         let source = match failure.raw_os_error() {
             Some(number) => io::Error::from_raw_os_error(number),
             None => failure.kind().into(),
@@ -90,13 +101,8 @@ impl Running {
         let out_of_memory = failure.kind() == io::ErrorKind::OutOfMemory;
         let exhausted = out_of_memory || pinfold_os::wait::is_exhaustion(failure);
         let kind = if exhausted { ErrorKind::ResourceLimit } else { ErrorKind::Io };
-        let error = command.error(kind, format!("its streams failed: {failure}")).because(source);
-        let error = if out_of_memory {
-            error.hint("bound what is kept with output_limit(), or stream it")
-        } else {
-            error
-        };
-        Err(error.with_output(output))
+        let error = Error::new(kind, program, format!("its streams failed: {failure}")).because(source);
+        if out_of_memory { error.hint("bound what is kept with output_limit(), or stream it") } else { error }
     }
 
     /// Takes what was captured, once the run has ended.
@@ -127,14 +133,20 @@ impl Running {
         stdout: Vec<u8>,
         stderr: Vec<u8>,
     ) -> Option<Output<Vec<u8>>> {
-        Some(Output {
+        let mut output = Output {
             stdout,
             stderr,
             outcome: self.outcome.clone()?,
             program: command.program.clone(),
             success_codes: command.success_codes.clone(),
+            unchecked: command.unchecked,
             segments,
-        })
+            stages: Vec::new(),
+        };
+        if let Source::Chain(chain) = &self.source {
+            chain.attribute(&mut output);
+        }
+        Some(output)
     }
 
     /// The order of what is retained of both streams.

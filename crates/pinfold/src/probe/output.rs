@@ -1,0 +1,75 @@
+//! Probes of what a run writes: its lines, and the beginning of one at which it stands.
+
+use super::HoldsOfText;
+use crate::command::Command;
+use crate::cursor::LineCursor;
+use crate::running::Running;
+use crate::settings::Stream;
+use std::sync::Arc;
+
+/// Reads along with a run.
+pub(super) struct Reading {
+    stream: Option<Stream>,
+    holds: Arc<HoldsOfText>,
+    prompt: bool,
+    /// Opened at the first look.
+    cursors: Option<Vec<LineCursor>>,
+    lines: u64,
+}
+
+impl Reading {
+    pub(super) fn new(stream: Option<Stream>, holds: Arc<HoldsOfText>, prompt: bool) -> Reading {
+        Reading { stream, holds, prompt, cursors: None, lines: 0 }
+    }
+
+    /// Whether it holds of something that was written since the last look.
+    pub(super) fn look(&mut self, running: &mut Running, command: &Command) -> bool {
+        let wanted = self.stream;
+        let cursors = self.cursors.get_or_insert_with(|| {
+            let streams =
+                Stream::BOTH.into_iter().filter(|stream| wanted.is_none_or(|wanted| wanted == *stream));
+            streams.filter_map(|stream| LineCursor::open(running, stream, command)).collect()
+        });
+        for cursor in cursors {
+            let mut more = true;
+            while more {
+                more = cursor.pull(running) && !cursor.has_ended();
+                while let Some(line) = cursor.next() {
+                    self.lines += 1;
+                    if !self.prompt && (self.holds)(line) {
+                        return true;
+                    }
+                }
+            }
+            if self.prompt && !cursor.has_ended() {
+                let unfinished = cursor.unfinished();
+                if !unfinished.is_empty() && (self.holds)(&unfinished) {
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Why it has not held so far.
+    pub(super) fn reason(&self) -> String {
+        match (&self.cursors, self.lines) {
+            (Some(cursors), _) if cursors.is_empty() => "its output is not captured".to_owned(),
+            (_, 0) => "no line has come".to_owned(),
+            (_, 1) => "1 line has come, and it was another".to_owned(),
+            (_, lines) => format!("{lines} lines have come, all of them others"),
+        }
+    }
+
+    /// Whether there is nothing to read, now or later.
+    pub(super) fn is_blind(&self) -> bool {
+        self.cursors.as_ref().is_some_and(Vec::is_empty)
+    }
+
+    /// Lets go of what it has the run keep.
+    pub(super) fn close(&mut self, running: &mut Running) {
+        for mut cursor in self.cursors.take().into_iter().flatten() {
+            cursor.close(running);
+        }
+    }
+}

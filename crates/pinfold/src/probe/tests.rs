@@ -1,0 +1,349 @@
+//! Probes over made-up time and scripted runs, and over listeners of our own.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use super::{Probe, Waiting};
+use crate::machine::Machine;
+use crate::testing::{Reply, ScriptedRunner};
+use crate::{Command, ErrorKind, Result, Running, Stdio, Stream};
+use std::io::{Read, Write};
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn perform(reply: &Reply) -> (Command, Running) {
+    let command = Command::new("child");
+    let running = command.perform(reply.script.clone(), None).unwrap().0;
+    (command, running)
+}
+
+/// Drives both as a driver would that is woken exactly on time: the answer, and when it came.
+fn beside(probe: &Probe, timeout: Duration, reply: &Reply) -> (Result<()>, Duration) {
+    let (command, mut running) = perform(reply);
+    let start = running.started();
+    let (mut waiting, mut now) = (probe.waiting(timeout), start);
+    for _ in 0..10_000 {
+        running.advance(now);
+        if let Some(answer) = waiting.advance_beside(&mut running, &command, now).unwrap() {
+            waiting.close(&mut running);
+            assert!(waiting.interest(now).deadline.is_none(), "it is over");
+            let ended = answer.as_ref().is_err_and(|error| error.kind() == ErrorKind::NotReady);
+            assert!(running.outcome().is_some() || !ended);
+            return (answer, now - start);
+        }
+        let next = [running.interest().deadline, waiting.interest(now).deadline].into_iter().flatten().min();
+        now = next.expect("something is due").max(now);
+    }
+    panic!("it spins");
+}
+
+fn alone(waiting: &mut Waiting, start: Instant) -> (Result<()>, Duration) {
+    let mut now = start;
+    for _ in 0..10_000 {
+        if let Some(answer) = waiting.advance(now).unwrap() {
+            return (answer, now - start);
+        }
+        now = waiting.interest(now).deadline.expect("something is due").max(now);
+    }
+    panic!("it spins");
+}
+
+fn is(word: &'static str) -> impl Fn(&str) -> bool + Send + Sync + 'static {
+    move |text| text == word
+}
+
+#[test]
+fn a_line_is_found_on_either_stream_or_on_the_one_that_is_named() {
+    let reply = Reply::pending()
+        .after_pause(SECOND)
+        .with_stderr("x\nready\n")
+        .after_pause(SECOND)
+        .with_stdout("ready\n");
+    for (probe, at) in [
+        (Probe::line(is("ready")), SECOND),
+        (Probe::line(is("ready")).on(Stream::Stderr), SECOND),
+        (Probe::line(is("ready")).on(Stream::Stdout), 2 * SECOND),
+    ] {
+        let (answer, took) = beside(&probe, 60 * SECOND, &reply);
+        answer.unwrap();
+        assert_eq!(took, at);
+    }
+}
+
+#[test]
+fn a_prompt_is_what_stands_unfinished() {
+    let reply =
+        Reply::pending().with_stdout("name: no\n").after_pause(SECOND).with_stdout("na").after_pause(SECOND);
+    let (answer, took) =
+        beside(&Probe::prompt(is("name: ")), 60 * SECOND, &reply.clone().with_stdout("me: "));
+    answer.unwrap();
+    assert_eq!(took, 2 * SECOND);
+    let (answer, took) = beside(&Probe::prompt(is("name: ")), 60 * SECOND, &reply.with_stdout("me:\n"));
+    assert_eq!((answer.unwrap_err().kind(), took), (ErrorKind::Timeout, 60 * SECOND));
+}
+
+#[test]
+fn a_timeout_says_why_and_leaves_the_run_alone() {
+    let (answer, took) =
+        beside(&Probe::line(is("ready")), 3 * SECOND, &Reply::pending().with_stdout("a\nb\n"));
+    let error = answer.unwrap_err();
+    assert_eq!((error.kind(), error.timeout(), took), (ErrorKind::Timeout, Some(3 * SECOND), 3 * SECOND));
+    let said =
+        "child: a line of its output was still awaited after 3s: 2 lines have come, all of them others";
+    assert_eq!(error.to_string(), said);
+}
+
+#[test]
+fn the_end_of_the_run_ends_the_wait_with_its_outcome() {
+    let reply = Reply::fail(3, "no space left\n").after_pause(SECOND);
+    let never = Probe::holds(|| false);
+    for probe in [Probe::line(is("ready")), never.clone(), Probe::all([never, Probe::line(|_| true)])] {
+        let (answer, took) = beside(&probe, 60 * SECOND, &reply);
+        let error = answer.unwrap_err();
+        assert_eq!((error.kind(), error.code(), took), (ErrorKind::NotReady, Some(3), SECOND), "{error}");
+        assert_eq!(error.output().unwrap().stderr, b"no space left\n");
+        assert!(error.to_string().starts_with("child: exited with code 3 while "), "{error}");
+        assert!(error.to_string().ends_with("; it last wrote: no space left"), "{error}");
+    }
+}
+
+#[test]
+fn what_was_written_before_the_end_counts_and_what_holds_of_the_world_after_it_does_not() {
+    let (answer, _) = beside(&Probe::line(is("ready")), SECOND, &Reply::ok("ready\n"));
+    answer.unwrap();
+    let (answer, _) = beside(&Probe::line(is("ready")), SECOND, &Reply::ok("ready"));
+    answer.unwrap();
+    let asked = Arc::new(AtomicU32::new(0));
+    let probe = Probe::holds({
+        let asked = asked.clone();
+        move || asked.fetch_add(1, Ordering::SeqCst) > 0
+    });
+    let (answer, _) = beside(&probe.interval(5 * SECOND), 60 * SECOND, &Reply::exits(0).after_pause(SECOND));
+    assert_eq!((answer.unwrap_err().kind(), asked.load(Ordering::SeqCst)), (ErrorKind::NotReady, 1));
+}
+
+#[test]
+fn all_need_each_once_and_any_needs_one() {
+    let at = |seconds: u32| {
+        let asked = AtomicU32::new(0);
+        // Holds at that second, and not before nor after.
+        Probe::holds(move || asked.fetch_add(1, Ordering::SeqCst) == seconds)
+            .interval(SECOND)
+            .named(format!("{seconds}"))
+    };
+    type Combine = fn(Vec<Probe>) -> Probe;
+    let rows: [(Combine, u64); 2] = [(Probe::all, 5), (Probe::any, 2)];
+    for (combine, expected) in rows {
+        let mut waiting = combine(vec![at(5), at(2), at(3)]).waiting(60 * SECOND);
+        let (answer, took) = alone(&mut waiting, Instant::now());
+        answer.unwrap();
+        assert_eq!(took.as_secs(), expected);
+    }
+    let mut waiting =
+        Probe::all([at(1), Probe::any([at(90), at(91)]), Probe::file("/nonexistent/x")]).waiting(9 * SECOND);
+    let (answer, took) = alone(&mut waiting, Instant::now());
+    let said = "1 and 90 or 91 and file:/nonexistent/x was still awaited after 9s: 90: it does not hold; 91: it does not \
+                hold; file:/nonexistent/x: no such file or directory";
+    assert_eq!((answer.unwrap_err().to_string().as_str(), took), (said, 9 * SECOND));
+}
+
+#[test]
+fn contradictions_are_told_at_once() {
+    let rows = [Probe::any([]), Probe::line(|_| true), Probe::all([Probe::prompt(|_| true)])];
+    for probe in rows {
+        let (answer, took) = alone(&mut probe.waiting(SECOND), Instant::now());
+        assert_eq!((answer.unwrap_err().kind(), took), (ErrorKind::InvalidInput, Duration::ZERO));
+    }
+    let command = Command::new("child").stdout(Stdio::Null).stderr(Stdio::Null);
+    let mut running = command.perform(Reply::pending().script, None).unwrap().0;
+    let mut waiting = Probe::line(|_| true).waiting(SECOND);
+    let answer = waiting.advance_beside(&mut running, &command, Instant::now()).unwrap().unwrap();
+    assert_eq!(answer.unwrap_err().kind(), ErrorKind::InvalidInput);
+    let (answer, _) = alone(&mut Probe::all([]).waiting(SECOND), Instant::now());
+    answer.unwrap();
+}
+
+#[test]
+fn a_command_is_run_until_it_succeeds() {
+    let replies = [Reply::fail(2, "not yet"), Reply::pending(), Reply::exits(0)];
+    let runner = ScriptedRunner::new().sequence(["ready?"], replies);
+    let probe = Probe::command_on(runner, Command::new("ready?")).attempt(4 * SECOND).interval(SECOND);
+    let (answer, took) = alone(&mut probe.waiting(60 * SECOND), Instant::now());
+    answer.unwrap();
+    assert_eq!(took, SECOND + 4 * SECOND + SECOND);
+    let runner = ScriptedRunner::new().fallback(Reply::fail(2, "secret"));
+    let probe = Probe::command_on(runner, Command::new("ready?").arg("secret"));
+    let error = alone(&mut probe.waiting(3 * SECOND), Instant::now()).0.unwrap_err();
+    assert_eq!(error.to_string(), "cmd:ready? was still awaited after 3s: ready?: exited with code 2");
+}
+
+#[test]
+fn files_are_there_or_filled() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("file");
+    let reason = |probe: Probe| probe.wait(Duration::ZERO).map_err(|error| error.message());
+    assert!(reason(Probe::file(&path)).unwrap_err().ends_with("no such file or directory"));
+    std::fs::write(&path, "").unwrap();
+    reason(Probe::file(&path)).unwrap();
+    assert!(reason(Probe::filled_file(&path)).unwrap_err().ends_with("it is empty"));
+    std::fs::write(&path, "x").unwrap();
+    reason(Probe::filled_file(&path)).unwrap();
+    let socket = directory.path().join("socket");
+    assert!(reason(Probe::unix(&socket)).unwrap_err().ends_with("no such file or directory"));
+    let listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    reason(Probe::unix(&socket)).unwrap();
+    drop(listener);
+    assert!(reason(Probe::unix(&socket)).unwrap_err().ends_with("connection refused"));
+}
+
+#[test]
+fn a_port_is_awaited_until_somebody_listens() {
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let error = Probe::tcp("localhost", address.port()).wait(Duration::from_millis(1)).unwrap_err();
+    assert!(error.to_string().ends_with("connection refused"), "{error}");
+    let (probe, listening) = (Probe::tcp("127.0.0.1", address.port()), Arc::new(AtomicU32::new(0)));
+    let thread = std::thread::spawn({
+        let listening = listening.clone();
+        move || {
+            let answer = probe.wait(60 * SECOND);
+            (answer, listening.load(Ordering::SeqCst))
+        }
+    });
+    listening.store(1, Ordering::SeqCst);
+    let _listener = TcpListener::bind(address).unwrap();
+    let (answer, listening) = thread.join().unwrap();
+    answer.unwrap();
+    assert_eq!(listening, 1);
+}
+
+/// Gives these answers, one a connection, and closes it; an empty one is given by a thread that only listens.
+fn server(answers: &'static [&'static str]) -> (String, std::thread::JoinHandle<Vec<String>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/ready?x=1", listener.local_addr().unwrap());
+    let thread = std::thread::spawn(move || {
+        let mut asked = Vec::new();
+        for answer in answers {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 4096];
+            let count = stream.read(&mut request).unwrap();
+            asked.push(String::from_utf8_lossy(&request[..count]).into_owned());
+            // In two pieces, so that a status can be cut anywhere.
+            let (one, two) = answer.split_at(answer.len() / 2);
+            stream.write_all(one.as_bytes()).unwrap();
+            stream.flush().unwrap();
+            stream.write_all(two.as_bytes()).unwrap();
+        }
+        asked
+    });
+    (url, thread)
+}
+
+#[test]
+fn a_url_is_asked_until_its_status_is_good() {
+    let answers = &[
+        "HTTP/1.1 503 Wait\r\n\r\n",
+        "",
+        "HTTP/1.1 301 Moved\r\nLocation: /\r\n\r\n",
+        "HTTP/1.0 204 Good\r\n\r\n",
+    ];
+    let (url, thread) = server(answers);
+    let probe = Probe::http(&url).unwrap().interval(Duration::from_millis(1));
+    probe.wait(60 * SECOND).unwrap();
+    let asked = thread.join().unwrap();
+    assert_eq!(asked.len(), answers.len());
+    assert!(asked[0].starts_with("GET /ready?x=1 HTTP/1.1\r\nHost: 127.0.0.1:"), "{}", asked[0]);
+}
+
+#[test]
+fn the_last_failure_of_a_url_is_told() {
+    for (answer, reason) in [
+        ("HTTP/1.1 503 Wait\r\n\r\n", "status 503"),
+        ("HTTP/1.1 302 Found\r\n\r\n", "status 302, a redirect, which is not followed"),
+        ("220 smtp\r\n", "what answers does not speak HTTP/1"),
+        ("", "it closed the connection without an answer"),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let probe = Probe::http(&url).unwrap().interval(3600 * SECOND);
+        let thread = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.read(&mut [0; 4096]).unwrap();
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        let start = Instant::now();
+        let mut waiting = probe.waiting(60 * SECOND);
+        // By the real clock until the attempt has failed, and then an hour later.
+        while !waiting.check.has_failed() {
+            assert!(waiting.advance(start).unwrap().is_none());
+            pinfold_os::poll::wait(&waiting.interest(start).waitables, Some(Instant::now() + SECOND / 50))
+                .unwrap();
+        }
+        thread.join().unwrap();
+        let error = waiting.advance(start + 60 * SECOND).unwrap().unwrap().unwrap_err();
+        assert!(error.to_string().ends_with(&format!("after 60s: {reason}")), "{error}");
+    }
+}
+
+#[test]
+fn an_attempt_without_an_answer_has_an_end() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let mut waiting = Probe::http(&url).unwrap().attempt(2 * SECOND).interval(SECOND).waiting(8 * SECOND);
+    let (answer, took) = alone(&mut waiting, Instant::now());
+    assert_eq!(took, 8 * SECOND);
+    assert!(answer.unwrap_err().to_string().ends_with("after 8s: no answer within 2s"));
+}
+
+#[test]
+fn several_threads_wait_for_different_things_of_one_run() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let handle = Command::new("sh")
+        .args(["-c", "read line; echo $line; exec sleep 60"])
+        .keep_stdin_open()
+        .start()
+        .unwrap();
+    let wait = |probe: Probe| {
+        let handle = handle.clone();
+        std::thread::spawn(move || handle.wait_until(&probe, 60 * SECOND))
+    };
+    let waits = [wait(Probe::line(is("go"))), wait(Probe::http(&url).unwrap()), wait(Probe::line(is("go")))];
+    let (mut stream, _) = listener.accept().unwrap();
+    let _ = stream.read(&mut [0; 4096]).unwrap();
+    stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+    handle.stdin().unwrap().write_all(b"go\n").unwrap();
+    for wait in waits {
+        wait.join().unwrap().unwrap();
+    }
+    let error =
+        handle.wait_until(&Probe::http(&url).unwrap().attempt(SECOND / 100), SECOND / 20).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Timeout);
+    assert!(handle.try_wait().unwrap().is_none(), "it lives on");
+    let wait = wait(Probe::http(&url).unwrap());
+    let _stream = listener.accept().unwrap();
+    handle.kill().unwrap();
+    assert_eq!(wait.join().unwrap().unwrap_err().kind(), ErrorKind::NotReady);
+}
+
+#[cfg(feature = "tokio")]
+#[test]
+fn tasks_wait_for_different_things_of_one_run() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let tcp = Probe::tcp("127.0.0.1", listener.local_addr().unwrap().port());
+        tcp.wait_async(60 * SECOND).await.unwrap();
+        let handle = Command::new("sh").args(["-c", "printf 'name: '; exec sleep 60"]).start_async().unwrap();
+        let prompt = Probe::prompt(is("name: "));
+        let both =
+            tokio::join!(handle.wait_until(&prompt, 60 * SECOND), handle.wait_until(&tcp, 60 * SECOND));
+        assert!(both.0.is_ok() && both.1.is_ok());
+        let never = Probe::line(is("never"));
+        let error = handle.wait_until(&never, Duration::from_millis(5)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Timeout);
+        let (ended, _) = tokio::join!(handle.wait_until(&never, 60 * SECOND), handle.kill());
+        assert_eq!(ended.unwrap_err().kind(), ErrorKind::NotReady);
+    });
+}
