@@ -4,6 +4,12 @@
 //! they are written saves a third of that; having the kernel use huge pages saves most of it, on most machines. In some
 //! virtual ones the host takes free huge pages away and takes milliseconds to give one back, so what they take is looked at.
 
+mod offset;
+mod relocate;
+
+pub use offset::Offset;
+pub use relocate::relocate;
+
 use std::ops::Range;
 use std::time::Duration;
 
