@@ -134,6 +134,11 @@ struct WaitForPage;
 #[doc = include_str!("../../../docs/supervision.md")]
 struct SupervisionPage;
 
+/// The examples of the page on pipelines and batches.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/pipelines.md")]
+struct PipelinesPage;
+
 /// The example of the page on the sandbox.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/sandbox.md")]

@@ -213,6 +213,9 @@ impl Running {
         self.keep_time(now);
         self.climb(now);
         self.finish_if_over(now);
+        if let Some(guarantee) = self.source.attend(now) {
+            self.guarantee = guarantee;
+        }
         if self.outcome.is_some() { Progress::Done } else { Progress::Pending }
     }
 
@@ -398,7 +401,7 @@ impl Running {
             watched.stopping(act, self.cause, rule);
         }
         match act {
-            Act::Signal(signal) => self.source.tell_to_stop(self.cause, signal, now),
+            Act::Signal(signal) => self.source.tell_to_stop(self.cause, StopRule { signal, ..rule }, now),
             Act::Kill => {
                 self.strays.killed |= self.stopping_strays && !self.source.is_empty();
                 self.source.kill(self.cause, self.exit.is_some(), now);

@@ -4,12 +4,15 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stderr, reason = "a test says why it was skipped")]
 
+mod batch;
 mod container;
 mod emptiness;
 mod ending;
 mod jobs;
+mod killed;
 mod limits;
 mod output;
+mod place;
 mod record;
 mod refusals;
 mod sandbox;

@@ -6,6 +6,7 @@ use super::scripted::Scripted;
 use crate::containment::Refusal;
 use crate::limits::Limits;
 use crate::outcome::{Cause, Guarantee, LimitsHit, Mechanism, Outcome, Usage};
+use crate::settings::StopRule;
 use pinfold_os::handle::Pid;
 use pinfold_os::poll::Waitable;
 use pinfold_os::signal::Signal;
@@ -66,9 +67,21 @@ impl Source {
     /// When it is to be looked at even if nothing tells of it.
     pub(super) fn deadline(&self, exited: bool, looked: Instant, ask_again: Duration) -> Option<Instant> {
         match self {
-            Source::Real(real) => (exited && real.has_to_be_asked()).then(|| looked + ask_again),
+            Source::Real(real) => {
+                let ask_at = (exited && real.has_to_be_asked()).then(|| looked + ask_again);
+                [ask_at, real.attend_at].into_iter().flatten().min()
+            }
             Source::Scripted(scripted) => scripted.deadline(exited),
             Source::Chain(chain) => chain.deadline(looked),
+        }
+    }
+
+    /// Does what was put off at the start, once it is due: what it is good for since.
+    pub(super) fn attend(&mut self, now: Instant) -> Option<Guarantee> {
+        match self {
+            Source::Real(real) => real.attend(now),
+            // Each stage looks after itself.
+            Source::Scripted(_) | Source::Chain(_) => None,
         }
     }
 
@@ -120,14 +133,14 @@ impl Source {
     }
 
     /// Sends the first word of stopping to all of it, in such a way that it can act on it.
-    pub(super) fn tell_to_stop(&mut self, cause: Cause, signal: Signal, now: Instant) {
+    pub(super) fn tell_to_stop(&mut self, cause: Cause, rule: StopRule, now: Instant) {
         match self {
-            Source::Real(real) => real.tell_to_stop(signal),
+            Source::Real(real) => real.tell_to_stop(rule.signal),
             Source::Scripted(scripted) => {
-                scripted.take_signal(signal, now);
+                scripted.take_signal(rule.signal, now);
                 scripted.take_signal(Signal::CONT, now);
             }
-            Source::Chain(chain) => chain.tell_to_stop(cause, signal, now),
+            Source::Chain(chain) => chain.tell_to_stop(cause, rule, now),
         }
     }
 
