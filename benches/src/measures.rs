@@ -27,6 +27,7 @@ pub(crate) fn all(programs: &Programs) -> Vec<Measure> {
     guard(&mut list, programs);
     death(&mut list, programs);
     tool(&mut list, programs);
+    crate::flow::add(&mut list, programs);
     list
 }
 
