@@ -16,6 +16,7 @@ from pinfold._native import BytesResult, Outcome, ProcessResult
 __all__ = [
     "Cancelled",
     "InvalidInput",
+    "LimitRefused",
     "NonZeroExit",
     "OutputTooLarge",
     "PermissionDenied",
@@ -103,8 +104,9 @@ class ProcessError(Exception):
         return hash((type(self), self.message))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        notes = {"__notes__": self.__notes__} if hasattr(self, "__notes__") else None
-        return _rebuilt, (type(self), self.message, self._fields), notes
+        notes: list[str] | None = getattr(self, "__notes__", None)
+        state = None if notes is None else {"__notes__": notes}
+        return _rebuilt, (type(self), self.message, self._fields), state
 
 
 class _Ended(ProcessError):
@@ -154,7 +156,7 @@ class Signalled(_Ended, subprocess.CalledProcessError):
         return None if self.result is None else self.result.signal
 
 
-class Timeout(_Ended, subprocess.TimeoutExpired, TimeoutError):
+class Timeout(_Ended, subprocess.TimeoutExpired, TimeoutError):  # pyright: ignore[reportIncompatibleVariableOverride]
     """A timeout of its own ended it. Also a ``TimeoutError`` and a ``subprocess.TimeoutExpired``."""
 
     timeout: float
@@ -240,12 +242,17 @@ class Unsupported(ProcessError):
         self.operation = operation
 
 
+class LimitRefused(ResourceLimit, Unsupported):
+    """This host cannot hold a run or a group to a limit that it was given: nothing was started. Also ``Unsupported``."""
+
+
 _BY_KIND: dict[str, type[ProcessError]] = {
     "not_found": ProcessNotFound,
     "permission_denied": PermissionDenied,
     "invalid_input": InvalidInput,
     "unsupported": Unsupported,
     "resource_limit": ResourceLimit,
+    "limits": LimitRefused,
     "spawn": SpawnFailed,
     "non_zero_exit": NonZeroExit,
     "signalled": Signalled,

@@ -1,6 +1,6 @@
 //! The builder: each method returns a new command.
 
-mod ending;
+pub(crate) mod ending;
 mod process;
 mod streams;
 

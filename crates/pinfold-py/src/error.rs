@@ -39,12 +39,14 @@ fn build(
     result: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<PyErr> {
     let fields = PyDict::new(py);
-    let (kind, message) = (error.kind(), error.to_string());
+    let (kind, message) = (error.kind(), spelled(&error.to_string()));
+    let refuses_limits = kind == ErrorKind::Unsupported && error.refuses_limits();
+    let name = if refuses_limits { "limits" } else { kind.as_str() };
     let program = shown(py, error.program())?;
     if kind == ErrorKind::Unsupported {
         let whole = error.message();
-        let name = format!("{}: ", error.program().display());
-        fields.set_item("operation", whole.strip_prefix(&name).unwrap_or(&whole))?;
+        let program = format!("{}: ", error.program().display());
+        fields.set_item("operation", whole.strip_prefix(&program).unwrap_or(&whole))?;
     }
     if kind == ErrorKind::OutputTooLarge {
         let limit = command.map(Command::limit_of_output).unwrap_or_default();
@@ -57,7 +59,7 @@ fn build(
         fields.set_item("total_bytes", over.bytes)?;
         fields.set_item("total_lines", over.lines)?;
     }
-    fields.set_item("hint", error.what_to_do())?;
+    fields.set_item("hint", error.what_to_do().map(spelled))?;
     fields.set_item("errno", error.os_error())?;
     if let Some(timeout) = error.timeout() {
         fields.set_item("timeout_seconds", timeout.as_secs_f64())?;
@@ -70,7 +72,19 @@ fn build(
         },
         _ => {}
     }
-    made(py, kind.as_str(), &message, Some(&program), &fields)
+    made(py, name, &message, Some(&program), &fields)
+}
+
+/// What the engine advises to whoever writes Rust, as it is spelled here.
+fn spelled(text: &str) -> String {
+    const NAMES: &[(&str, &str)] = &[
+        ("use Enforcement::Cgroup", "use Limits(enforcement=\"cgroup\")"),
+        ("Enforcement::PerProcess", "Limits(enforcement=\"per_process\")"),
+        ("isolation(Isolation::Cgroup)", "ProcessGroup(isolation=\"cgroup\")"),
+        ("Host::take_over_cgroup()", "ProcessGroup(take_over_cgroup=True)"),
+        ("Stdio::Pipe", "\"pipe\""),
+    ];
+    NAMES.iter().fold(text.to_owned(), |text, (rust, python)| text.replace(rust, python))
 }
 
 /// A value that cannot be meant, found before there is a command.

@@ -9,10 +9,14 @@ mod cancel;
 mod command;
 mod convert;
 mod error;
+mod group;
 mod handle;
+mod host;
+mod limits;
 mod machine;
 mod plain;
 mod result;
+mod sandbox;
 mod verbs;
 
 use pyo3::prelude::*;
@@ -25,7 +29,13 @@ mod _native {
     #[pymodule_export]
     use crate::command::Command;
     #[pymodule_export]
-    use crate::handle::Run;
+    use crate::group::{Group, GroupEvent, GroupStats, MemberInfo, Pressure, StopReport};
+    #[pymodule_export]
+    use crate::handle::{OutputEvent, Run, RunProfile, Sample};
+    #[pymodule_export]
+    use crate::host::{cleanup_json, host_report_json, signal_tracked, stop_tracked, tracked_json};
+    #[pymodule_export]
+    use crate::limits::{IoLimit, Limits};
     #[pymodule_export]
     use crate::machine::Pollable;
     #[pymodule_export]
@@ -34,6 +44,8 @@ mod _native {
     use crate::result::{
         BytesResult, LimitsHit, Outcome, ProcessResult, Seen, Stray, Strays, Usage, unpickle_result,
     };
+    #[pymodule_export]
+    use crate::sandbox::Sandbox;
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "the name that Python has for it")]

@@ -80,8 +80,8 @@ pub use drive::completion::Completion;
 pub use drive::first_line::FirstLine;
 pub use error::{Error, ErrorKind, Result};
 pub use group::{
-    GroupBuilder, GroupEvent, GroupEvents, GroupStats, MemberInfo, Pressure, ProcessGroup, ProcessState,
-    StopReport,
+    Emptying, GroupBuilder, GroupEvent, GroupEvents, GroupStats, MemberInfo, Pressure, ProcessGroup,
+    ProcessState, StopReport, Stopping,
 };
 pub use handle::{Chunks, Events, Handle, Lines, StdinWriter};
 pub use limits::{BlockDevice, Enforcement, IoLimit, Limits};
@@ -123,6 +123,16 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/library.md")]
 struct Tour;
+
+/// The example of the page on waiting.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/wait-for.md")]
+struct WaitForPage;
+
+/// The example of the page on supervision.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/supervision.md")]
+struct SupervisionPage;
 
 /// The examples of the page on pipelines and batches.
 #[cfg(doctest)]

@@ -31,10 +31,12 @@ use crate::output::Output;
 use crate::plan::{Extras, Plan, Stages};
 use crate::retry::RetryIf;
 use crate::running::Running;
+use crate::sandbox::Sandbox;
 use crate::settings::Stream;
 use crate::verbs::{self, Judge};
 use pinfold_os::signal::SignalSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What can run commands, with every verb that waits for the end.
 ///
@@ -229,6 +231,11 @@ pub struct Host {
     mask: Option<SignalSet>,
     pass_descriptors: bool,
     take_over: bool,
+    one_at_a_time: bool,
+    guard_after: Option<Duration>,
+    /// Where its runs are, and what all of them are shut off from.
+    group: Option<Arc<Nest>>,
+    sandbox: Option<Arc<Sandbox>>,
 }
 
 impl Host {
@@ -319,15 +326,48 @@ impl Host {
         self.take_over = true;
         self
     }
+
+    /// Promises that this process runs one program at a time, which spares a run without limits and groups a cgroup of its
+    /// own within that of this process. Until such a run has ended no other can be started in a cgroup by this process.
+    /// Linux.
+    #[must_use]
+    pub fn one_at_a_time(mut self) -> Host {
+        self.one_at_a_time = true;
+        self
+    }
+
+    /// Starts the guard of this process, and notes it in the registry, only once a run in a cgroup has lasted this long,
+    /// instead of beside its start: for a tool whose runs are mostly shorter than the start of a guard.
+    ///
+    /// Until then [`Running::guarantee`] is no more than
+    /// [`Guarantee::WhileOwnerLives`](crate::Guarantee::WhileOwnerLives): should this process be killed, the kernel kills the
+    /// program (`PR_SET_PDEATHSIG`), and what that had already started is left to the next owner's sweep. Nothing is put off
+    /// where the command requires the guarantee, in a group, or once this process has a guard.
+    ///
+    /// It takes a thread that lives as long as the run, since the kernel means the thread and not the process, and that
+    /// drives the machine when its [`Interest`](crate::Interest) says so: a handle that nobody waits for would never get its
+    /// guard.
+    #[must_use]
+    pub fn guard_after(mut self, age: Duration) -> Host {
+        self.guard_after = Some(age);
+        self
+    }
 }
 
 impl Runner for Host {
     fn launch(&self, command: &Command) -> Result<Running> {
-        self.launch_in(command, None)
+        watched(&self.observer, command, self.start_here(command))
     }
 
     fn launch_piped(&self, stages: &[Command], whole: &Command) -> Result<Running> {
-        self.launch_piped_in(stages, whole, None)
+        let sandboxed = self
+            .sandbox
+            .as_ref()
+            .map(|_| stages.iter().map(|stage| self.sandboxed(stage)).collect::<Result<Vec<Command>>>());
+        let sandboxed = sandboxed.transpose()?;
+        let stages = Stages::new(sandboxed.as_deref().unwrap_or(stages), whole)?;
+        let group = self.group.as_ref();
+        stages.launch(self.cancel.clone(), group, self.take_over, &self.observer, || self.extras())
     }
 
     fn listener(&self) -> Option<&Listener> {
@@ -348,39 +388,49 @@ impl Runner for Host {
 }
 
 impl Host {
-    /// [`Runner::launch`], in a group.
-    pub(crate) fn launch_in(&self, command: &Command, group: Option<&Arc<Nest>>) -> Result<Running> {
-        watched(&self.observer, command, self.start_in(command, group))
-    }
-
-    fn start_in(&self, command: &Command, group: Option<&Arc<Nest>>) -> Result<Running> {
+    fn start_here(&self, command: &Command) -> Result<Running> {
         let cancelled = self.cancel.as_ref().is_some_and(CancelToken::is_cancelled);
         if cancelled {
             return Err(command.error(ErrorKind::Cancelled, "was cancelled before it was started"));
         }
-        let (cancel, group) = (self.cancel.clone(), group.cloned());
-        let extras = Extras { cancel, group, ..self.extras() };
-        command.plan_in_haste(&extras)?.launch(extras)
-    }
-
-    /// [`Runner::launch_piped`], in a group.
-    pub(crate) fn launch_piped_in(
-        &self,
-        stages: &[Command],
-        whole: &Command,
-        group: Option<&Arc<Nest>>,
-    ) -> Result<Running> {
-        let stages = Stages::new(stages, whole)?;
-        stages.launch(self.cancel.clone(), group, self.take_over, &self.observer, || self.extras())
+        let extras = Extras { cancel: self.cancel.clone(), ..self.extras() };
+        match &self.sandbox {
+            None => command.plan_in_haste(&extras)?.launch(extras),
+            Some(_) => self.sandboxed(command)?.plan_in_haste(&extras)?.launch(extras),
+        }
     }
 
     fn extras(&self) -> Extras {
         Extras {
             mask: self.mask,
             pass_descriptors: self.pass_descriptors,
+            group: self.group.clone(),
             take_over: self.take_over,
+            one_at_a_time: self.one_at_a_time,
+            guard_after: self.guard_after,
             ..Extras::default()
         }
+    }
+
+    /// With runs that are in this group, for as long as that is there, and shut off as it says.
+    pub(crate) fn within(mut self, group: Arc<Nest>, sandbox: Option<Arc<Sandbox>>) -> Host {
+        (self.group, self.sandbox) = (Some(group), sandbox);
+        self
+    }
+
+    /// What all of its runs are shut off from.
+    pub(crate) fn sandbox(&self) -> Option<&Arc<Sandbox>> {
+        self.sandbox.as_ref()
+    }
+
+    /// A command as its group has it run.
+    fn sandboxed(&self, command: &Command) -> Result<Command> {
+        if !command.process.sandbox.is_none() {
+            let what = "has a sandbox of its own, and its group has one for all of its commands";
+            return Err(command.error(ErrorKind::InvalidInput, what).hint("leave the sandbox to the group"));
+        }
+        let sandbox = self.sandbox.as_deref().cloned().unwrap_or_default();
+        Ok(command.clone().sandbox(sandbox))
     }
 
     /// [`Command::plan`](crate::Command::plan), as this host would run it.
@@ -388,7 +438,17 @@ impl Host {
     /// # Errors
     /// As those of that.
     pub fn plan<'a>(&self, command: &'a Command) -> Result<Plan<'a>> {
-        command.plan_with(&Extras { take_over: self.take_over, ..Extras::default() })
+        let group = self.group.clone();
+        command.plan_with(&Extras { take_over: self.take_over, group, ..Extras::default() })
+    }
+
+    /// [`Command::exec`](crate::Command::exec), with this host's signal mask and descriptors.
+    ///
+    /// # Errors
+    /// As those of that.
+    pub fn exec(&self, command: &Command) -> Result<std::convert::Infallible> {
+        let extras = Extras { mask: self.mask, pass_descriptors: self.pass_descriptors, ..Extras::default() };
+        command.plan_with(&extras)?.replace(&extras)
     }
 
     /// Whether limits may move others out of our cgroup.
@@ -483,6 +543,6 @@ impl Command {
     /// # Errors
     /// As [`Runner::launch`].
     pub fn exec(&self) -> Result<std::convert::Infallible> {
-        self.plan()?.replace()
+        Host::new().exec(self)
     }
 }
