@@ -9,7 +9,7 @@ const USAGE: &str = "usage: cargo xtask bench [--quick] [--keep] [--bounds] [--o
   --keep       write the table to benches/results/ as well, under today's date
   --bounds     only the measures that have a bound, without the further peers
   --only NAME  only the measures of this name: spawn, tiny, rungs, memory, output, capture, lines, many, stop, group,
-               guard, death, tool, escapes";
+               guard, death, tool, escapes, python";
 
 /// The options.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -46,7 +46,8 @@ impl Args {
         self.names(escapes::GROUP)
     }
 
-    fn names(&self, group: &str) -> bool {
+    /// Whether a group is asked for.
+    pub(crate) fn names(&self, group: &str) -> bool {
         self.only.is_empty() || self.only.iter().any(|name| name == group)
     }
 }

@@ -13,6 +13,7 @@ mod measure;
 mod measures;
 mod owner;
 mod programs;
+mod python;
 mod report;
 mod server;
 mod tree;
@@ -48,7 +49,7 @@ fn main() -> ExitCode {
 
 /// Takes the measures and reports them: whether all are within their bounds.
 fn bench(args: &Args, words: &[String]) -> Result<bool> {
-    let programs = Programs::build()?;
+    let programs = Programs::build(args)?;
     let mut site = Site::new(&programs);
     let mut report = Report::new(words);
     for measure in measures::all(&programs) {
@@ -71,6 +72,9 @@ fn bench(args: &Args, words: &[String]) -> Result<bool> {
         for (cells, verdict) in escapes::take(&programs.tree, rounds, args.bounds) {
             report.add_escape(cells, verdict);
         }
+    }
+    if let Ok(python) = &programs.python {
+        report.tell_of_python(python::versions(python)?);
     }
     println!("{}", report.text());
     if args.keep {

@@ -17,6 +17,12 @@ pub(crate) enum Who {
     Large,
     /// A worker started for this one request.
     Fresh,
+    /// A worker in Python, of little memory.
+    Python,
+    /// One that holds 4 GiB.
+    LargePython,
+    /// One started for this one request.
+    FreshPython,
 }
 
 /// A request, and how often it does what is measured.
@@ -70,6 +76,8 @@ pub(crate) struct Site<'a> {
     floor: Option<Server>,
     worker: Option<Server>,
     large: Option<Server>,
+    python: Option<Server>,
+    large_python: Option<Server>,
 }
 
 /// More than any machine's caches and page tables take lightly.
@@ -77,7 +85,7 @@ const LARGE: u64 = 4 << 30;
 
 impl<'a> Site<'a> {
     pub(crate) fn new(programs: &'a Programs) -> Site<'a> {
-        Site { programs, floor: None, worker: None, large: None }
+        Site { programs, floor: None, worker: None, large: None, python: None, large_python: None }
     }
 
     fn ask(&mut self, ask: &Ask) -> Result<Answer> {
@@ -85,7 +93,9 @@ impl<'a> Site<'a> {
             Who::Floor => &mut self.floor,
             Who::Worker => &mut self.worker,
             Who::Large => &mut self.large,
-            Who::Fresh => return Server::worker()?.ask(&ask.request),
+            Who::Python => &mut self.python,
+            Who::LargePython => &mut self.large_python,
+            Who::Fresh | Who::FreshPython => return start(ask.who, self.programs)?.ask(&ask.request),
         };
         let mut asked = match server.take() {
             Some(server) => server,
@@ -102,8 +112,10 @@ fn start(who: Who, programs: &Programs) -> Result<Server> {
     match who {
         Who::Floor => Server::floor(&programs.floor),
         Who::Worker | Who::Fresh => Server::worker(),
-        Who::Large => {
-            let mut server = Server::worker()?;
+        Who::Python | Who::FreshPython => Server::python(programs.python.as_deref()?),
+        Who::Large | Who::LargePython => {
+            let small = if who == Who::Large { Who::Worker } else { Who::Python };
+            let mut server = start(small, programs)?;
             server.ask(&format!("touch\t{LARGE}"))?;
             Ok(server)
         }

@@ -3,6 +3,7 @@
 use crate::measure::Judge::{More, MoreShown, Ratio, Shown, Under};
 use crate::measure::{Ask, Judge, Measure, Who};
 use crate::programs::Programs;
+use crate::python;
 use crate::report::Unit;
 use std::path::Path;
 
@@ -27,6 +28,7 @@ pub(crate) fn all(programs: &Programs) -> Vec<Measure> {
     guard(&mut list, programs);
     death(&mut list, programs);
     tool(&mut list, programs);
+    list.extend(python::all(programs));
     list
 }
 

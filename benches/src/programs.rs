@@ -1,6 +1,7 @@
 //! The programs that are run: the small C ones of `benches/native/`, built now, and what the system has.
 
-use crate::Result;
+use crate::args::Args;
+use crate::{Result, python};
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,13 +29,16 @@ pub(crate) struct Programs {
     pub(crate) writer: PathBuf,
     /// The command-line tool as it ships, or why it cannot be had.
     pub(crate) tool: std::result::Result<PathBuf, String>,
+    /// An interpreter that has the Python package and its peers, or why there is none.
+    pub(crate) python: std::result::Result<PathBuf, String>,
 }
 
 impl Programs {
     /// Builds them beside this program.
-    pub(crate) fn build() -> Result<Programs> {
+    pub(crate) fn build(args: &Args) -> Result<Programs> {
         let bench = std::env::current_exe()?;
         let profile = bench.parent().ok_or("this program has no directory")?;
+        let target = profile.parent().unwrap_or(profile);
         let folder = profile.join("bench-programs");
         std::fs::create_dir_all(&folder)?;
         let compile = |name: &str, flags: &[&str]| compile(&folder, name, flags);
@@ -43,7 +47,13 @@ impl Programs {
             tiny: compile("tiny", &BARE)?,
             tree: compile("tree", &[])?,
             writer: compile("writer", &[])?,
-            tool: tool(profile.parent().unwrap_or(profile)),
+            // Each of these takes minutes.
+            tool: if args.names("tool") { tool(target) } else { Err("not asked for".to_owned()) },
+            python: if args.names(python::GROUP) {
+                python::environment(target)
+            } else {
+                Err("not asked for".to_owned())
+            },
         })
     }
 }
@@ -78,7 +88,8 @@ fn tool(target: &Path) -> std::result::Result<PathBuf, String> {
     }
 }
 
-fn run(mut command: Command) -> std::result::Result<(), String> {
+/// Runs it to its end; what it wrote to standard error is the error.
+pub(crate) fn run(mut command: Command) -> std::result::Result<(), String> {
     let output = command.output().map_err(|error| format!("{}: {error}", command.get_program().display()))?;
     if output.status.success() {
         Ok(())

@@ -5,6 +5,7 @@ use crate::compare::Compared;
 use crate::escapes;
 use crate::machine;
 use crate::measure::{Judge, Measure};
+use crate::python;
 use std::path::{Path, PathBuf};
 
 /// What a number counts.
@@ -17,6 +18,7 @@ pub(crate) enum Unit {
 /// One line of the table.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
+    group: &'static str,
     cells: [String; 7],
     verdict: Verdict,
 }
@@ -54,7 +56,7 @@ impl Row {
         };
         let [ours, peer] = compared.sides.map(|side| quantity(side, unit));
         let cells = [what, measure.against.clone(), ours, peer, show(compared.median), spread, bound];
-        Row { cells, verdict }
+        Row { group: measure.group, cells, verdict }
     }
 
     /// A measure that could not be taken, which is as bad as one that is over its bound.
@@ -62,7 +64,7 @@ impl Row {
         let mut cells: [String; 7] = Default::default();
         cells[0] = measure.what.clone();
         cells[1] = measure.against.clone();
-        Row { cells, verdict: Verdict::Failed(why.to_owned()) }
+        Row { group: measure.group, cells, verdict: Verdict::Failed(why.to_owned()) }
     }
 
     fn line(&self) -> Vec<String> {
@@ -128,6 +130,8 @@ pub(crate) struct Report {
     machine: String,
     date: String,
     rows: Vec<Row>,
+    /// The interpreter and the packages that the table of Python is of.
+    python: String,
     escapes: Vec<(Vec<String>, Verdict)>,
 }
 
@@ -139,12 +143,17 @@ impl Report {
             machine: machine::line(),
             date: machine::date(),
             rows: Vec::new(),
+            python: String::new(),
             escapes: Vec::new(),
         }
     }
 
     pub(crate) fn add(&mut self, row: Row) {
         self.rows.push(row);
+    }
+
+    pub(crate) fn tell_of_python(&mut self, versions: String) {
+        self.python = versions;
     }
 
     /// A line of the table of what survives.
@@ -160,11 +169,18 @@ impl Report {
     /// The tables that have lines.
     pub(crate) fn text(&self) -> String {
         let mut text = format!("{}, {}\n", self.machine, self.date);
-        let rows: Vec<_> = self.rows.iter().map(Row::line).collect();
+        let (python, rows): (Vec<_>, Vec<_>) = self.rows.iter().partition(|row| row.group == python::GROUP);
+        let rows: Vec<_> = rows.into_iter().map(Row::line).collect();
+        let python: Vec<_> = python.into_iter().map(Row::line).collect();
         let line = |(cells, verdict): &(Vec<String>, Verdict)| [cells.clone(), vec![verdict.text()]].concat();
         let survivors: Vec<_> = self.escapes.iter().map(line).collect();
-        for (head, lines) in [(HEAD.map(str::to_owned).to_vec(), rows), (escapes::head(), survivors)] {
+        let heads = HEAD.map(str::to_owned).to_vec();
+        for (title, head, lines) in
+            [("", heads.clone(), rows), (&*self.python, heads, python), ("", escapes::head(), survivors)]
+        {
             if !lines.is_empty() {
+                let title = if title.is_empty() { String::new() } else { format!("\n{title}\n") };
+                text.push_str(&title);
                 text.push_str(&format!("\n{}", table(&[vec![head], lines].concat())));
             }
         }

@@ -39,6 +39,13 @@ impl Server {
         Server::start(command)
     }
 
+    /// The worker in Python, under this interpreter.
+    pub(crate) fn python(interpreter: &Path) -> Result<Server> {
+        let mut command = Command::new(interpreter);
+        command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("python/worker.py"));
+        Server::start(command)
+    }
+
     fn start(mut command: Command) -> Result<Server> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let requests = child.stdin.take();
