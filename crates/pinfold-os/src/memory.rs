@@ -25,27 +25,6 @@ pub fn populate(buffer: &mut Vec<u8>, bytes: usize) {
     let _ = (buffer, bytes);
 }
 
-/// Asks for huge pages in a buffer of many of them (`madvise(2)`, `MADV_HUGEPAGE`, Linux): one fault then stands for some
-/// hundred. To be asked again whenever it has grown.
-///
-/// Nothing else changes, and where the kernel has none nothing happens.
-pub fn prefer_huge_pages(buffer: &mut Vec<u8>) {
-    #[cfg(target_os = "linux")]
-    {
-        // The whole of what was allocated, down to the page that the allocator notes its size in: advice for a part would split
-        // the mapping, and the kernel moves only whole ones when the buffer grows.
-        const PAGE: usize = 4 << 10;
-        let all = buffer.as_mut_ptr();
-        let start = all as usize / PAGE * PAGE;
-        let end = (all as usize + buffer.capacity()).next_multiple_of(PAGE);
-        // SAFETY: advice on how pages are to be had changes no content, whosever they are.
-        let _ =
-            unsafe { rustix::mm::madvise(start as *mut _, end - start, rustix::mm::Advice::LinuxHugepage) };
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = buffer;
-}
-
 /// Hands out a buffer piece by piece and gives the memory of each back to the kernel behind it (`madvise(2)`,
 /// `MADV_DONTNEED`, Linux), so that a large buffer that is copied elsewhere is at no time there twice.
 ///
@@ -54,17 +33,13 @@ pub fn prefer_huge_pages(buffer: &mut Vec<u8>) {
 pub fn hand_over<E>(mut from: Vec<u8>, mut take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
     /// Large enough for its system call not to count, small enough for caches.
     const PIECE: usize = 512 << 10;
-    const LUMP: usize = 8 << 20;
     let (mut taken, mut discarded) = (0, 0);
     while taken < from.len() {
         let end = from.len().min(taken + PIECE);
         take(&from[taken..end])?;
         taken = end;
-        // From where the last whole page ended, or a page at each border would stay; and many at a time, since huge pages
-        // are taken apart for less.
-        if taken - discarded >= LUMP {
-            discarded += discard(&mut from[discarded..taken]);
-        }
+        // From where the last whole page ended, or a page at each border would stay.
+        discarded += discard(&mut from[discarded..taken]);
     }
     Ok(())
 }
@@ -126,7 +101,7 @@ mod tests {
         let to = copied(from);
         let more = (peak() - before) << 10;
         assert!(to.iter().all(|byte| *byte == 1));
-        assert!(more < LENGTH / 5, "{more} bytes came");
+        assert!(more < LENGTH / 20, "{more} bytes came");
     }
 
     #[test]

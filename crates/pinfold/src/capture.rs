@@ -19,7 +19,7 @@ pub use journal::{Journal, Segment, combine};
 pub use limit::{Keep, Limit, Overflow};
 
 use crate::text::LineCounter;
-use pinfold_os::memory::{populate, prefer_huge_pages};
+use pinfold_os::memory::populate;
 use std::fmt;
 use std::io;
 use std::ops::Range;
@@ -30,8 +30,6 @@ const FIRST_READ: usize = 8 << 10;
 const LARGEST_READ: usize = 1 << 20;
 /// From this capacity on page faults are what taking in costs, and memory is given back when it is not needed.
 const LARGE: usize = 4 << 20;
-/// From this capacity on it lies in a mapping of its own with every allocator, and a huge page is a small part of it.
-const HUGE: usize = 64 << 20;
 
 /// What is retained of one stream.
 ///
@@ -263,9 +261,6 @@ impl Capture {
             let more = self.bytes.try_reserve(self.room);
             more.or_else(|_| self.bytes.try_reserve_exact(self.room))
                 .or_else(|_| self.bytes.try_reserve_exact(FIRST_READ))?;
-            if self.bytes.capacity() >= HUGE {
-                prefer_huge_pages(&mut self.bytes);
-            }
         }
         let end = self.bytes.len() + self.room;
         if self.bytes.capacity() >= LARGE && self.populated < end.min(self.bytes.capacity()) {
