@@ -76,6 +76,11 @@ impl Runner for ProcessGroup {
         self.0.host.launch(command)
     }
 
+    /// Starts them in a group of their own inside of this one.
+    fn launch_piped(&self, stages: &[Command], whole: &Command) -> Result<Running> {
+        self.0.host.launch_piped(stages, whole)
+    }
+
     fn listener(&self) -> Option<&Listener> {
         self.0.host.listener()
     }

@@ -28,7 +28,7 @@ use crate::handle::Handle;
 use crate::listener::Listener;
 use crate::observe::{Happening, Observer, RunEvent};
 use crate::output::Output;
-use crate::plan::{Extras, Plan};
+use crate::plan::{Extras, Plan, Stages};
 use crate::retry::RetryIf;
 use crate::running::Running;
 use crate::sandbox::Sandbox;
@@ -36,6 +36,7 @@ use crate::settings::Stream;
 use crate::verbs::{self, Judge};
 use pinfold_os::signal::SignalSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What can run commands, with every verb that waits for the end.
 ///
@@ -46,6 +47,19 @@ pub trait Runner: Send + Sync {
     /// # Errors
     /// Nothing was started, and nothing is left.
     fn launch(&self, command: &Command) -> Result<Running>;
+
+    /// Starts the stages of a pipeline, each of which reads what the one before it writes. What holds for all of them together
+    /// is in `whole`, whose own program counts for nothing: [`Pipeline`](crate::Pipeline) makes both.
+    ///
+    /// A runner that says nothing of it has each stage launched by itself, and the bytes are carried between them by whoever
+    /// waits for the run; [`Host`] and groups join real programs by the kernel's pipes, in one container.
+    ///
+    /// # Errors
+    /// As [`Runner::launch`], for the first stage that cannot be started: the others are ended. It names the stage.
+    fn launch_piped(&self, stages: &[Command], whole: &Command) -> Result<Running> {
+        let cancel = self.cancel_token().cloned();
+        Stages::new(stages, whole)?.launch_each(cancel, |command| self.launch(command))
+    }
 
     /// What is called with each line, while a verb waits.
     fn listener(&self) -> Option<&Listener> {
@@ -150,6 +164,10 @@ macro_rules! passed_on {
                 (**self).launch(command)
             }
 
+            fn launch_piped(&self, stages: &[Command], whole: &Command) -> Result<Running> {
+                (**self).launch_piped(stages, whole)
+            }
+
             fn listener(&self) -> Option<&Listener> {
                 (**self).listener()
             }
@@ -213,6 +231,8 @@ pub struct Host {
     mask: Option<SignalSet>,
     pass_descriptors: bool,
     take_over: bool,
+    one_at_a_time: bool,
+    guard_after: Option<Duration>,
     /// Where its runs are, and what all of them are shut off from.
     group: Option<Arc<Nest>>,
     sandbox: Option<Arc<Sandbox>>,
@@ -306,11 +326,50 @@ impl Host {
         self.take_over = true;
         self
     }
+
+    /// Promises that this process runs one program at a time, which spares a run without limits and groups a cgroup of its
+    /// own within that of this process. Until such a run has ended no other can be started in a cgroup by this process.
+    /// Linux.
+    #[must_use]
+    pub fn one_at_a_time(mut self) -> Host {
+        self.one_at_a_time = true;
+        self
+    }
+
+    /// Starts the guard of this process, and notes it in the registry, only once a run in a cgroup has lasted this long,
+    /// instead of beside its start: for a tool whose runs are mostly shorter than the start of a guard.
+    ///
+    /// Until then [`Running::guarantee`] is no more than
+    /// [`Guarantee::WhileOwnerLives`](crate::Guarantee::WhileOwnerLives): should this process be killed, the kernel kills the
+    /// program (`PR_SET_PDEATHSIG`), and what that had already started is left to the next owner's sweep. Nothing is put off
+    /// where the command requires the guarantee, in a group, or once this process has a guard.
+    ///
+    /// It takes a thread that lives as long as the run, since the kernel means the thread and not the process, and that
+    /// drives the machine when its [`Interest`](crate::Interest) says so: a handle that nobody waits for would never get its
+    /// guard.
+    #[must_use]
+    pub fn guard_after(mut self, age: Duration) -> Host {
+        self.guard_after = Some(age);
+        self
+    }
 }
 
 impl Runner for Host {
     fn launch(&self, command: &Command) -> Result<Running> {
         watched(&self.observer, command, self.start_here(command))
+    }
+
+    fn launch_piped(&self, stages: &[Command], whole: &Command) -> Result<Running> {
+        let sandboxed: Vec<Command>;
+        let stages = match &self.sandbox {
+            None => stages,
+            Some(_) => {
+                sandboxed = stages.iter().map(|stage| self.sandboxed(stage)).collect::<Result<_>>()?;
+                &sandboxed
+            }
+        };
+        let stages = Stages::new(stages, whole)?;
+        stages.launch(self.cancel.clone(), self.group.as_ref(), self.take_over, || self.extras())
     }
 
     fn listener(&self) -> Option<&Listener> {
@@ -336,16 +395,22 @@ impl Host {
         if cancelled {
             return Err(command.error(ErrorKind::Cancelled, "was cancelled before it was started"));
         }
-        let extras = Extras {
-            cancel: self.cancel.clone(),
+        let extras = Extras { cancel: self.cancel.clone(), ..self.extras() };
+        match &self.sandbox {
+            None => command.plan_in_haste(&extras)?.launch(extras),
+            Some(_) => self.sandboxed(command)?.plan_in_haste(&extras)?.launch(extras),
+        }
+    }
+
+    fn extras(&self) -> Extras {
+        Extras {
             mask: self.mask,
             pass_descriptors: self.pass_descriptors,
             group: self.group.clone(),
             take_over: self.take_over,
-        };
-        match &self.sandbox {
-            None => command.plan_in_haste(&extras)?.launch(extras),
-            Some(_) => self.sandboxed(command)?.plan_in_haste(&extras)?.launch(extras),
+            one_at_a_time: self.one_at_a_time,
+            guard_after: self.guard_after,
+            ..Extras::default()
         }
     }
 
