@@ -9,7 +9,7 @@ from pinfold._loop import drive
 from pinfold._native import BytesResult, CancelToken, Command, Outcome, OutputEvent, ProcessResult, RunProfile
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
+    from collections.abc import AsyncIterator, Generator, Iterator
     from types import TracebackType
 
     from typing_extensions import Self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from pinfold._handle import Finished, Handle
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from pinfold._native import Run
 
 __all__ = ["ProcessStdin", "RunningProcess"]
+
+# Bytes of lines that are made at a time where they are taken singly.
+_FEW = 8192
 
 
 class ProcessStdin:
@@ -118,9 +122,8 @@ class RunningProcess(Handle):
 
     def lines(self, stream: Stream = "stdout") -> Iterator[str]:
         """The lines of a stream as they come, without their line breaks."""
-        lines = self._run.lines(stream)
-        while batch := lines.block():
-            yield from batch
+        batches: Iterator[list[str]] = iter(self._run.lines(stream, _FEW).block, [])
+        return chain.from_iterable(batches)
 
     def stdout_lines(self) -> Iterator[str]:
         """The lines of standard output."""

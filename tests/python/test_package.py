@@ -12,8 +12,8 @@ import pytest
 
 import pinfold
 
-MODULES = ["pinfold", *(f"pinfold._{name}" for name in
-           ("async", "errors", "group", "handle", "host", "sync", "tracked", "verbs"))]  # fmt: skip
+PRIVATE = ("async", "errors", "group", "handle", "host", "sync", "tracked", "verbs")
+MODULES = ["pinfold", "pinfold.subprocess", *(f"pinfold._{name}" for name in PRIVATE)]
 API = Path(__file__).parents[2] / "api" / "python.txt"
 
 

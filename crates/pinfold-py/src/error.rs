@@ -4,6 +4,7 @@
 use crate::convert::shown;
 use crate::result::{BytesResult, ProcessResult};
 use pinfold::{Command, Error, ErrorKind, Stream};
+use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
@@ -59,6 +60,9 @@ fn build(
         fields.set_item("total_bytes", over.bytes)?;
         fields.set_item("total_lines", over.lines)?;
     }
+    if error.blames_program() {
+        fields.set_item("blames_program", true)?;
+    }
     fields.set_item("hint", error.what_to_do().map(spelled))?;
     fields.set_item("errno", error.os_error())?;
     if let Some(timeout) = error.timeout() {
@@ -95,7 +99,17 @@ pub(crate) fn invalid(py: Python<'_>, message: &str) -> PyErr {
 
 /// An error of the operating system that no command is to blame for.
 pub(crate) fn failed(error: std::io::Error) -> PyErr {
-    PyErr::from(error)
+    match error.raw_os_error() {
+        // With its number, Python finds the class itself.
+        Some(number) => Python::attach(|py| {
+            let strerror = py.import("os").and_then(|os| os.call_method1("strerror", (number,)));
+            match strerror {
+                Ok(text) => PyOSError::new_err((number, text.unbind(), py.None())),
+                Err(error) => error,
+            }
+        }),
+        None => PyErr::from(error),
+    }
 }
 
 /// A run whose output is not what was asked for.

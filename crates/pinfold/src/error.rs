@@ -86,9 +86,9 @@ struct Inner {
     output: Option<Output<Vec<u8>>>,
     timeout: Option<Duration>,
     blames_program: bool,
-    about_limits: bool,
     /// The stage of a pipeline, counted from 0, and how many there are.
     stage: Option<(usize, usize)>,
+    about_limits: bool,
 }
 
 /// The result of everything in this crate that can fail.
@@ -106,8 +106,8 @@ impl Error {
             output: None,
             timeout: None,
             blames_program: false,
-            about_limits: false,
             stage: None,
+            about_limits: false,
         }))
     }
 
@@ -142,17 +142,6 @@ impl Error {
     }
 
     #[must_use]
-    pub(crate) fn about_limits(mut self) -> Error {
-        self.0.about_limits = true;
-        self
-    }
-
-    /// Whether it is limits of a run or a group that cannot be had here.
-    pub fn refuses_limits(&self) -> bool {
-        self.0.about_limits
-    }
-
-    #[must_use]
     pub(crate) fn at_stage(mut self, index: usize, count: usize) -> Error {
         self.0.stage = (count > 1).then_some((index, count));
         self
@@ -161,6 +150,16 @@ impl Error {
     /// Which stage of a pipeline it was, counted from 0, where that is known; `None` for a single command.
     pub fn stage(&self) -> Option<usize> {
         self.0.stage.map(|(index, _)| index)
+    }
+
+    pub(crate) fn about_limits(mut self) -> Error {
+        self.0.about_limits = true;
+        self
+    }
+
+    /// Whether it is limits of a run or a group that cannot be had here.
+    pub fn refuses_limits(&self) -> bool {
+        self.0.about_limits
     }
 
     /// Whether nothing was started because of the program's own file: it was not found, or cannot be executed. Not so
@@ -195,7 +194,7 @@ impl Error {
 
     /// The same for another who asks.
     pub(crate) fn twin(&self) -> Error {
-        let Inner { kind, program, what, hint, source, output, timeout, blames_program, about_limits, stage } =
+        let Inner { kind, program, what, hint, source, output, timeout, blames_program, stage, about_limits } =
             &*self.0;
         let source = source.as_ref().map(|source| match source.raw_os_error() {
             Some(number) => io::Error::from_raw_os_error(number),
@@ -210,8 +209,8 @@ impl Error {
             output: output.clone(),
             timeout: *timeout,
             blames_program: *blames_program,
-            about_limits: *about_limits,
             stage: *stage,
+            about_limits: *about_limits,
         }))
     }
 

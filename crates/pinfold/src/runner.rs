@@ -28,12 +28,13 @@ use crate::handle::Handle;
 use crate::listener::Listener;
 use crate::observe::{Happening, Observer, RunEvent};
 use crate::output::Output;
-use crate::plan::{Extras, Plan, Stages};
+use crate::plan::{Extras, Given, Plan, Stages};
 use crate::retry::RetryIf;
 use crate::running::Running;
 use crate::sandbox::Sandbox;
 use crate::settings::Stream;
 use crate::verbs::{self, Judge};
+use pinfold_os::descriptor::Owned;
 use pinfold_os::signal::SignalSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -230,6 +231,7 @@ pub struct Host {
     retry_if: Option<RetryIf>,
     mask: Option<SignalSet>,
     pass_descriptors: bool,
+    given: Given,
     take_over: bool,
     one_at_a_time: bool,
     guard_after: Option<Duration>,
@@ -317,6 +319,51 @@ impl Host {
         self
     }
 
+    /// Gives every program what this descriptor leads to, as its descriptor `number`. For 0, 1 and 2 that takes the place of
+    /// what the command says of the stream, which is then neither fed nor captured.
+    ///
+    /// A command that would feed or tee a stream whose place is taken is refused with [`ErrorKind::InvalidInput`].
+    ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use pinfold::{Command, Host, Runner};
+    /// use std::io::Read;
+    ///
+    /// let (mut reader, writer) = std::io::pipe()?;
+    /// let host = Host::new().descriptor(3, writer.into());
+    /// host.run(&Command::new("sh").args(["-c", "echo beside >&3"]))?;
+    /// drop(host);
+    /// let mut text = String::new();
+    /// reader.read_to_string(&mut text)?;
+    /// assert_eq!(text, "beside\n");
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn descriptor(mut self, number: i32, descriptor: Owned) -> Host {
+        self.given.give(number, descriptor);
+        self
+    }
+
+    /// Leaves `SIGPIPE` and `SIGXFSZ` ignored in programs where this process ignores them, as the runtimes of many languages
+    /// do, instead of setting them to their defaults.
+    #[must_use]
+    pub fn keep_ignored_signals(mut self) -> Host {
+        self.given.keep_ignored_signals();
+        self
+    }
+
+    /// Starts programs in a process group of their own (0), or in this one of our session: for a shell that puts all of a
+    /// pipeline into one. Unix.
+    ///
+    /// Where a process group is what holds a run together it has to be one of its own, and another is refused with
+    /// [`ErrorKind::Unsupported`]; so is one for a command that has a session of its own, with [`ErrorKind::InvalidInput`].
+    #[must_use]
+    pub fn process_group(mut self, id: u32) -> Host {
+        self.given.join(id);
+        self
+    }
+
     /// Lets limits move every process of our own cgroup into a leaf beside the runs, where the kernel hands controllers
     /// down only from a cgroup without processes: this one is moved without asking where it is alone in its cgroup, others
     /// only by this word, or by `PINFOLD_TAKE_OVER_CGROUP=1` in the environment. For the main program of a container or of
@@ -360,16 +407,14 @@ impl Runner for Host {
     }
 
     fn launch_piped(&self, stages: &[Command], whole: &Command) -> Result<Running> {
-        let sandboxed: Vec<Command>;
-        let stages = match &self.sandbox {
-            None => stages,
-            Some(_) => {
-                sandboxed = stages.iter().map(|stage| self.sandboxed(stage)).collect::<Result<_>>()?;
-                &sandboxed
-            }
-        };
-        let stages = Stages::new(stages, whole)?;
-        stages.launch(self.cancel.clone(), self.group.as_ref(), self.take_over, || self.extras())
+        let sandboxed = self
+            .sandbox
+            .as_ref()
+            .map(|_| stages.iter().map(|stage| self.sandboxed(stage)).collect::<Result<Vec<Command>>>());
+        let sandboxed = sandboxed.transpose()?;
+        let stages = Stages::new(sandboxed.as_deref().unwrap_or(stages), whole)?;
+        let group = self.group.as_ref();
+        stages.launch(self.cancel.clone(), group, self.take_over, &self.observer, || self.extras())
     }
 
     fn listener(&self) -> Option<&Listener> {
@@ -406,6 +451,7 @@ impl Host {
         Extras {
             mask: self.mask,
             pass_descriptors: self.pass_descriptors,
+            given: self.given.clone(),
             group: self.group.clone(),
             take_over: self.take_over,
             one_at_a_time: self.one_at_a_time,
@@ -442,6 +488,15 @@ impl Host {
     pub fn plan<'a>(&self, command: &'a Command) -> Result<Plan<'a>> {
         let group = self.group.clone();
         command.plan_with(&Extras { take_over: self.take_over, group, ..Extras::default() })
+    }
+
+    /// [`Command::exec`](crate::Command::exec), with this host's signal mask and descriptors.
+    ///
+    /// # Errors
+    /// As those of that.
+    pub fn exec(&self, command: &Command) -> Result<std::convert::Infallible> {
+        let extras = Extras { mask: self.mask, pass_descriptors: self.pass_descriptors, ..Extras::default() };
+        command.plan_with(&extras)?.replace(&extras)
     }
 
     /// Whether limits may move others out of our cgroup.
@@ -536,6 +591,6 @@ impl Command {
     /// # Errors
     /// As [`Runner::launch`].
     pub fn exec(&self) -> Result<std::convert::Infallible> {
-        self.plan()?.replace()
+        Host::new().exec(self)
     }
 }

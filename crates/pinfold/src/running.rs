@@ -404,7 +404,7 @@ impl Running {
             watched.stopping(act, self.cause, rule);
         }
         match act {
-            Act::Signal(signal) => self.source.tell_to_stop(self.cause, signal, now),
+            Act::Signal(signal) => self.source.tell_to_stop(self.cause, StopRule { signal, ..rule }, now),
             Act::Kill => {
                 self.strays.killed |= self.stopping_strays && !self.source.is_empty();
                 self.source.kill(self.cause, self.exit.is_some(), now);

@@ -6,7 +6,9 @@ use crate::command::Command;
 use crate::error::Result;
 use crate::handle::Handle;
 use crate::listener::Listener;
+use crate::observe::Observer;
 use crate::output::Output;
+use crate::retry::RetryIf;
 use crate::runner::{Host, Runner};
 use crate::running::Running;
 #[cfg(all(feature = "tokio", unix))]
@@ -29,6 +31,14 @@ impl<R: Runner> Runner for Piped<R> {
 
     fn listener(&self) -> Option<&Listener> {
         self.runner.listener()
+    }
+
+    fn retries(&self) -> Option<&RetryIf> {
+        self.runner.retries()
+    }
+
+    fn observer(&self) -> Option<&Observer> {
+        self.runner.observer()
     }
 
     fn cancel_token(&self) -> Option<&CancelToken> {

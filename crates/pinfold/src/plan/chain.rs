@@ -8,6 +8,7 @@ use crate::command::Command;
 use crate::containment::{Demand, Nest};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
+use crate::observe::{Happening, Observer};
 use crate::outcome::Guarantee;
 use crate::output::Terms;
 use crate::running::{Chain, Channel, Feed, Inlet, Link, Parts, Rules, Running, Source};
@@ -53,6 +54,7 @@ impl<'a> Stages<'a> {
         cancel: Option<CancelToken>,
         group: Option<&Arc<Nest>>,
         take_over: bool,
+        observer: &Observer,
         extras: impl Fn() -> Extras,
     ) -> Result<Running> {
         let whole = self.whole;
@@ -61,7 +63,13 @@ impl<'a> Stages<'a> {
         let nest = Nest::make(self.containment(), demand).map_err(|refusal| refusal.into_error(whole))?;
         let extras = || Extras { group: Some(nest.clone()), ..extras() };
         // All of them are looked at before the first is started.
-        let plan = |(index, command)| Plan::new(command, true, &extras()).map_err(self.naming(index));
+        let refused = |index: usize, command: &Command, error: Error| {
+            observer.tell_of(&command.program, Happening::NotStarted { kind: error.kind() });
+            self.naming(index)(error)
+        };
+        let plan = |(index, command)| {
+            Plan::new(command, true, &extras()).map_err(|error| refused(index, command, error))
+        };
         let plans = self.fitted.iter().enumerate().map(plan).collect::<Result<Vec<_>>>()?;
         let mut links = Vec::with_capacity(plans.len());
         let mut stdin = None;
@@ -74,7 +82,9 @@ impl<'a> Stages<'a> {
                 (None, None)
             };
             let ends = Ends { stdin: stdin.take(), stdout: write };
-            let running = plan.launch(Extras { ends, ..extras() }).map_err(self.naming(index))?;
+            let launched = plan.launch(Extras { ends, ..extras() });
+            let mut running = launched.map_err(|error| refused(index, plan.command, error))?;
+            running.watch(observer, plan.command);
             links.push(Link { running, command: self.commands[index].clone() });
             stdin = read;
         }

@@ -15,7 +15,7 @@ use pinfold_os::signal::Signal;
 use pinfold_os::wait::{Exit, ExitStatus};
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// So much of what a stage wrote waits for the next one at most, where we are the pipe.
 const AHEAD: usize = 1 << 20;
@@ -213,10 +213,8 @@ impl Chain {
     }
 
     /// Tells all of it to end, for a reason.
-    pub(super) fn tell_to_stop(&mut self, cause: Cause, signal: Signal, now: Instant) {
+    pub(super) fn tell_to_stop(&mut self, cause: Cause, rule: StopRule, now: Instant) {
         self.told = Some(cause);
-        // How long that may take, and what follows, is decided for the whole.
-        let rule = StopRule { signal, grace: Duration::MAX };
         for link in &mut self.links {
             link.running.stop_because(cause, rule, now);
         }

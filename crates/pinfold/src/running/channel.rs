@@ -49,8 +49,8 @@ impl Channel {
             inlet: Some(inlet),
             capture: Some(capture),
             tee,
-            tapped: None,
             carried: None,
+            tapped: None,
             skipped: false,
             failed: false,
             grown: false,
@@ -174,8 +174,7 @@ impl Channel {
             match self.read()? {
                 Some(bytes) => {
                     total += bytes;
-                    // What a script wrote is read to its end, whatever room there was for it, so that streams keep their order.
-                    if bytes < FULL && !self.is_ready() {
+                    if bytes < FULL {
                         break;
                     }
                 }

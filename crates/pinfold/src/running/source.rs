@@ -6,6 +6,7 @@ use super::scripted::Scripted;
 use crate::containment::Refusal;
 use crate::limits::Limits;
 use crate::outcome::{Cause, Guarantee, LimitsHit, Mechanism, Outcome, Usage};
+use crate::settings::StopRule;
 use pinfold_os::handle::Pid;
 use pinfold_os::poll::Waitable;
 use pinfold_os::signal::Signal;
@@ -132,14 +133,14 @@ impl Source {
     }
 
     /// Sends the first word of stopping to all of it, in such a way that it can act on it.
-    pub(super) fn tell_to_stop(&mut self, cause: Cause, signal: Signal, now: Instant) {
+    pub(super) fn tell_to_stop(&mut self, cause: Cause, rule: StopRule, now: Instant) {
         match self {
-            Source::Real(real) => real.tell_to_stop(signal),
+            Source::Real(real) => real.tell_to_stop(rule.signal),
             Source::Scripted(scripted) => {
-                scripted.take_signal(signal, now);
+                scripted.take_signal(rule.signal, now);
                 scripted.take_signal(Signal::CONT, now);
             }
-            Source::Chain(chain) => chain.tell_to_stop(cause, signal, now),
+            Source::Chain(chain) => chain.tell_to_stop(cause, rule, now),
         }
     }
 
