@@ -185,6 +185,8 @@ def test_those_who_do_not_obey_are_killed_or_spared() -> None:
         next(process.stdout_lines())
         spared = group.stop(escalate=False)
         assert spared.members_after > 0 and not spared.escalated and process.try_wait() is None
+        # Without a grace too: it is asked, and not waited for.
+        assert group.stop(0, escalate=False).members_after > 0 and process.try_wait() is None
         report = group.stop()
         assert report.escalated and report.members_after == 0 and report.duration_seconds >= 0.05
         assert process.wait().signal == 9

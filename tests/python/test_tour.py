@@ -120,7 +120,7 @@ def test_a_tool_is_bounded_or_refused() -> None:
     with ProcessGroup() as group, group.start(tool) as proc:
         assert next(proc.stdout_lines()).startswith("P")
         stats = group.stats()
-        assert stats.active_process_count == 1
+        assert stats.active_process_count >= 1
         assert stats.peak_memory_bytes is None or stats.peak_memory_bytes > 0
         assert stats.total_cpu_time_seconds is None or stats.total_cpu_time_seconds >= 0
 
