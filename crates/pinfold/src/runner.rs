@@ -10,6 +10,7 @@ mod scripted;
 mod spy;
 #[cfg(test)]
 mod tests;
+mod with;
 
 #[cfg(feature = "serde")]
 pub use cassette::Cassette;
@@ -17,6 +18,7 @@ pub use dry::DryRunner;
 pub use reply::Reply;
 pub use scripted::ScriptedRunner;
 pub use spy::{Invocation, RecordingRunner};
+pub use with::With;
 
 use crate::cancel::CancelToken;
 use crate::command::Command;
@@ -138,6 +140,13 @@ fn watched(observer: &Observer, command: &Command, launched: Result<Running>) ->
             observer.tell_of(&command.program, Happening::NotStarted { kind: error.kind() });
             Err(error)
         }
+    }
+}
+
+fn refuse_cancelled(token: &CancelToken, command: &Command) -> Result<()> {
+    match token.is_cancelled() {
+        true => Err(command.error(ErrorKind::Cancelled, "was cancelled before it was started")),
+        false => Ok(()),
     }
 }
 
@@ -333,9 +342,8 @@ impl Host {
     }
 
     fn start_in(&self, command: &Command, group: Option<&Arc<Nest>>) -> Result<Running> {
-        let cancelled = self.cancel.as_ref().is_some_and(CancelToken::is_cancelled);
-        if cancelled {
-            return Err(command.error(ErrorKind::Cancelled, "was cancelled before it was started"));
+        if let Some(token) = &self.cancel {
+            refuse_cancelled(token, command)?;
         }
         let extras = Extras {
             cancel: self.cancel.clone(),

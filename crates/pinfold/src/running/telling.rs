@@ -18,6 +18,14 @@ impl Running {
         self.watched = Watched::start(observer, &command.program, self.source.pid(), started);
     }
 
+    /// Tells these, too, as if they had been there from the start.
+    pub(crate) fn watch_too(&mut self, observer: &Observer, command: &Command) {
+        match &mut self.watched {
+            Some(watched) => watched.join(observer),
+            None => self.watch(observer, command),
+        }
+    }
+
     /// Records it from here on.
     #[cfg(feature = "serde")]
     pub(crate) fn record_on(&mut self, tape: Tape) {

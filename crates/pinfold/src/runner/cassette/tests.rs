@@ -289,6 +289,23 @@ fn what_is_no_cassette_is_refused_with_its_line() {
     assert!(place.replay().is_empty());
 }
 
+#[test]
+fn saving_makes_a_file_and_changes_none() {
+    let place = Place::new();
+    let nested = place.0.path().join("new/tool.jsonl");
+    Cassette::record(&nested).unwrap().save().unwrap();
+    assert!(Cassette::replay(&nested).unwrap().is_empty());
+    place.record(&tool(), Reply::ok("kept"));
+    let text = place.text();
+    Cassette::refresh(place.path()).unwrap().save().unwrap();
+    assert_eq!(place.text(), text);
+    std::fs::write(nested.with_file_name("file"), "").unwrap();
+    let error = Cassette::record(nested.with_file_name("file").join("tool.jsonl"))
+        .and_then(|cassette| cassette.save())
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_real_program_is_recorded() {
