@@ -12,22 +12,27 @@ from pinfold._native import (
     CancelToken,
     Command,
     LimitsHit,
+    Metrics,
     Outcome,
     ProcessResult,
+    RunEvent,
     Seen,
     Stray,
     Strays,
     Usage,
     __version__,
 )
+from pinfold._native import _metrics as metrics
 
 # `typing` has the same name for it, and costs ten times what the rest of this module does.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pinfold._async import AsyncProcessStdin, AsyncRunningProcess
+    from pinfold._client import CliClient
     from pinfold._errors import (
         Cancelled,
         InvalidInput,
+        NoReply,
         NonZeroExit,
         OutputTooLarge,
         PermissionDenied,
@@ -43,6 +48,8 @@ if TYPE_CHECKING:
         Unsupported,
     )
     from pinfold._handle import Finished
+    from pinfold._logging import enable_logging
+    from pinfold._runner import ProcessRunner, Runner
     from pinfold._sync import ProcessStdin, RunningProcess
 else:
     # Public names and the modules that they are in.
@@ -50,15 +57,19 @@ else:
         "AsyncProcessStdin": "_async",
         "AsyncRunningProcess": "_async",
         "Cancelled": "_errors",
+        "CliClient": "_client",
         "Finished": "_handle",
         "InvalidInput": "_errors",
+        "NoReply": "_errors",
         "NonZeroExit": "_errors",
         "OutputTooLarge": "_errors",
         "PermissionDenied": "_errors",
         "ProcessError": "_errors",
         "ProcessNotFound": "_errors",
+        "ProcessRunner": "_runner",
         "ProcessStdin": "_sync",
         "ResourceLimit": "_errors",
+        "Runner": "_runner",
         "RunningProcess": "_sync",
         "Signalled": "_errors",
         "SpawnFailed": "_errors",
@@ -67,6 +78,7 @@ else:
         "Timeout": "_errors",
         "UnexpectedOutput": "_errors",
         "Unsupported": "_errors",
+        "enable_logging": "_logging",
     }
 
     def __getattr__(name):
@@ -88,10 +100,13 @@ __all__ = [
     "BytesResult",
     "CancelToken",
     "Cancelled",
+    "CliClient",
     "Command",
     "Finished",
     "InvalidInput",
     "LimitsHit",
+    "Metrics",
+    "NoReply",
     "NonZeroExit",
     "Outcome",
     "OutputTooLarge",
@@ -99,8 +114,11 @@ __all__ = [
     "ProcessError",
     "ProcessNotFound",
     "ProcessResult",
+    "ProcessRunner",
     "ProcessStdin",
     "ResourceLimit",
+    "RunEvent",
+    "Runner",
     "RunningProcess",
     "Seen",
     "Signalled",
@@ -114,4 +132,6 @@ __all__ = [
     "Unsupported",
     "Usage",
     "__version__",
+    "enable_logging",
+    "metrics",
 ]

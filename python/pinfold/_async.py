@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from pinfold._handle import Seconds, Signal, Stream
-    from pinfold._native import Pollable, Run
+    from pinfold._native import Pollable, Run, _OnEvent
 
 __all__ = ["AsyncProcessStdin", "AsyncRunningProcess"]
 
 
-async def start(command: Command, cancel: CancelToken | None) -> AsyncRunningProcess:
+async def start(
+    command: Command, cancel: CancelToken | None, on_event: _OnEvent | None = None
+) -> AsyncRunningProcess:
     """Starts it: that does not wait, but is awaited as everything else is."""
-    return AsyncRunningProcess(command._launch(cancel))
+    return AsyncRunningProcess(command._launch(cancel, on_event))
 
 
 class _Batches:

@@ -7,6 +7,8 @@ use pinfold::{Command, Error, ErrorKind, Stream};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
+use std::io;
+use std::sync::Arc;
 
 /// Whether the results in errors hold standard output as text or as bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,9 +40,44 @@ fn build(
     form: Form,
     result: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<PyErr> {
-    let fields = PyDict::new(py);
-    let (kind, message) = (error.kind(), error.to_string());
-    let program = shown(py, error.program())?;
+    if let Some(raised) = within(py, &error) {
+        return Ok(raised);
+    }
+    let fields = facts(py, &error, command)?;
+    let (kind, message, program) = (error.kind(), error.to_string(), shown(py, error.program())?);
+    match (result, command, error.into_output()) {
+        (Some(result), _, _) => fields.set_item("result", result)?,
+        (None, Some(command), Some(output)) => match form {
+            Form::Text => fields.set_item("result", ProcessResult::new(py, output, command)?)?,
+            Form::Bytes => fields.set_item("result", BytesResult::new(py, output, command)?)?,
+        },
+        _ => {}
+    }
+    made(py, kind.as_str(), &message, Some(&program), &fields)
+}
+
+/// The exception for an error that others have need of, too, and that comes without a run.
+pub(crate) fn told(py: Python<'_>, error: &Error, command: &Command) -> PyErr {
+    let told = || {
+        if let Some(raised) = within(py, error) {
+            return Ok(raised);
+        }
+        let fields = facts(py, error, Some(command))?;
+        made(py, error.kind().as_str(), &error.to_string(), Some(&shown(py, error.program())?), &fields)
+    };
+    told().unwrap_or_else(|error| error)
+}
+
+/// What a callback of Python's has raised, if that is what the error is about: it is raised as it is.
+fn within(py: Python<'_>, error: &Error) -> Option<PyErr> {
+    let source = std::error::Error::source(error)?.downcast_ref::<io::Error>()?;
+    let shared = source.get_ref()?.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>()?;
+    Some(shared.downcast_ref::<PyErr>()?.clone_ref(py))
+}
+
+/// What an exception has besides its message and its run.
+fn facts<'py>(py: Python<'py>, error: &Error, command: Option<&Command>) -> PyResult<Bound<'py, PyDict>> {
+    let (fields, kind) = (PyDict::new(py), error.kind());
     if kind == ErrorKind::Unsupported {
         let whole = error.message();
         let name = format!("{}: ", error.program().display());
@@ -62,15 +99,7 @@ fn build(
     if let Some(timeout) = error.timeout() {
         fields.set_item("timeout_seconds", timeout.as_secs_f64())?;
     }
-    match (result, command, error.into_output()) {
-        (Some(result), _, _) => fields.set_item("result", result)?,
-        (None, Some(command), Some(output)) => match form {
-            Form::Text => fields.set_item("result", ProcessResult::new(py, output, command)?)?,
-            Form::Bytes => fields.set_item("result", BytesResult::new(py, output, command)?)?,
-        },
-        _ => {}
-    }
-    made(py, kind.as_str(), &message, Some(&program), &fields)
+    Ok(fields)
 }
 
 /// A value that cannot be meant, found before there is a command.
@@ -80,7 +109,7 @@ pub(crate) fn invalid(py: Python<'_>, message: &str) -> PyErr {
 }
 
 /// An error of the operating system that no command is to blame for.
-pub(crate) fn failed(error: std::io::Error) -> PyErr {
+pub(crate) fn failed(error: io::Error) -> PyErr {
     PyErr::from(error)
 }
 

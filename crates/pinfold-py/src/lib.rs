@@ -9,10 +9,14 @@ mod cancel;
 mod command;
 mod convert;
 mod error;
+mod event;
 mod handle;
 mod machine;
+mod metrics;
 mod plain;
 mod result;
+mod runner;
+mod testing;
 mod verbs;
 
 use pyo3::prelude::*;
@@ -25,15 +29,23 @@ mod _native {
     #[pymodule_export]
     use crate::command::Command;
     #[pymodule_export]
+    use crate::event::{_on_every_event, RunEvent};
+    #[pymodule_export]
     use crate::handle::Run;
     #[pymodule_export]
     use crate::machine::Pollable;
+    #[pymodule_export]
+    use crate::metrics::{_metrics, Metrics};
     #[pymodule_export]
     use crate::plain::unpickle;
     #[pymodule_export]
     use crate::result::{
         BytesResult, LimitsHit, Outcome, ProcessResult, Seen, Stray, Strays, Usage, unpickle_result,
     };
+    #[pymodule_export]
+    use crate::runner::AnyRunner;
+    #[pymodule_export]
+    use crate::testing::{Invocation, Reply, Script, Spy, Tape};
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "the name that Python has for it")]

@@ -1,225 +1,69 @@
 //! The verbs that wait for the end, in both manners.
 
+mod call;
+mod work;
+
+pub(crate) use call::Call;
+
 use crate::cancel::CancelToken;
 use crate::command::Command;
-use crate::convert::shown;
-use crate::error::{Form, raised, unexpected};
+use crate::convert::{one_of, shown};
+use crate::error::{Form, raised};
 use crate::handle::Run;
-use crate::machine::{Driven, Pollable, Work, block};
-use crate::result::{BytesResult, ProcessResult};
-use pinfold::text::{decode_owned, trim_newline};
-use pinfold::{Completion, FirstLine, Host, Judge, Output, Runner, Stream};
-use pinfold_os::poll::{Set, Woken};
-use pyo3::exceptions::PyRuntimeError;
+use crate::machine::{Pollable, block};
+use crate::runner::{Any, here};
+use call::Ear;
+use pinfold::Runner;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use work::{Line, Shape, Verb, nothing};
 
-/// What a verb makes of a finished run.
-#[derive(Clone, Copy)]
-enum Shape {
-    Run,
-    Output,
-    OutputBytes,
-    Json,
-    ExitCode,
-    Probe,
-}
-
-impl Shape {
-    fn judge(self) -> Judge {
-        match self {
-            Shape::Run | Shape::Json => Judge::Succeed,
-            Shape::Output | Shape::OutputBytes => Judge::End,
-            Shape::ExitCode => Judge::Return,
-            Shape::Probe => Judge::Answer,
-        }
-    }
-
-    fn form(self) -> Form {
-        match self {
-            Shape::OutputBytes => Form::Bytes,
-            _ => Form::Text,
-        }
-    }
-
-    fn made(
-        self,
-        py: Python<'_>,
-        output: Output<Vec<u8>>,
-        command: &pinfold::Command,
-    ) -> PyResult<Py<PyAny>> {
-        Ok(match self {
-            Shape::Run => {
-                let encoding = command.encoding_of(Stream::Stdout);
-                let text = py.detach(|| decode_owned(encoding, output.stdout));
-                trim_newline(&text).into_pyobject(py)?.into_any().unbind()
-            }
-            Shape::Output => Py::new(py, ProcessResult::new(py, output, command)?)?.into_any(),
-            Shape::OutputBytes => Py::new(py, BytesResult::new(py, output, command)?)?.into_any(),
-            Shape::Json => json(py, output, command)?,
-            Shape::ExitCode => output.outcome.code().into_pyobject(py)?.into_any().unbind(),
-            Shape::Probe => {
-                (output.outcome.code() == Some(0)).into_pyobject(py)?.to_owned().into_any().unbind()
-            }
-        })
+/// A verb of a runner by its name.
+pub(crate) fn verb(
+    py: Python<'_>,
+    name: &str,
+    runner: Any,
+    command: &Command,
+    call: Call,
+) -> PyResult<Pollable> {
+    let known = [
+        ("run", Some(Shape::Run)),
+        ("output", Some(Shape::Output)),
+        ("output_bytes", Some(Shape::OutputBytes)),
+        ("output_json", Some(Shape::Json)),
+        ("exit_code", Some(Shape::ExitCode)),
+        ("probe", Some(Shape::Probe)),
+        ("first_line", None),
+    ];
+    match (one_of(py, "verb", name, &known)?, call.of_the_end()) {
+        (Some(shape), _) => Ok(Pollable::new(Verb::new(runner, command, shape, call))),
+        (None, None) => Ok(Pollable::new(Line::new(runner, command, call))),
+        (None, Some(option)) => Err(no_use(name, option)),
     }
 }
 
-/// Read by Python's own reader, so that numbers are what Python makes of them.
-fn json(py: Python<'_>, output: Output<Vec<u8>>, command: &pinfold::Command) -> PyResult<Py<PyAny>> {
-    static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let result = ProcessResult::new(py, output, command)?;
-    let result = Bound::new(py, result)?;
-    match LOADS.import(py, "json", "loads")?.call1((result.getattr("stdout")?,)) {
-        Ok(value) => Ok(value.unbind()),
-        Err(error) if error.is_instance_of::<pyo3::exceptions::PyValueError>(py) => {
-            let program = command.program();
-            let what = format!("{}: wrote no such JSON: {}", shown(py, program)?, error.value(py));
-            Err(unexpected(py, &what, program, result.into_any().unbind()))
-        }
-        Err(error) => Err(error),
-    }
+fn no_use(name: &str, option: &str) -> PyErr {
+    PyTypeError::new_err(format!("{name}() does not wait for the end, and has no use for {option}"))
 }
 
-/// What runs are given beside their command.
-pub(crate) fn host(cancel: Option<&Bound<'_, CancelToken>>) -> Host {
-    match cancel {
-        Some(token) => Host::new().cancel_on(&token.get().0),
-        None => Host::new(),
+/// Starts a command by a runner.
+pub(crate) fn launched(py: Python<'_>, runner: Any, command: &Command, call: Call) -> PyResult<Run> {
+    if let Some(option) = call.of_the_end() {
+        return Err(no_use("start", option));
     }
-}
-
-/// A callback of Python's for each line, and what it raised.
-#[derive(Clone, Default)]
-struct Ear {
-    raised: Arc<Mutex<Option<PyErr>>>,
-}
-
-impl Ear {
-    fn on(&self, host: Host, callback: Py<PyAny>) -> Host {
-        let raised = self.raised.clone();
-        host.on_line(move |stream, line| {
-            let mut raised = raised.lock().unwrap_or_else(PoisonError::into_inner);
-            if raised.is_none() {
-                let told = Python::attach(|py| callback.call1(py, (stream.as_str(), line)).map(drop));
-                *raised = told.err();
-            }
-        })
+    let ear = Ear::default();
+    let runner = call.with(runner, &command.0, &ear);
+    let mut running = Some(py.detach(|| runner.launch(&command.0)));
+    if ear.has_raised() {
+        // Before that is taken, so that the end of the run is not told to who has raised.
+        py.detach(|| running = None);
     }
-
-    fn take(&self) -> Option<PyErr> {
-        self.raised.lock().unwrap_or_else(PoisonError::into_inner).take()
+    if let Some(raised) = ear.desert() {
+        return Err(raised);
     }
-
-    fn has_raised(&self) -> bool {
-        self.raised.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
-}
-
-/// A command on its way to what a verb makes of it.
-struct Verb {
-    driven: Driven<Completion<Host, Arc<pinfold::Command>>>,
-    command: Arc<pinfold::Command>,
-    shape: Shape,
-    ear: Ear,
-}
-
-impl Verb {
-    fn new(
-        command: &Command,
-        shape: Shape,
-        on_line: Option<Py<PyAny>>,
-        cancel: Option<&Bound<'_, CancelToken>>,
-    ) -> Verb {
-        let ear = Ear::default();
-        let host = match on_line {
-            Some(callback) => ear.on(host(cancel), callback),
-            None => host(cancel),
-        };
-        let command = command.0.clone();
-        let driven = Driven::new(Completion::new(host, command.clone(), shape.judge()));
-        Verb { driven, command, shape, ear }
-    }
-}
-
-impl Work for Verb {
-    fn advance(&mut self) -> io::Result<bool> {
-        let done = self.driven.advance()?;
-        if self.ear.has_raised() {
-            self.driven.end();
-            return Ok(true);
-        }
-        Ok(done)
-    }
-
-    fn rest(&self, until: Option<Instant>) -> io::Result<Woken> {
-        self.driven.rest(until)
-    }
-
-    fn watch(&mut self) -> io::Result<(&Set, Option<Instant>)> {
-        self.driven.watch()
-    }
-
-    fn answer(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        if let Some(raised) = self.ear.take() {
-            return Err(raised);
-        }
-        match self.driven.answer.take() {
-            Some(Ok(output)) => self.shape.made(py, output, &self.command),
-            Some(Err(error)) => Err(raised(py, error, &self.command, self.shape.form())),
-            None => Err(nothing()),
-        }
-    }
-
-    fn end(&mut self) {
-        self.driven.end();
-    }
-}
-
-fn nothing() -> PyErr {
-    PyRuntimeError::new_err("there is no answer, or it was taken")
-}
-
-/// A command on its way to its first line.
-struct Line {
-    driven: Driven<FirstLine<Host, Arc<pinfold::Command>>>,
-    command: Arc<pinfold::Command>,
-}
-
-impl Line {
-    fn new(command: &Command, cancel: Option<&Bound<'_, CancelToken>>) -> Line {
-        let command = command.0.clone();
-        Line { driven: Driven::new(FirstLine::new(host(cancel), command.clone())), command }
-    }
-}
-
-impl Work for Line {
-    fn advance(&mut self) -> io::Result<bool> {
-        self.driven.advance()
-    }
-
-    fn rest(&self, until: Option<Instant>) -> io::Result<Woken> {
-        self.driven.rest(until)
-    }
-
-    fn watch(&mut self) -> io::Result<(&Set, Option<Instant>)> {
-        self.driven.watch()
-    }
-
-    fn answer(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        match self.driven.answer.take() {
-            Some(Ok(line)) => Ok(line.into_pyobject(py)?.into_any().unbind()),
-            Some(Err(error)) => Err(raised(py, error, &self.command, Form::Text)),
-            None => Err(nothing()),
-        }
-    }
-
-    fn end(&mut self) {
-        self.driven.end();
-    }
+    let running = running.ok_or_else(nothing)?.map_err(|error| raised(py, error, &command.0, Form::Text))?;
+    Ok(Run::new(running, command.0.clone()))
 }
 
 /// A verb and its awaitable twin.
@@ -229,25 +73,31 @@ macro_rules! verbs {
         impl Command {
             $(
                 $(#[$doc])*
-                #[pyo3(signature = (*, on_line = None, cancel = None))]
+                #[pyo3(signature = (*, on_line = None, on_event = None, cancel = None, retry_if = None))]
                 fn $name(
                     &self,
                     py: Python<'_>,
                     on_line: Option<Py<PyAny>>,
+                    on_event: Option<Py<PyAny>>,
                     cancel: Option<&Bound<'_, CancelToken>>,
+                    retry_if: Option<Py<PyAny>>,
                 ) -> PyResult<Py<PyAny>> {
-                    block(py, &mut Verb::new(self, $shape, on_line, cancel))
+                    let call = Call::new(cancel, on_event).to_the_end(on_line, retry_if);
+                    block(py, &mut Verb::new(here(), self, $shape, call))
                 }
 
                 #[doc = $twin_doc]
-                #[pyo3(signature = (*, on_line = None, cancel = None))]
+                #[pyo3(signature = (*, on_line = None, on_event = None, cancel = None, retry_if = None))]
                 fn $twin<'py>(
                     &self,
                     py: Python<'py>,
                     on_line: Option<Py<PyAny>>,
+                    on_event: Option<Py<PyAny>>,
                     cancel: Option<&Bound<'py, CancelToken>>,
+                    retry_if: Option<Py<PyAny>>,
                 ) -> PyResult<Bound<'py, PyAny>> {
-                    Pollable::new(Verb::new(self, $shape, on_line, cancel)).driven(py)
+                    let call = Call::new(cancel, on_event).to_the_end(on_line, retry_if);
+                    Pollable::new(Verb::new(here(), self, $shape, call)).driven(py)
                 }
             )*
         }
@@ -258,7 +108,9 @@ verbs! {
     /// Runs it and returns its standard output without the line breaks at its end. It has to succeed.
     ///
     /// Raises whatever is no success: `NonZeroExit`, `Timeout`, `Signalled`, `ProcessNotFound`, ... `on_line` is called with
-    /// the stream's name and each line as it comes; `cancel` is a token that ends it.
+    /// the stream's name and each line as it comes, and `on_event` with what happens to the run; `cancel` is a token that
+    /// ends it. `retry_if` decides in place of `retry(on=..)` whether a command that has a retry rule is tried again: it is
+    /// given the result, or the exception if the command could not be started.
     ///
     /// >>> from pinfold import Command
     /// >>> Command("echo", ["hello"]).run()
@@ -307,19 +159,25 @@ impl Command {
     /// >>> from pinfold import Command
     /// >>> Command("yes").first_line()
     /// 'y'
-    #[pyo3(signature = (*, cancel = None))]
-    fn first_line(&self, py: Python<'_>, cancel: Option<&Bound<'_, CancelToken>>) -> PyResult<Py<PyAny>> {
-        block(py, &mut Line::new(self, cancel))
+    #[pyo3(signature = (*, on_event = None, cancel = None))]
+    fn first_line(
+        &self,
+        py: Python<'_>,
+        on_event: Option<Py<PyAny>>,
+        cancel: Option<&Bound<'_, CancelToken>>,
+    ) -> PyResult<Py<PyAny>> {
+        block(py, &mut Line::new(here(), self, Call::new(cancel, on_event)))
     }
 
     /// `first_line()`, awaited.
-    #[pyo3(signature = (*, cancel = None))]
+    #[pyo3(signature = (*, on_event = None, cancel = None))]
     fn afirst_line<'py>(
         &self,
         py: Python<'py>,
+        on_event: Option<Py<PyAny>>,
         cancel: Option<&Bound<'py, CancelToken>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        Pollable::new(Line::new(self, cancel)).driven(py)
+        Pollable::new(Line::new(here(), self, Call::new(cancel, on_event))).driven(py)
     }
 
     /// Starts it and returns a live handle that blocks where it waits. Leaving its `with` block ends all of it.
@@ -328,34 +186,38 @@ impl Command {
     /// >>> with Command("seq", ["3"]).start() as process:
     /// ...     [int(line) for line in process]
     /// [1, 2, 3]
-    #[pyo3(signature = (*, cancel = None))]
+    #[pyo3(signature = (*, on_event = None, cancel = None))]
     fn start<'py>(
         &self,
         py: Python<'py>,
+        on_event: Option<Py<PyAny>>,
         cancel: Option<&Bound<'py, CancelToken>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let run = self.launch(py, cancel)?;
+        let run = self.launch(py, cancel, on_event)?;
         CLASS.import(py, "pinfold._sync", "RunningProcess")?.call1((run,))
     }
 
     /// Starts it and returns a live handle whose methods are awaited. Leaving its `async with` block ends all of it.
-    #[pyo3(signature = (*, cancel = None))]
+    #[pyo3(signature = (*, on_event = None, cancel = None))]
     fn astart<'py>(
         slf: &Bound<'py, Command>,
+        on_event: Option<Py<PyAny>>,
         cancel: Option<&Bound<'py, CancelToken>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         static START: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        START.import(slf.py(), "pinfold._async", "start")?.call1((slf, cancel))
+        START.import(slf.py(), "pinfold._async", "start")?.call1((slf, cancel, on_event))
     }
 
     /// What both handles are made of.
-    #[pyo3(name = "_launch", signature = (cancel = None))]
-    fn launch(&self, py: Python<'_>, cancel: Option<&Bound<'_, CancelToken>>) -> PyResult<Run> {
-        let host = host(cancel);
-        let running = py.detach(|| host.launch(&self.0));
-        let running = running.map_err(|error| raised(py, error, &self.0, Form::Text))?;
-        Ok(Run::new(running, self.0.clone()))
+    #[pyo3(name = "_launch", signature = (cancel = None, on_event = None))]
+    fn launch(
+        &self,
+        py: Python<'_>,
+        cancel: Option<&Bound<'_, CancelToken>>,
+        on_event: Option<Py<PyAny>>,
+    ) -> PyResult<Run> {
+        launched(py, here(), self, Call::new(cancel, on_event))
     }
 
     /// Starts it as nobody's child, in a session of its own and in no container, and returns its pid: the one way for a

@@ -124,7 +124,8 @@ impl Cassette {
             Ok(None) if mode != Mode::Replay => Vec::new(),
             Ok(None) => {
                 let missing = io::Error::new(io::ErrorKind::NotFound, "there is no such file");
-                return Err(failed(ErrorKind::Io, missing).hint("record it first, with Cassette::refresh()"));
+                return Err(failed(ErrorKind::Io, missing)
+                    .hint("record it first, by a cassette that is to be refreshed"));
             }
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 return Err(failed(ErrorKind::InvalidInput, error));
@@ -242,7 +243,7 @@ impl<R> Cassette<R> {
                 format!("is not recorded in {file}, which has {all} recordings, {count} of this program")
             }
         };
-        command.error(ErrorKind::NoReply, what).hint("record it with Cassette::refresh()")
+        command.error(ErrorKind::NoReply, what).hint("record it by a cassette that is to be refreshed")
     }
 }
 

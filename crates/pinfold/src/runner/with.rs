@@ -95,9 +95,10 @@ impl<R: Runner> With<R> {
                 command.error(ErrorKind::Io, format!("cannot be tied to a token: {error}")).because(error)
             })
         });
-        tied.inspect_err(|error| {
-            self.all.tell_of(&command.program, Happening::NotStarted { kind: error.kind() })
-        })
+        if let Err(error) = &tied {
+            self.all.tell_of(&command.program, Happening::NotStarted { kind: error.kind() });
+        }
+        tied
     }
 }
 

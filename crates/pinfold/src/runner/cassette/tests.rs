@@ -173,7 +173,7 @@ fn strict_and_lenient_matching() {
     assert_eq!(error.kind(), ErrorKind::NoReply);
     let file = place.path().display().to_string();
     let what = format!(
-        "tool: is recorded in {file} with these arguments, but with another standard input; record it with Cassette::refresh()"
+        "tool: is recorded in {file} with these arguments, but with another standard input; record it by a cassette that is to be refreshed"
     );
     assert_eq!(error.to_string(), what);
     let error = place.replay().run(&tool().arg("secret")).unwrap_err().to_string();

@@ -1,0 +1,189 @@
+//! A command on its way to what a verb makes of it.
+
+use super::call::{Call, Ear};
+use crate::command::Command;
+use crate::convert::shown;
+use crate::error::{Form, raised, unexpected};
+use crate::machine::{Driven, Work};
+use crate::result::{BytesResult, ProcessResult};
+use crate::runner::Any;
+use pinfold::text::{decode_owned, trim_newline};
+use pinfold::{Completion, FirstLine, Judge, Output, Stream, With};
+use pinfold_os::poll::{Set, Woken};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What a verb makes of a finished run.
+#[derive(Clone, Copy)]
+pub(super) enum Shape {
+    Run,
+    Output,
+    OutputBytes,
+    Json,
+    ExitCode,
+    Probe,
+}
+
+impl Shape {
+    fn judge(self) -> Judge {
+        match self {
+            Shape::Run | Shape::Json => Judge::Succeed,
+            Shape::Output | Shape::OutputBytes => Judge::End,
+            Shape::ExitCode => Judge::Return,
+            Shape::Probe => Judge::Answer,
+        }
+    }
+
+    fn form(self) -> Form {
+        match self {
+            Shape::OutputBytes => Form::Bytes,
+            _ => Form::Text,
+        }
+    }
+
+    fn made(
+        self,
+        py: Python<'_>,
+        output: Output<Vec<u8>>,
+        command: &pinfold::Command,
+    ) -> PyResult<Py<PyAny>> {
+        Ok(match self {
+            Shape::Run => {
+                let encoding = command.encoding_of(Stream::Stdout);
+                let text = py.detach(|| decode_owned(encoding, output.stdout));
+                trim_newline(&text).into_pyobject(py)?.into_any().unbind()
+            }
+            Shape::Output => Py::new(py, ProcessResult::new(py, output, command)?)?.into_any(),
+            Shape::OutputBytes => Py::new(py, BytesResult::new(py, output, command)?)?.into_any(),
+            Shape::Json => json(py, output, command)?,
+            Shape::ExitCode => output.outcome.code().into_pyobject(py)?.into_any().unbind(),
+            Shape::Probe => {
+                (output.outcome.code() == Some(0)).into_pyobject(py)?.to_owned().into_any().unbind()
+            }
+        })
+    }
+}
+
+/// Read by Python's own reader, so that numbers are what Python makes of them.
+fn json(py: Python<'_>, output: Output<Vec<u8>>, command: &pinfold::Command) -> PyResult<Py<PyAny>> {
+    static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let result = ProcessResult::new(py, output, command)?;
+    let result = Bound::new(py, result)?;
+    match LOADS.import(py, "json", "loads")?.call1((result.getattr("stdout")?,)) {
+        Ok(value) => Ok(value.unbind()),
+        Err(error) if error.is_instance_of::<pyo3::exceptions::PyValueError>(py) => {
+            let program = command.program();
+            let what = format!("{}: wrote no such JSON: {}", shown(py, program)?, error.value(py));
+            Err(unexpected(py, &what, program, result.into_any().unbind()))
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A command on its way to what a verb makes of it.
+pub(super) struct Verb {
+    driven: Driven<Completion<With<Any>, Arc<pinfold::Command>>>,
+    command: Arc<pinfold::Command>,
+    shape: Shape,
+    ear: Ear,
+}
+
+impl Verb {
+    pub(super) fn new(runner: Any, command: &Command, shape: Shape, call: Call) -> Verb {
+        let (command, ear) = (command.0.clone(), Ear::default());
+        let runner = call.with(runner, &command, &ear);
+        let driven = Driven::new(Completion::new(runner, command.clone(), shape.judge()));
+        Verb { driven, command, shape, ear }
+    }
+}
+
+impl Work for Verb {
+    fn advance(&mut self) -> io::Result<bool> {
+        let done = self.driven.advance()?;
+        if self.ear.has_raised() {
+            self.driven.end();
+            return Ok(true);
+        }
+        Ok(done)
+    }
+
+    fn rest(&self, until: Option<Instant>) -> io::Result<Woken> {
+        self.driven.rest(until)
+    }
+
+    fn watch(&mut self) -> io::Result<(&Set, Option<Instant>)> {
+        self.driven.watch()
+    }
+
+    fn answer(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        if let Some(raised) = self.ear.take() {
+            return Err(raised);
+        }
+        match self.driven.answer.take() {
+            Some(Ok(output)) => self.shape.made(py, output, &self.command),
+            Some(Err(error)) => Err(raised(py, error, &self.command, self.shape.form())),
+            None => Err(nothing()),
+        }
+    }
+
+    fn end(&mut self) {
+        self.driven.end();
+    }
+}
+
+pub(super) fn nothing() -> PyErr {
+    PyRuntimeError::new_err("there is no answer, or it was taken")
+}
+
+/// A command on its way to its first line.
+pub(super) struct Line {
+    driven: Driven<FirstLine<With<Any>, Arc<pinfold::Command>>>,
+    command: Arc<pinfold::Command>,
+    ear: Ear,
+}
+
+impl Line {
+    pub(super) fn new(runner: Any, command: &Command, call: Call) -> Line {
+        let (command, ear) = (command.0.clone(), Ear::default());
+        let runner = call.with(runner, &command, &ear);
+        Line { driven: Driven::new(FirstLine::new(runner, command.clone())), command, ear }
+    }
+}
+
+impl Work for Line {
+    fn advance(&mut self) -> io::Result<bool> {
+        let done = self.driven.advance()?;
+        if self.ear.has_raised() {
+            self.driven.end();
+            return Ok(true);
+        }
+        Ok(done)
+    }
+
+    fn rest(&self, until: Option<Instant>) -> io::Result<Woken> {
+        self.driven.rest(until)
+    }
+
+    fn watch(&mut self) -> io::Result<(&Set, Option<Instant>)> {
+        self.driven.watch()
+    }
+
+    fn answer(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        if let Some(raised) = self.ear.take() {
+            return Err(raised);
+        }
+        match self.driven.answer.take() {
+            Some(Ok(line)) => Ok(line.into_pyobject(py)?.into_any().unbind()),
+            Some(Err(error)) => Err(raised(py, error, &self.command, Form::Text)),
+            None => Err(nothing()),
+        }
+    }
+
+    fn end(&mut self) {
+        self.driven.end();
+    }
+}

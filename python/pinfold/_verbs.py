@@ -1,0 +1,137 @@
+"""The verbs of whatever runs commands, in both manners: each takes the command."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pinfold._loop import drive
+
+if TYPE_CHECKING:
+    from typing import TypeAlias, TypedDict
+
+    from typing_extensions import Unpack
+
+    from pinfold._async import AsyncRunningProcess
+    from pinfold._native import AnyRunner, BytesResult, CancelToken, Command, ProcessResult, _OnEvent, _OnLine, _RetryIf
+    from pinfold._sync import RunningProcess
+
+    class StartOptions(TypedDict, total=False):
+        """What every verb can be told besides its command."""
+
+        cancel: CancelToken | None
+        on_event: _OnEvent | None
+
+    class VerbOptions(StartOptions, total=False):
+        """What those can be told that wait for the end."""
+
+        on_line: _OnLine | None
+        retry_if: _RetryIf | None
+
+    # Short, since each verb has it.
+    Options: TypeAlias = VerbOptions
+
+__all__ = ["Verbs"]
+
+
+class Verbs:
+    """What can run commands: the verbs of a :class:`Command`, with the command as their argument.
+
+    The options are those of the command's own verbs: ``cancel`` (a ``CancelToken`` that ends the run), ``on_event`` (called with
+    each ``RunEvent``), and for those that wait for the end ``on_line`` (called with the stream's name and each line) and
+    ``retry_if`` (called with the result of an attempt, or the exception if there was none: whether to try again, for commands
+    that have a retry rule). All of them are called on the thread that waits; what one of them raises ends the run, and is raised.
+    """
+
+    __slots__ = ()
+
+    def _any(self) -> AnyRunner:
+        """Its native half."""
+        raise NotImplementedError
+
+    def run(self, command: Command, **options: Unpack[Options]) -> str:
+        """Runs it and returns its standard output without the line breaks at its end. It has to succeed."""
+        answer: str = self._any().verb("run", command, **options).block()
+        return answer
+
+    async def arun(self, command: Command, **options: Unpack[Options]) -> str:
+        """``run()``, awaited."""
+        answer: str = await drive(self._any().verb("run", command, **options))
+        return answer
+
+    def output(self, command: Command, **options: Unpack[Options]) -> ProcessResult:
+        """Runs it and returns its output as text and how it ended. A failure of the program or a timeout is data."""
+        answer: ProcessResult = self._any().verb("output", command, **options).block()
+        return answer
+
+    async def aoutput(self, command: Command, **options: Unpack[Options]) -> ProcessResult:
+        """``output()``, awaited."""
+        answer: ProcessResult = await drive(self._any().verb("output", command, **options))
+        return answer
+
+    def output_bytes(self, command: Command, **options: Unpack[Options]) -> BytesResult:
+        """``output()`` with standard output as bytes."""
+        answer: BytesResult = self._any().verb("output_bytes", command, **options).block()
+        return answer
+
+    async def aoutput_bytes(self, command: Command, **options: Unpack[Options]) -> BytesResult:
+        """``output_bytes()``, awaited."""
+        answer: BytesResult = await drive(self._any().verb("output_bytes", command, **options))
+        return answer
+
+    def output_json(self, command: Command, **options: Unpack[Options]) -> Any:
+        """Runs it and reads its standard output as one JSON value. It has to succeed."""
+        return self._any().verb("output_json", command, **options).block()
+
+    async def aoutput_json(self, command: Command, **options: Unpack[Options]) -> Any:
+        """``output_json()``, awaited."""
+        return await drive(self._any().verb("output_json", command, **options))
+
+    def exit_code(self, command: Command, **options: Unpack[Options]) -> int:
+        """Runs it and returns its exit code, whatever that is."""
+        answer: int = self._any().verb("exit_code", command, **options).block()
+        return answer
+
+    async def aexit_code(self, command: Command, **options: Unpack[Options]) -> int:
+        """``exit_code()``, awaited."""
+        answer: int = await drive(self._any().verb("exit_code", command, **options))
+        return answer
+
+    def probe(self, command: Command, **options: Unpack[Options]) -> bool:
+        """Runs it as a question: 0 is ``True``, 1 is ``False``, and everything else raises."""
+        answer: bool = self._any().verb("probe", command, **options).block()
+        return answer
+
+    async def aprobe(self, command: Command, **options: Unpack[Options]) -> bool:
+        """``probe()``, awaited."""
+        answer: bool = await drive(self._any().verb("probe", command, **options))
+        return answer
+
+    def run_json(self, command: Command, **options: Unpack[Options]) -> Any:
+        """Another name of ``output_json()``."""
+        return self.output_json(command, **options)
+
+    async def arun_json(self, command: Command, **options: Unpack[Options]) -> Any:
+        """Another name of ``aoutput_json()``."""
+        return await self.aoutput_json(command, **options)
+
+    def first_line(self, command: Command, **options: Unpack[StartOptions]) -> str:
+        """Runs it until it has written one line, returns that and stops it."""
+        answer: str = self._any().verb("first_line", command, **options).block()
+        return answer
+
+    async def afirst_line(self, command: Command, **options: Unpack[StartOptions]) -> str:
+        """``first_line()``, awaited."""
+        answer: str = await drive(self._any().verb("first_line", command, **options))
+        return answer
+
+    def start(self, command: Command, **options: Unpack[StartOptions]) -> RunningProcess:
+        """Starts it and returns a live handle that blocks where it waits."""
+        from pinfold._sync import RunningProcess
+
+        return RunningProcess(self._any().launch(command, **options))
+
+    async def astart(self, command: Command, **options: Unpack[StartOptions]) -> AsyncRunningProcess:
+        """Starts it and returns a live handle whose methods are awaited."""
+        from pinfold._async import AsyncRunningProcess
+
+        return AsyncRunningProcess(self._any().launch(command, **options))
