@@ -4,6 +4,7 @@
 //! is ours, since it is on the way of every start and has to say what is wrong in one line; help, completions and the
 //! manual are made by clap from the same definitions, and cost nothing until they are asked for.
 
+pub(crate) mod batch;
 pub(crate) mod cleanup;
 pub(crate) mod doctor;
 mod flag;
@@ -17,6 +18,7 @@ pub(crate) mod ps;
 mod run;
 mod sheet;
 pub(crate) mod values;
+pub(crate) mod wait_for;
 
 pub(crate) use parse::parse;
 
@@ -32,8 +34,12 @@ use std::time::Duration;
 pub(crate) enum Task {
     /// Run a program.
     Run(Box<RunArgs>),
+    /// Run many.
+    Batch(Box<batch::BatchArgs>),
     /// Say what this host offers.
     Doctor(doctor::DoctorArgs),
+    /// Wait until things are ready.
+    WaitFor(wait_for::WaitForArgs),
     /// Clear what dead owners left.
     Cleanup(cleanup::CleanupArgs),
     /// List owners and what they run.
@@ -62,6 +68,10 @@ pub(crate) enum Page {
     Pinfold,
     /// `pinfold run`.
     Run,
+    /// `pinfold batch`.
+    Batch,
+    /// `pinfold wait-for`.
+    WaitFor,
     /// `pinfold doctor`.
     Doctor,
     /// `pinfold cleanup`.
@@ -74,13 +84,16 @@ pub(crate) enum Page {
 
 impl Page {
     /// Those of commands.
-    pub(crate) const ALL: [Page; 5] = [Page::Run, Page::Doctor, Page::Cleanup, Page::Ps, Page::Kill];
+    pub(crate) const ALL: [Page; 7] =
+        [Page::Run, Page::Batch, Page::WaitFor, Page::Doctor, Page::Cleanup, Page::Ps, Page::Kill];
 
     /// The command's name; that of the tool itself.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Page::Pinfold => "pinfold",
             Page::Run => run::SHEET.name,
+            Page::Batch => batch::SHEET.name,
+            Page::WaitFor => wait_for::SHEET.name,
             Page::Doctor => doctor::SHEET.name,
             Page::Cleanup => cleanup::SHEET.name,
             Page::Ps => ps::SHEET.name,

@@ -15,6 +15,8 @@ pub(crate) const TIMEOUT: u8 = 124;
 pub(crate) const FAILED: u8 = 125;
 /// The program is there and cannot be executed.
 pub(crate) const CANNOT_EXECUTE: u8 = 126;
+/// Some jobs of a batch failed, as `xargs` says it.
+pub(crate) const SOME_FAILED: u8 = 123;
 /// There is no such program.
 pub(crate) const NOT_FOUND: u8 = 127;
 
@@ -35,6 +37,30 @@ pub(crate) const RUN: Contract = &[
     ("123", "the output went over --output-limit or --max-lines, and their policy is error"),
     ("124", "--timeout or --idle-timeout passed, however the program then ended"),
     ("125", "pinfold itself failed: bad usage, a refusal, a file or a privilege that is missing"),
+    ("126", "the program, or what its #! line names, was found and cannot be executed"),
+    ("127", "the program, or what its #! line names, was not found"),
+];
+
+/// That of `pinfold batch`.
+pub(crate) const BATCH: Contract = &[
+    ("0", "every job succeeded, or there was none"),
+    ("123", "some job failed, timed out or could not be started"),
+    ("125", "pinfold itself failed: bad usage, input that cannot be read, a job log that cannot be written"),
+    ("126", "the command was found and cannot be executed, so that no more jobs were started"),
+    ("127", "the command was not found, so that no more jobs were started"),
+    (
+        "a signal",
+        "it was told to stop by it (HUP, INT, QUIT, TERM), or nobody reads its output any more (PIPE)",
+    ),
+];
+
+/// That of `pinfold wait-for`.
+pub(crate) const WAIT_FOR: Contract = &[
+    ("0", "what was waited for is ready, and no program was given"),
+    ("0 to 255", "the program's own exit code, once that runs in pinfold's place"),
+    ("a signal", "it came during the wait, and ended that"),
+    ("124", "--timeout passed first; a line says what failed last, and no program was run"),
+    ("125", "pinfold itself failed: bad usage, or something that cannot be waited for"),
     ("126", "the program, or what its #! line names, was found and cannot be executed"),
     ("127", "the program, or what its #! line names, was not found"),
 ];
@@ -201,7 +227,7 @@ mod tests {
     #[test]
     fn the_page_on_exit_codes_and_the_help_say_the_same() {
         let page = include_str!("../../../docs/exit-codes.md");
-        for (what, when) in [RUN, DOCTOR, CLEANUP, PS, KILL].concat() {
+        for (what, when) in [RUN, BATCH, WAIT_FOR, DOCTOR, CLEANUP, PS, KILL].concat() {
             let row = format!("| {what} | {when} |");
             assert!(page.contains(&row), "docs/exit-codes.md lacks: {row}");
         }

@@ -3,12 +3,14 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod batch;
 mod doctor;
 mod exit;
 mod out;
 mod run;
 #[cfg(target_os = "linux")]
 mod tracked;
+mod wait_for;
 
 use args::{Task, help};
 use exit::{End, FAILED};
@@ -17,7 +19,9 @@ fn main() {
     let task = args::parse(std::env::args_os().skip(1).collect());
     let end = match task {
         Ok(Task::Run(args)) => run::run(&args),
+        Ok(Task::Batch(args)) => batch::batch(&args),
         Ok(Task::Doctor(args)) => doctor::doctor(&args),
+        Ok(Task::WaitFor(args)) => wait_for::wait_for(&args),
         #[cfg(target_os = "linux")]
         Ok(Task::Cleanup(args)) => tracked::cleanup(&args),
         #[cfg(target_os = "linux")]

@@ -30,13 +30,14 @@ use crate::handle::Handle;
 use crate::listener::Listener;
 use crate::observe::{Happening, Observer, RunEvent};
 use crate::output::Output;
-use crate::plan::{Extras, Plan};
+use crate::plan::{Extras, Plan, Stages};
 use crate::retry::RetryIf;
 use crate::running::Running;
 use crate::settings::Stream;
 use crate::verbs::{self, Judge};
 use pinfold_os::signal::SignalSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What can run commands, with every verb that waits for the end.
 ///
@@ -47,6 +48,19 @@ pub trait Runner: Send + Sync {
     /// # Errors
     /// Nothing was started, and nothing is left.
     fn launch(&self, command: &Command) -> Result<Running>;
+
+    /// Starts the stages of a pipeline, each of which reads what the one before it writes. What holds for all of them together
+    /// is in `whole`, whose own program counts for nothing: [`Pipeline`](crate::Pipeline) makes both.
+    ///
+    /// A runner that says nothing of it has each stage launched by itself, and the bytes are carried between them by whoever
+    /// waits for the run; [`Host`] and groups join real programs by the kernel's pipes, in one container.
+    ///
+    /// # Errors
+    /// As [`Runner::launch`], for the first stage that cannot be started: the others are ended. It names the stage.
+    fn launch_piped(&self, stages: &[Command], whole: &Command) -> Result<Running> {
+        let cancel = self.cancel_token().cloned();
+        Stages::new(stages, whole)?.launch_each(cancel, |command| self.launch(command))
+    }
 
     /// What is called with each line, while a verb waits.
     fn listener(&self) -> Option<&Listener> {
@@ -158,6 +172,10 @@ macro_rules! passed_on {
                 (**self).launch(command)
             }
 
+            fn launch_piped(&self, stages: &[Command], whole: &Command) -> Result<Running> {
+                (**self).launch_piped(stages, whole)
+            }
+
             fn listener(&self) -> Option<&Listener> {
                 (**self).listener()
             }
@@ -221,6 +239,8 @@ pub struct Host {
     mask: Option<SignalSet>,
     pass_descriptors: bool,
     take_over: bool,
+    one_at_a_time: bool,
+    guard_after: Option<Duration>,
 }
 
 impl Host {
@@ -311,11 +331,41 @@ impl Host {
         self.take_over = true;
         self
     }
+
+    /// Promises that this process runs one program at a time, which spares a run without limits and groups a cgroup of its
+    /// own within that of this process. Until such a run has ended no other can be started in a cgroup by this process.
+    /// Linux.
+    #[must_use]
+    pub fn one_at_a_time(mut self) -> Host {
+        self.one_at_a_time = true;
+        self
+    }
+
+    /// Starts the guard of this process, and notes it in the registry, only once a run in a cgroup has lasted this long,
+    /// instead of beside its start: for a tool whose runs are mostly shorter than the start of a guard.
+    ///
+    /// Until then [`Running::guarantee`] is no more than
+    /// [`Guarantee::WhileOwnerLives`](crate::Guarantee::WhileOwnerLives): should this process be killed, the kernel kills the
+    /// program (`PR_SET_PDEATHSIG`), and what that had already started is left to the next owner's sweep. Nothing is put off
+    /// where the command requires the guarantee, in a group, or once this process has a guard.
+    ///
+    /// It takes a thread that lives as long as the run, since the kernel means the thread and not the process, and that
+    /// drives the machine when its [`Interest`](crate::Interest) says so: a handle that nobody waits for would never get its
+    /// guard.
+    #[must_use]
+    pub fn guard_after(mut self, age: Duration) -> Host {
+        self.guard_after = Some(age);
+        self
+    }
 }
 
 impl Runner for Host {
     fn launch(&self, command: &Command) -> Result<Running> {
         self.launch_in(command, None)
+    }
+
+    fn launch_piped(&self, stages: &[Command], whole: &Command) -> Result<Running> {
+        self.launch_piped_in(stages, whole, None)
     }
 
     fn listener(&self) -> Option<&Listener> {
@@ -345,14 +395,31 @@ impl Host {
         if let Some(token) = &self.cancel {
             refuse_cancelled(token, command)?;
         }
-        let extras = Extras {
-            cancel: self.cancel.clone(),
+        let (cancel, group) = (self.cancel.clone(), group.cloned());
+        let extras = Extras { cancel, group, ..self.extras() };
+        command.plan_in_haste(&extras)?.launch(extras)
+    }
+
+    /// [`Runner::launch_piped`], in a group.
+    pub(crate) fn launch_piped_in(
+        &self,
+        stages: &[Command],
+        whole: &Command,
+        group: Option<&Arc<Nest>>,
+    ) -> Result<Running> {
+        let stages = Stages::new(stages, whole)?;
+        stages.launch(self.cancel.clone(), group, self.take_over, &self.observer, || self.extras())
+    }
+
+    fn extras(&self) -> Extras {
+        Extras {
             mask: self.mask,
             pass_descriptors: self.pass_descriptors,
-            group: group.cloned(),
             take_over: self.take_over,
-        };
-        command.plan_in_haste(&extras)?.launch(extras)
+            one_at_a_time: self.one_at_a_time,
+            guard_after: self.guard_after,
+            ..Extras::default()
+        }
     }
 
     /// [`Command::plan`](crate::Command::plan), as this host would run it.
@@ -361,6 +428,15 @@ impl Host {
     /// As those of that.
     pub fn plan<'a>(&self, command: &'a Command) -> Result<Plan<'a>> {
         command.plan_with(&Extras { take_over: self.take_over, ..Extras::default() })
+    }
+
+    /// [`Command::exec`](crate::Command::exec), with this host's signal mask and descriptors.
+    ///
+    /// # Errors
+    /// As those of that.
+    pub fn exec(&self, command: &Command) -> Result<std::convert::Infallible> {
+        let extras = Extras { mask: self.mask, pass_descriptors: self.pass_descriptors, ..Extras::default() };
+        command.plan_with(&extras)?.replace(&extras)
     }
 
     /// Whether limits may move others out of our cgroup.
@@ -455,6 +531,6 @@ impl Command {
     /// # Errors
     /// As [`Runner::launch`].
     pub fn exec(&self) -> Result<std::convert::Infallible> {
-        self.plan()?.replace()
+        Host::new().exec(self)
     }
 }

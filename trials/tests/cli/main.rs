@@ -4,12 +4,15 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stderr, reason = "a test says why it was skipped")]
 
+mod batch;
 mod container;
 mod emptiness;
 mod ending;
 mod jobs;
+mod killed;
 mod limits;
 mod output;
+mod place;
 mod record;
 mod refusals;
 mod sandbox;
@@ -18,6 +21,7 @@ mod signals;
 mod terminal;
 mod tracked;
 mod transparent;
+mod wait_for;
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};
