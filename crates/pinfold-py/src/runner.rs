@@ -50,7 +50,7 @@ impl AnyRunner {
         cancel: Option<&Bound<'_, CancelToken>>,
         retry_if: Option<Py<PyAny>>,
     ) -> PyResult<Pollable> {
-        let call = Call::new(cancel, on_event).to_the_end(on_line, retry_if);
+        let call = Call::new(cancel, on_event).until_the_end(on_line, retry_if);
         verb(py, name, self.0.clone(), command.get(), call)
     }
 

@@ -15,6 +15,7 @@ use pinfold::testing::{Cassette, ScriptedRunner};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use std::ffi::OsString;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A runner that refuses everything because of what Python raised: [`crate::error`] raises that as it is.
@@ -107,7 +108,8 @@ impl Tape {
 impl Tape {
     #[new]
     fn new(py: Python<'_>, mode: &str, path: Text, inner: &Bound<'_, AnyRunner>) -> PyResult<Tape> {
-        let known: [(&str, fn(std::ffi::OsString) -> pinfold::Result<Cassette>); 3] =
+        type Open = fn(OsString) -> pinfold::Result<Cassette>;
+        let known: [(&str, Open); 3] =
             [("replay", Cassette::replay), ("record", Cassette::record), ("refresh", Cassette::refresh)];
         let open = one_of(py, "mode of a cassette", mode, &known)?;
         let cassette =

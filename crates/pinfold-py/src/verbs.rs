@@ -82,7 +82,7 @@ macro_rules! verbs {
                     cancel: Option<&Bound<'_, CancelToken>>,
                     retry_if: Option<Py<PyAny>>,
                 ) -> PyResult<Py<PyAny>> {
-                    let call = Call::new(cancel, on_event).to_the_end(on_line, retry_if);
+                    let call = Call::new(cancel, on_event).until_the_end(on_line, retry_if);
                     block(py, &mut Verb::new(here(), self, $shape, call))
                 }
 
@@ -96,7 +96,7 @@ macro_rules! verbs {
                     cancel: Option<&Bound<'py, CancelToken>>,
                     retry_if: Option<Py<PyAny>>,
                 ) -> PyResult<Bound<'py, PyAny>> {
-                    let call = Call::new(cancel, on_event).to_the_end(on_line, retry_if);
+                    let call = Call::new(cancel, on_event).until_the_end(on_line, retry_if);
                     Pollable::new(Verb::new(here(), self, $shape, call)).driven(py)
                 }
             )*

@@ -25,7 +25,7 @@ impl Call {
     }
 
     /// With what only those verbs have use for that wait for the end.
-    pub(crate) fn to_the_end(self, on_line: Option<Py<PyAny>>, retry_if: Option<Py<PyAny>>) -> Call {
+    pub(crate) fn until_the_end(self, on_line: Option<Py<PyAny>>, retry_if: Option<Py<PyAny>>) -> Call {
         Call { on_line, retry_if, ..self }
     }
 
