@@ -21,8 +21,8 @@ from pinfold._native import (
     Strays,
     Usage,
     __version__,
+    metrics,
 )
-from pinfold._native import _metrics as metrics
 
 # `typing` has the same name for it, and costs ten times what the rest of this module does.
 TYPE_CHECKING = False

@@ -15,13 +15,14 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from pinfold._handle import Seconds, Signal, Stream
-    from pinfold._native import Pollable, Run, _OnEvent
+    from pinfold._native import Pollable, Run
+    from pinfold._verbs import OnEvent
 
 __all__ = ["AsyncProcessStdin", "AsyncRunningProcess"]
 
 
 async def start(
-    command: Command, cancel: CancelToken | None, on_event: _OnEvent | None = None
+    command: Command, cancel: CancelToken | None, on_event: OnEvent | None = None
 ) -> AsyncRunningProcess:
     """Starts it: that does not wait, but is awaited as everything else is."""
     return AsyncRunningProcess(command._launch(cancel, on_event))

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
     from pinfold._async import AsyncRunningProcess
-    from pinfold._handle import Seconds
-    from pinfold._native import BytesResult, ProcessResult, _Text
+    from pinfold._handle import Seconds, Text
+    from pinfold._native import BytesResult, ProcessResult
     from pinfold._runner import ProcessRunner
     from pinfold._sync import RunningProcess
     from pinfold._verbs import Options, StartOptions
@@ -42,12 +42,12 @@ class CliClient:
 
     def __init__(
         self,
-        program: _Text | Command,
+        program: Text | Command,
         *,
         default_timeout: Seconds | None = None,
-        default_env: Mapping[str, _Text] | None = None,
-        default_env_remove: Iterable[_Text] = (),
-        default_cwd: _Text | None = None,
+        default_env: Mapping[str, Text] | None = None,
+        default_env_remove: Iterable[Text] = (),
+        default_cwd: Text | None = None,
         runner: ProcessRunner | None = None,
     ) -> None:
         defaults = program if isinstance(program, Command) else Command(program)
@@ -74,81 +74,81 @@ class CliClient:
         """The runner behind it."""
         return self._runner
 
-    def command(self, args: Iterable[_Text] = ()) -> Command:
+    def command(self, args: Iterable[Text] = ()) -> Command:
         """The command of a call, to be changed further and given to the runner."""
         return self._defaults.args(args)
 
     def __repr__(self) -> str:
         return f"<CliClient {self.program!r} by {self._runner!r}>"
 
-    def run(self, args: Iterable[_Text] = (), **options: Unpack[Options]) -> str:
+    def run(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> str:
         """``Runner.run()`` with these arguments."""
         return self._runner.run(self.command(args), **options)
 
-    async def arun(self, args: Iterable[_Text] = (), **options: Unpack[Options]) -> str:
+    async def arun(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> str:
         """``run()``, awaited."""
         return await self._runner.arun(self.command(args), **options)
 
-    def output(self, args: Iterable[_Text] = (), **options: Unpack[Options]) -> ProcessResult:
+    def output(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> ProcessResult:
         """``Runner.output()`` with these arguments."""
         return self._runner.output(self.command(args), **options)
 
-    async def aoutput(self, args: Iterable[_Text] = (), **options: Unpack[Options]) -> ProcessResult:
+    async def aoutput(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> ProcessResult:
         """``output()``, awaited."""
         return await self._runner.aoutput(self.command(args), **options)
 
-    def output_bytes(self, args: Iterable[_Text] = (), **options: Unpack[Options]) -> BytesResult:
+    def output_bytes(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> BytesResult:
         """``Runner.output_bytes()`` with these arguments."""
         return self._runner.output_bytes(self.command(args), **options)
 
-    async def aoutput_bytes(self, args: Iterable[_Text] = (), **options: Unpack[Options]) -> BytesResult:
+    async def aoutput_bytes(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> BytesResult:
         """``output_bytes()``, awaited."""
         return await self._runner.aoutput_bytes(self.command(args), **options)
 
-    def output_json(self, args: Iterable[_Text] = (), **options: Unpack[Options]) -> Any:
+    def output_json(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> Any:
         """``Runner.output_json()`` with these arguments."""
         return self._runner.output_json(self.command(args), **options)
 
-    async def aoutput_json(self, args: Iterable[_Text] = (), **options: Unpack[Options]) -> Any:
+    async def aoutput_json(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> Any:
         """``output_json()``, awaited."""
         return await self._runner.aoutput_json(self.command(args), **options)
 
-    def exit_code(self, args: Iterable[_Text] = (), **options: Unpack[Options]) -> int:
+    def exit_code(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> int:
         """``Runner.exit_code()`` with these arguments."""
         return self._runner.exit_code(self.command(args), **options)
 
-    async def aexit_code(self, args: Iterable[_Text] = (), **options: Unpack[Options]) -> int:
+    async def aexit_code(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> int:
         """``exit_code()``, awaited."""
         return await self._runner.aexit_code(self.command(args), **options)
 
-    def probe(self, args: Iterable[_Text] = (), **options: Unpack[Options]) -> bool:
+    def probe(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> bool:
         """``Runner.probe()`` with these arguments."""
         return self._runner.probe(self.command(args), **options)
 
-    async def aprobe(self, args: Iterable[_Text] = (), **options: Unpack[Options]) -> bool:
+    async def aprobe(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> bool:
         """``probe()``, awaited."""
         return await self._runner.aprobe(self.command(args), **options)
 
-    def run_json(self, args: Iterable[_Text] = (), **options: Unpack[Options]) -> Any:
+    def run_json(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> Any:
         """Another name of ``output_json()``."""
         return self.output_json(args, **options)
 
-    async def arun_json(self, args: Iterable[_Text] = (), **options: Unpack[Options]) -> Any:
+    async def arun_json(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> Any:
         """Another name of ``aoutput_json()``."""
         return await self.aoutput_json(args, **options)
 
-    def first_line(self, args: Iterable[_Text] = (), **options: Unpack[StartOptions]) -> str:
+    def first_line(self, args: Iterable[Text] = (), **options: Unpack[StartOptions]) -> str:
         """``Runner.first_line()`` with these arguments."""
         return self._runner.first_line(self.command(args), **options)
 
-    async def afirst_line(self, args: Iterable[_Text] = (), **options: Unpack[StartOptions]) -> str:
+    async def afirst_line(self, args: Iterable[Text] = (), **options: Unpack[StartOptions]) -> str:
         """``first_line()``, awaited."""
         return await self._runner.afirst_line(self.command(args), **options)
 
-    def start(self, args: Iterable[_Text] = (), **options: Unpack[StartOptions]) -> RunningProcess:
+    def start(self, args: Iterable[Text] = (), **options: Unpack[StartOptions]) -> RunningProcess:
         """``Runner.start()`` with these arguments."""
         return self._runner.start(self.command(args), **options)
 
-    async def astart(self, args: Iterable[_Text] = (), **options: Unpack[StartOptions]) -> AsyncRunningProcess:
+    async def astart(self, args: Iterable[Text] = (), **options: Unpack[StartOptions]) -> AsyncRunningProcess:
         """``start()``, awaited."""
         return await self._runner.astart(self.command(args), **options)

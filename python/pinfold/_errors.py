@@ -104,8 +104,9 @@ class ProcessError(Exception):
         return hash((type(self), self.message))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        notes = {"__notes__": self.__notes__} if hasattr(self, "__notes__") else None
-        return _rebuilt, (type(self), self.message, self._fields), notes
+        notes: list[str] | None = getattr(self, "__notes__", None)
+        state = None if notes is None else {"__notes__": notes}
+        return _rebuilt, (type(self), self.message, self._fields), state
 
 
 class _Ended(ProcessError):
@@ -155,7 +156,7 @@ class Signalled(_Ended, subprocess.CalledProcessError):
         return None if self.result is None else self.result.signal
 
 
-class Timeout(_Ended, subprocess.TimeoutExpired, TimeoutError):
+class Timeout(_Ended, subprocess.TimeoutExpired, TimeoutError):  # pyright: ignore[reportIncompatibleVariableOverride]
     """A timeout of its own ended it. Also a ``TimeoutError`` and a ``subprocess.TimeoutExpired``."""
 
     timeout: float

@@ -6,7 +6,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from pinfold._native import _on_every_event
+from pinfold._native import on_every_event
 
 if TYPE_CHECKING:
     from pinfold._native import RunEvent
@@ -44,7 +44,7 @@ def enable_logging() -> None:
     global _enabled
     with _lock:
         if not _enabled:
-            _on_every_event(_log)
+            on_every_event(_log)
             _enabled = True
 
 

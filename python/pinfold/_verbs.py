@@ -5,30 +5,38 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pinfold._loop import drive
+from pinfold._native import AnyRunner
 
 if TYPE_CHECKING:
-    from typing import TypeAlias, TypedDict
+    from collections.abc import Callable
+    from typing import TypedDict
 
     from typing_extensions import Unpack
 
     from pinfold._async import AsyncRunningProcess
-    from pinfold._native import AnyRunner, BytesResult, CancelToken, Command, ProcessResult, _OnEvent, _OnLine, _RetryIf
+    from pinfold._errors import ProcessError
+    from pinfold._handle import Stream
+    from pinfold._native import BytesResult, CancelToken, Command, ProcessResult, RunEvent
     from pinfold._sync import RunningProcess
+
+    OnEvent = Callable[[RunEvent], object]
+    OnLine = Callable[[Stream, str], object]
+    RetryIf = Callable[[ProcessResult | ProcessError], object]
 
     class StartOptions(TypedDict, total=False):
         """What every verb can be told besides its command."""
 
         cancel: CancelToken | None
-        on_event: _OnEvent | None
+        on_event: OnEvent | None
 
     class VerbOptions(StartOptions, total=False):
         """What those can be told that wait for the end."""
 
-        on_line: _OnLine | None
-        retry_if: _RetryIf | None
+        on_line: OnLine | None
+        retry_if: RetryIf | None
 
     # Short, since each verb has it.
-    Options: TypeAlias = VerbOptions
+    Options = VerbOptions
 
 __all__ = ["Verbs"]
 
@@ -47,6 +55,17 @@ class Verbs:
     def _any(self) -> AnyRunner:
         """Its native half."""
         raise NotImplementedError
+
+    @staticmethod
+    def _behind(runner: object) -> AnyRunner:
+        """That of a runner that is to stand behind another one; this host if none is named. It has to be ours, since handles
+        are."""
+        if runner is None:
+            return AnyRunner.here()
+        if isinstance(runner, Verbs):
+            return runner._any()
+        what = "expected one of pinfold's runners, or something derived from one"
+        raise TypeError(f"{what}, not {type(runner).__name__}")
 
     def run(self, command: Command, **options: Unpack[Options]) -> str:
         """Runs it and returns its standard output without the line breaks at its end. It has to succeed."""

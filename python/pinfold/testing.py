@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from pinfold._native import Command, _Text
+    from pinfold._handle import Text
+    from pinfold._native import Command
     from pinfold._runner import ProcessRunner
 
 __all__ = ["DryRunner", "Invocation", "RecordReplayRunner", "RecordingRunner", "Reply", "ScriptedRunner"]
@@ -55,7 +56,7 @@ class ScriptedRunner(Verbs):
         self._count += 1
         return self
 
-    def on(self, prefix: Iterable[_Text], reply: Reply) -> Self:
+    def on(self, prefix: Iterable[Text], reply: Reply) -> Self:
         """Replies so to commands that begin with this program and these arguments. A program without a slash stands for the
         files of that name too: ``git`` for ``/usr/bin/git``."""
         self._script.on(prefix, reply)
@@ -73,7 +74,7 @@ class ScriptedRunner(Verbs):
         self._script.when(predicate, reply)
         return self._counted()
 
-    def sequence(self, prefix: Iterable[_Text], replies: Iterable[Reply]) -> Self:
+    def sequence(self, prefix: Iterable[Text], replies: Iterable[Reply]) -> Self:
         """Replies to commands that begin so with each of these once, in order. After the last of them the rule is used up, and
         later rules have their turn.
 
@@ -114,16 +115,6 @@ class ScriptedRunner(Verbs):
         return f"<ScriptedRunner with {self._count} {'rule' if self._count == 1 else 'rules'}>"
 
 
-def _native(runner: ProcessRunner | None) -> AnyRunner:
-    """What can stand behind another one: it has to be ours, since handles are."""
-    if runner is None:
-        return AnyRunner.here()
-    if isinstance(runner, Verbs):
-        return runner._any()
-    what = "expected one of pinfold's runners, or something derived from one"
-    raise TypeError(f"{what}, not {type(runner).__name__}")
-
-
 class RecordingRunner(Verbs):
     """A spy: it notes each command, and has another runner run it; this host, unless one is given.
 
@@ -141,7 +132,7 @@ class RecordingRunner(Verbs):
 
     def __init__(self, runner: ProcessRunner | None = None) -> None:
         self._inner: ProcessRunner = Runner() if runner is None else runner
-        self._spy = Spy(_native(runner))
+        self._spy = Spy(self._behind(runner))
 
     @classmethod
     def replying(cls, reply: Reply) -> Self:
@@ -206,23 +197,23 @@ class RecordReplayRunner(Verbs):
 
     __slots__ = ("_mode", "_tape")
 
-    def __init__(self, mode: str, path: _Text, runner: ProcessRunner | None = None) -> None:
+    def __init__(self, mode: str, path: Text, runner: ProcessRunner | None = None) -> None:
         self._mode = mode
-        self._tape = Tape(mode, path, _native(runner))
+        self._tape = Tape(mode, path, self._behind(runner))
 
     @classmethod
-    def replay(cls, path: _Text) -> Self:
+    def replay(cls, path: Text) -> Self:
         """Replays what is recorded there, and runs nothing. Raises ``StreamFailed`` if the file is not there or cannot be read,
         ``InvalidInput`` if it is no cassette."""
         return cls("replay", path)
 
     @classmethod
-    def refresh(cls, path: _Text, runner: ProcessRunner | None = None) -> Self:
+    def refresh(cls, path: Text, runner: ProcessRunner | None = None) -> Self:
         """Replays what is recorded there, and runs and records what is not."""
         return cls("refresh", path, runner)
 
     @classmethod
-    def record(cls, path: _Text, runner: ProcessRunner | None = None) -> Self:
+    def record(cls, path: Text, runner: ProcessRunner | None = None) -> Self:
         """Runs and records everything, in place of older recordings of the same commands. What is recorded of others stays."""
         return cls("record", path, runner)
 
@@ -236,7 +227,7 @@ class RecordReplayRunner(Verbs):
         self._tape.lenient()
         return self
 
-    def keep_env(self, *names: _Text) -> Self:
+    def keep_env(self, *names: Text) -> Self:
         """Stores and compares the values of these environment variables."""
         for name in names:
             self._tape.keep_env(name)

@@ -204,7 +204,7 @@ impl RunEvent {
 
 /// Calls this with what happens to all runs of the process, from now on and for good.
 #[pyfunction]
-pub(crate) fn _on_every_event(callback: Py<PyAny>) {
+pub(crate) fn on_every_event(callback: Py<PyAny>) {
     Observer::everywhere(move |event| {
         // An interpreter that is going away can be told nothing.
         Python::try_attach(|py| {

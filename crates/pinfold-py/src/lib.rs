@@ -29,13 +29,13 @@ mod _native {
     #[pymodule_export]
     use crate::command::Command;
     #[pymodule_export]
-    use crate::event::{_on_every_event, RunEvent};
+    use crate::event::{RunEvent, on_every_event};
     #[pymodule_export]
     use crate::handle::Run;
     #[pymodule_export]
     use crate::machine::Pollable;
     #[pymodule_export]
-    use crate::metrics::{_metrics, Metrics};
+    use crate::metrics::{Metrics, metrics};
     #[pymodule_export]
     use crate::plain::unpickle;
     #[pymodule_export]

@@ -130,6 +130,6 @@ impl Metrics {
 
 /// What was counted of all runs of this process by now.
 #[pyfunction]
-pub(crate) fn _metrics() -> Metrics {
+pub(crate) fn metrics() -> Metrics {
     Metrics(snapshot())
 }
