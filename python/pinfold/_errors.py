@@ -17,6 +17,7 @@ __all__ = [
     "Cancelled",
     "InvalidInput",
     "NoReply",
+    "LimitRefused",
     "NonZeroExit",
     "OutputTooLarge",
     "PermissionDenied",
@@ -246,12 +247,17 @@ class Unsupported(ProcessError):
         self.operation = operation
 
 
+class LimitRefused(ResourceLimit, Unsupported):
+    """This host cannot hold a run or a group to a limit that it was given: nothing was started. Also ``Unsupported``."""
+
+
 _BY_KIND: dict[str, type[ProcessError]] = {
     "not_found": ProcessNotFound,
     "permission_denied": PermissionDenied,
     "invalid_input": InvalidInput,
     "unsupported": Unsupported,
     "resource_limit": ResourceLimit,
+    "limits": LimitRefused,
     "spawn": SpawnFailed,
     "non_zero_exit": NonZeroExit,
     "signalled": Signalled,

@@ -545,3 +545,16 @@ def roundtrip(request: pytest.FixtureRequest) -> Callable[[Any], Any]:
     import pickle
 
     return lambda value: pickle.loads(pickle.dumps(value, protocol=request.param))
+
+
+def test_a_group_is_a_runner_and_can_stand_behind_a_spy() -> None:
+    events: list[str] = []
+    with pinfold.ProcessGroup() as group:
+        runner: ProcessRunner = group
+        assert isinstance(runner, ProcessRunner)
+        spy = RecordingRunner(runner)
+        with spy.start(Command("sleep", ["60"]), on_event=lambda event: events.append(event.kind)) as process:
+            assert process.pid in group.members() and not process.owns_group
+        assert CliClient("echo", runner=group).run(["inside"]) == "inside"
+        assert spy.only_call().args == ["60"]
+    assert events == ["started", "stopping", "ended"]

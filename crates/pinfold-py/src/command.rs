@@ -1,6 +1,7 @@
 //! The builder: each method returns a new command.
 
-mod ending;
+pub(crate) mod ending;
+mod given;
 mod process;
 mod streams;
 

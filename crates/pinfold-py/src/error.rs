@@ -4,6 +4,7 @@
 use crate::convert::shown;
 use crate::result::{BytesResult, ProcessResult};
 use pinfold::{Command, Error, ErrorKind, Stream};
+use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
@@ -44,7 +45,7 @@ fn build(
         return Ok(raised);
     }
     let fields = facts(py, &error, command)?;
-    let (kind, message, program) = (error.kind(), error.to_string(), shown(py, error.program())?);
+    let (name, message, program) = (name(&error), spelled(&error.to_string()), shown(py, error.program())?);
     match (result, command, error.into_output()) {
         (Some(result), _, _) => fields.set_item("result", result)?,
         (None, Some(command), Some(output)) => match form {
@@ -53,7 +54,7 @@ fn build(
         },
         _ => {}
     }
-    made(py, kind.as_str(), &message, Some(&program), &fields)
+    made(py, name, &message, Some(&program), &fields)
 }
 
 /// The exception for an error that others have need of, too, and that comes without a run.
@@ -63,9 +64,16 @@ pub(crate) fn told(py: Python<'_>, error: &Error, command: &Command) -> PyErr {
             return Ok(raised);
         }
         let fields = facts(py, error, Some(command))?;
-        made(py, error.kind().as_str(), &error.to_string(), Some(&shown(py, error.program())?), &fields)
+        let (name, message) = (name(error), spelled(&error.to_string()));
+        made(py, name, &message, Some(&shown(py, error.program())?), &fields)
     };
     told().unwrap_or_else(|error| error)
+}
+
+/// The name that its class is known by.
+fn name(error: &Error) -> &'static str {
+    let refuses_limits = error.kind() == ErrorKind::Unsupported && error.refuses_limits();
+    if refuses_limits { "limits" } else { error.kind().as_str() }
 }
 
 /// What a callback of Python's has raised, if that is what the error is about: it is raised as it is.
@@ -80,8 +88,8 @@ fn facts<'py>(py: Python<'py>, error: &Error, command: Option<&Command>) -> PyRe
     let (fields, kind) = (PyDict::new(py), error.kind());
     if kind == ErrorKind::Unsupported {
         let whole = error.message();
-        let name = format!("{}: ", error.program().display());
-        fields.set_item("operation", whole.strip_prefix(&name).unwrap_or(&whole))?;
+        let program = format!("{}: ", error.program().display());
+        fields.set_item("operation", whole.strip_prefix(&program).unwrap_or(&whole))?;
     }
     if kind == ErrorKind::OutputTooLarge {
         let limit = command.map(Command::limit_of_output).unwrap_or_default();
@@ -94,12 +102,27 @@ fn facts<'py>(py: Python<'py>, error: &Error, command: Option<&Command>) -> PyRe
         fields.set_item("total_bytes", over.bytes)?;
         fields.set_item("total_lines", over.lines)?;
     }
-    fields.set_item("hint", error.what_to_do())?;
+    if error.blames_program() {
+        fields.set_item("blames_program", true)?;
+    }
+    fields.set_item("hint", error.what_to_do().map(spelled))?;
     fields.set_item("errno", error.os_error())?;
     if let Some(timeout) = error.timeout() {
         fields.set_item("timeout_seconds", timeout.as_secs_f64())?;
     }
     Ok(fields)
+}
+
+/// What the engine advises to whoever writes Rust, as it is spelled here.
+fn spelled(text: &str) -> String {
+    const NAMES: &[(&str, &str)] = &[
+        ("use Enforcement::Cgroup", "use Limits(enforcement=\"cgroup\")"),
+        ("Enforcement::PerProcess", "Limits(enforcement=\"per_process\")"),
+        ("isolation(Isolation::Cgroup)", "ProcessGroup(isolation=\"cgroup\")"),
+        ("Host::take_over_cgroup()", "ProcessGroup(take_over_cgroup=True)"),
+        ("Stdio::Pipe", "\"pipe\""),
+    ];
+    NAMES.iter().fold(text.to_owned(), |text, (rust, python)| text.replace(rust, python))
 }
 
 /// A value that cannot be meant, found before there is a command.
@@ -110,7 +133,17 @@ pub(crate) fn invalid(py: Python<'_>, message: &str) -> PyErr {
 
 /// An error of the operating system that no command is to blame for.
 pub(crate) fn failed(error: io::Error) -> PyErr {
-    PyErr::from(error)
+    match error.raw_os_error() {
+        // With its number, Python finds the class itself.
+        Some(number) => Python::attach(|py| {
+            let strerror = py.import("os").and_then(|os| os.call_method1("strerror", (number,)));
+            match strerror {
+                Ok(text) => PyOSError::new_err((number, text.unbind(), py.None())),
+                Err(error) => error,
+            }
+        }),
+        None => PyErr::from(error),
+    }
 }
 
 /// A run whose output is not what was asked for.

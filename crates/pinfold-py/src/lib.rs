@@ -10,12 +10,16 @@ mod command;
 mod convert;
 mod error;
 mod event;
+mod group;
 mod handle;
+mod host;
+mod limits;
 mod machine;
 mod metrics;
 mod plain;
 mod result;
 mod runner;
+mod sandbox;
 mod testing;
 mod verbs;
 
@@ -31,7 +35,13 @@ mod _native {
     #[pymodule_export]
     use crate::event::{RunEvent, on_every_event};
     #[pymodule_export]
-    use crate::handle::Run;
+    use crate::group::{Group, GroupEvent, GroupStats, MemberInfo, Pressure, StopReport};
+    #[pymodule_export]
+    use crate::handle::{OutputEvent, Run, RunProfile, Sample};
+    #[pymodule_export]
+    use crate::host::{cleanup_json, host_report_json, signal_tracked, stop_tracked, tracked_json};
+    #[pymodule_export]
+    use crate::limits::{IoLimit, Limits};
     #[pymodule_export]
     use crate::machine::Pollable;
     #[pymodule_export]
@@ -44,6 +54,8 @@ mod _native {
     };
     #[pymodule_export]
     use crate::runner::AnyRunner;
+    #[pymodule_export]
+    use crate::sandbox::Sandbox;
     #[pymodule_export]
     use crate::testing::{Invocation, Reply, Script, Spy, Tape};
 

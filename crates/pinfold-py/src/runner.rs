@@ -21,20 +21,30 @@ pub(crate) fn here() -> Any {
 
 /// A runner. The classes of `pinfold` that have the verbs are its faces.
 #[pyclass(frozen, module = "pinfold._native")]
-pub(crate) struct AnyRunner(pub(crate) Any);
+pub(crate) struct AnyRunner {
+    pub(crate) any: Any,
+    /// Whether each of its runs has a container that is its alone.
+    pub(crate) owns: bool,
+}
+
+impl AnyRunner {
+    pub(crate) fn new(runner: impl Runner + 'static, owns: bool) -> AnyRunner {
+        AnyRunner { any: Arc::new(runner), owns }
+    }
+}
 
 #[pymethods]
 impl AnyRunner {
     /// The one that really starts processes.
     #[staticmethod]
     fn here() -> AnyRunner {
-        AnyRunner(here())
+        AnyRunner { any: here(), owns: true }
     }
 
     /// One that starts nothing, and tells what it would do: the command, and its plan as text.
     #[staticmethod]
     fn dry(tell: Py<PyAny>) -> AnyRunner {
-        AnyRunner(Arc::new(Dry { tell }))
+        AnyRunner::new(Dry { tell }, true)
     }
 
     /// What a verb makes of a command.
@@ -51,7 +61,7 @@ impl AnyRunner {
         retry_if: Option<Py<PyAny>>,
     ) -> PyResult<Pollable> {
         let call = Call::new(cancel, on_event).until_the_end(on_line, retry_if);
-        verb(py, name, self.0.clone(), command.get(), call)
+        verb(py, name, self.any.clone(), command.get(), call)
     }
 
     /// What the handles of a command are made of.
@@ -63,7 +73,7 @@ impl AnyRunner {
         on_event: Option<Py<PyAny>>,
         cancel: Option<&Bound<'_, CancelToken>>,
     ) -> PyResult<Run> {
-        launched(py, self.0.clone(), command.get(), Call::new(cancel, on_event))
+        launched(py, self.any.clone(), command.get(), Call::new(cancel, on_event), self.owns)
     }
 }
 

@@ -16,7 +16,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::ffi::OsString;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 /// A runner that refuses everything because of what Python raised: [`crate::error`] raises that as it is.
 pub(crate) fn refused_by(raised: PyErr) -> ScriptedRunner {
@@ -86,17 +86,20 @@ impl Script {
     }
 
     fn runner(&self) -> AnyRunner {
-        AnyRunner(Arc::new(self.0.clone()))
+        AnyRunner::new(self.0.clone(), true)
     }
 }
 
 /// A cassette.
 #[pyclass(frozen, module = "pinfold._native")]
-pub(crate) struct Tape(Mutex<Cassette<Any>>);
+pub(crate) struct Tape {
+    cassette: Mutex<Cassette<Any>>,
+    owns: bool,
+}
 
 impl Tape {
     fn with<T>(&self, act: impl FnOnce(&mut Cassette<Any>) -> T) -> T {
-        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.cassette.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     fn change(&self, change: impl FnOnce(Cassette<Any>) -> Cassette<Any>) {
@@ -114,7 +117,8 @@ impl Tape {
         let open = one_of(py, "mode of a cassette", mode, &known)?;
         let cassette =
             py.detach(|| open(path.0)).map_err(|error| raised_with(py, error, None, Form::Text, None))?;
-        Ok(Tape(Mutex::new(cassette.over(inner.get().0.clone()))))
+        let AnyRunner { any, owns } = inner.get();
+        Ok(Tape { cassette: Mutex::new(cassette.over(any.clone())), owns: *owns })
     }
 
     fn lenient(&self) {
@@ -150,6 +154,6 @@ impl Tape {
     }
 
     fn runner(&self) -> AnyRunner {
-        AnyRunner(Arc::new(self.with(|cassette| cassette.clone())))
+        AnyRunner::new(self.with(|cassette| cassette.clone()), self.owns)
     }
 }

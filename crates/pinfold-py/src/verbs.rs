@@ -47,8 +47,14 @@ fn no_use(name: &str, option: &str) -> PyErr {
     PyTypeError::new_err(format!("{name}() does not wait for the end, and has no use for {option}"))
 }
 
-/// Starts a command by a runner.
-pub(crate) fn launched(py: Python<'_>, runner: Any, command: &Command, call: Call) -> PyResult<Run> {
+/// Starts a command by a runner; `owns` where it has a container that is its alone.
+pub(crate) fn launched(
+    py: Python<'_>,
+    runner: Any,
+    command: &Command,
+    call: Call,
+    owns: bool,
+) -> PyResult<Run> {
     if let Some(option) = call.of_the_end() {
         return Err(no_use("start", option));
     }
@@ -63,7 +69,7 @@ pub(crate) fn launched(py: Python<'_>, runner: Any, command: &Command, call: Cal
         return Err(raised);
     }
     let running = running.ok_or_else(nothing)?.map_err(|error| raised(py, error, &command.0, Form::Text))?;
-    Ok(Run::new(running, command.0.clone()))
+    Ok(Run::new(running, command.0.clone(), owns))
 }
 
 /// A verb and its awaitable twin.
@@ -217,7 +223,7 @@ impl Command {
         cancel: Option<&Bound<'_, CancelToken>>,
         on_event: Option<Py<PyAny>>,
     ) -> PyResult<Run> {
-        launched(py, here(), self, Call::new(cancel, on_event))
+        launched(py, here(), self, Call::new(cancel, on_event), true)
     }
 
     /// Starts it as nobody's child, in a session of its own and in no container, and returns its pid: the one way for a

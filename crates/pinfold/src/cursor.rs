@@ -119,6 +119,11 @@ impl LineCursor {
         self.reader.next_line()
     }
 
+    /// Many of those at once, where they need no looking at.
+    pub(crate) fn next_many(&mut self, most: usize) -> Option<&str> {
+        self.reader.next_lines(most)
+    }
+
     /// Whether [`LineCursor::next`] has one.
     pub(crate) fn has_line(&self) -> bool {
         self.reader.has_line()

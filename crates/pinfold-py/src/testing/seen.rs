@@ -5,7 +5,6 @@ use crate::runner::{Any, AnyRunner};
 use pinfold::testing::RecordingRunner;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
-use std::sync::Arc;
 
 /// What a runner was asked to run. A verb that tries again asks again.
 ///
@@ -74,25 +73,29 @@ impl Invocation {
 
 /// A runner that notes what it is asked for.
 #[pyclass(frozen, module = "pinfold._native")]
-pub(crate) struct Spy(RecordingRunner<Any>);
+pub(crate) struct Spy {
+    spy: RecordingRunner<Any>,
+    owns: bool,
+}
 
 #[pymethods]
 impl Spy {
     #[new]
     fn new(inner: &Bound<'_, AnyRunner>) -> Spy {
-        Spy(RecordingRunner::new(inner.get().0.clone()))
+        let AnyRunner { any, owns } = inner.get();
+        Spy { spy: RecordingRunner::new(any.clone()), owns: *owns }
     }
 
     #[getter]
     fn calls(&self) -> Vec<Invocation> {
-        self.0.calls().into_iter().map(Invocation).collect()
+        self.spy.calls().into_iter().map(Invocation).collect()
     }
 
     fn clear(&self) {
-        self.0.clear();
+        self.spy.clear();
     }
 
     fn runner(&self) -> AnyRunner {
-        AnyRunner(Arc::new(self.0.clone()))
+        AnyRunner::new(self.spy.clone(), self.owns)
     }
 }

@@ -46,6 +46,11 @@ impl PolledLines {
         self.cursor.next()
     }
 
+    /// Many of the lines that are there at once, as [`LineReader::next_lines`](crate::text::LineReader::next_lines) has them.
+    pub fn next_lines(&mut self, most: usize) -> Option<&str> {
+        self.cursor.next_many(most)
+    }
+
     /// The beginning of a line that has not come to its end: a prompt, perhaps.
     pub fn unfinished(&self) -> Cow<'_, str> {
         self.cursor.unfinished()

@@ -92,7 +92,7 @@ impl PolledHandle {
     }
 
     /// Lets the run go of what it keeps for a wait: for whoever asks no more, with an answer or without.
-    pub fn leave(&self, waiting: &mut Waiting) {
+    pub fn forget(&self, waiting: &mut Waiting) {
         self.visit(|running| waiting.close(running));
     }
 }

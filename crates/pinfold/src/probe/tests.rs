@@ -339,7 +339,7 @@ fn a_loop_of_ones_own_asks() {
                 answer => break answer,
             }
         };
-        run.leave(&mut waiting);
+        run.forget(&mut waiting);
         answer.map_err(|error| error.kind())
     };
     let tcp = Probe::tcp("127.0.0.1", listener.local_addr().unwrap().port());

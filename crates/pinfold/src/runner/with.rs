@@ -3,10 +3,11 @@
 use super::Runner;
 use crate::cancel::CancelToken;
 use crate::command::Command;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::listener::Listener;
 use crate::observe::{Happening, Observer, RunEvent};
 use crate::output::Output;
+use crate::plan::prepare;
 use crate::retry::RetryIf;
 use crate::running::Running;
 use crate::settings::Stream;
@@ -89,23 +90,17 @@ impl<R: Runner> With<R> {
 
     /// Refuses a run that was cancelled beforehand, and makes sure that it can be cancelled from here on.
     fn tie(&self, command: &Command) -> Result<()> {
-        let Some(token) = &self.cancel else { return Ok(()) };
-        let tied = super::refuse_cancelled(token, command).and_then(|()| {
-            token.prepare().map_err(|error| {
-                command.error(ErrorKind::Io, format!("cannot be tied to a token: {error}")).because(error)
-            })
-        });
+        let tied = prepare(command, self.cancel.as_ref());
         if let Err(error) = &tied {
             self.all.tell_of(&command.program, Happening::NotStarted { kind: error.kind() });
         }
         tied
     }
-}
 
-impl<R: Runner> Runner for With<R> {
-    fn launch(&self, command: &Command) -> Result<Running> {
+    /// What the runner starts, with what is said of it here.
+    fn started(&self, command: &Command, start: impl FnOnce() -> Result<Running>) -> Result<Running> {
         self.tie(command)?;
-        match self.inner.launch(command) {
+        match start() {
             Ok(mut running) => {
                 if let Some(token) = &self.cancel {
                     running.cancel_on(token);
@@ -114,10 +109,21 @@ impl<R: Runner> Runner for With<R> {
                 Ok(running)
             }
             Err(error) => {
-                self.own.tell_ours_of(&command.program, Happening::NotStarted { kind: error.kind() });
+                let kind = error.kind();
+                self.own.tell_ours_of(error.program(), Happening::NotStarted { kind });
                 Err(error)
             }
         }
+    }
+}
+
+impl<R: Runner> Runner for With<R> {
+    fn launch(&self, command: &Command) -> Result<Running> {
+        self.started(command, || self.inner.launch(command))
+    }
+
+    fn launch_piped(&self, stages: &[Command], whole: &Command) -> Result<Running> {
+        self.started(whole, || self.inner.launch_piped(stages, whole))
     }
 
     fn listener(&self) -> Option<&Listener> {
@@ -142,6 +148,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
     use super::*;
+    use crate::error::ErrorKind;
     use crate::testing::{RecordingRunner, Reply, ScriptedRunner};
     use crate::{Cause, DryRunner, Retry, Signal};
     use std::sync::{Arc, Mutex};
@@ -223,6 +230,23 @@ mod tests {
         dry.run(&Command::new("/bin/sh")).unwrap();
         dry.run(&Command::new("/no/such/program")).unwrap_err();
         assert_eq!(*told.lock().unwrap(), ["started", "ended", "not_started"]);
+    }
+
+    #[test]
+    fn a_pipeline_is_told_of_stage_by_stage_and_ended_by_the_token() {
+        let token = CancelToken::new();
+        let endless = || tool() | tool();
+        let scripted: Box<dyn Runner> = Box::new(ScriptedRunner::new().fallback(Reply::pending()));
+        let (told, tell) = notes();
+        let handle = endless().on(With::new(&scripted).cancel_on(&token).on_event(tell)).start().unwrap();
+        token.cancel();
+        assert_eq!(handle.wait().unwrap().cause, Cause::Cancelled);
+        drop(handle);
+        let mut told = told.lock().unwrap().clone();
+        told.sort_unstable();
+        assert_eq!(told, ["ended", "ended", "started", "started", "stopping", "stopping"]);
+        let late = endless().on(With::new(&scripted).cancel_on(&token)).run().unwrap_err();
+        assert_eq!(late.kind(), ErrorKind::Cancelled);
     }
 
     #[test]

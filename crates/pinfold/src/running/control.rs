@@ -94,9 +94,9 @@ impl Running {
         self.cancel = Some(token.clone());
     }
 
-    /// Kills all of it and waits until it is gone, if it has not ended yet.
+    /// Kills all of it and waits until it is gone, if it has not ended yet. In a forked child, whose it is not, it does nothing.
     pub(crate) fn end(&mut self) {
-        if self.outcome.is_some() {
+        if self.outcome.is_some() || self.maker != std::process::id() {
             return;
         }
         let deadline = Instant::now() + KILL_TAKES;

@@ -134,6 +134,32 @@ impl LineReader {
         Some(&self.text[from..to])
     }
 
+    /// Many whole lines at once, as one text in which an LF ends each: as many as there are in `most` bytes. `None` where the
+    /// next of them have to be taken singly, by [`next_line`](LineReader::next_line): there is none, it is longer than that,
+    /// or something has to be taken out of one.
+    ///
+    /// ```
+    /// use pinfold::text::{Encoding, LineReader, LineRule};
+    /// let mut reader = LineReader::new(&Encoding::default(), LineRule::default());
+    /// reader.feed(b"one\ntwo\nthr");
+    /// assert_eq!(reader.next_lines(100), Some("one\ntwo\n"));
+    /// assert_eq!(reader.next_lines(100), None);
+    /// ```
+    pub fn next_lines(&mut self, most: usize) -> Option<&str> {
+        let from = self.start;
+        let to = self.complete.min(from.saturating_add(most));
+        if self.rule.strip_escapes || to <= from {
+            return None;
+        }
+        let whole = &self.text.as_bytes()[from..to];
+        let whole = &whole[..=memrchr(b'\n', whole)?];
+        if memchr(b'\r', whole).is_some() {
+            return None;
+        }
+        self.start = from + whole.len();
+        Some(&self.text[from..self.start])
+    }
+
     /// Whether [`next_line`](LineReader::next_line) has a line.
     pub fn has_line(&self) -> bool {
         self.start < self.complete || (self.ended && self.start < self.text.len())
