@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ProcessStdin", "RunningProcess"]
 
+# Bytes of lines that are made at a time where they are taken singly.
+_FEW = 8192
+
 
 class ProcessStdin:
     """Writes to a run's standard input. Output is read meanwhile, so that the two cannot wait for each other.
@@ -119,8 +122,8 @@ class RunningProcess(Handle):
 
     def lines(self, stream: Stream = "stdout") -> Iterator[str]:
         """The lines of a stream as they come, without their line breaks."""
-        # A generator would cost as much for each line as all else.
-        return chain.from_iterable(self.line_batches(stream))
+        batches: Iterator[list[str]] = iter(self._run.lines(stream, _FEW).block, [])
+        return chain.from_iterable(batches)
 
     def stdout_lines(self) -> Iterator[str]:
         """The lines of standard output."""

@@ -198,11 +198,12 @@ impl Run {
         py.detach(|| self.run().resume()).map_err(|error| self.raised(py, error))
     }
 
-    /// Batches of lines of one stream, each a list; an empty one at the end.
-    fn lines(&self, py: Python<'_>, stream: &str) -> PyResult<Pollable> {
+    /// Batches of lines of one stream, each a list of up to so many bytes of text; an empty one at the end.
+    #[pyo3(signature = (stream, most = streams::BATCH_BYTES))]
+    fn lines(&self, py: Python<'_>, stream: &str, most: usize) -> PyResult<Pollable> {
         let stream = stream_named(py, stream)?;
         let lines = py.detach(|| self.run().lines(stream)).map_err(|error| self.raised(py, error))?;
-        Ok(Pollable::new(streams::Batches::new(lines, self.run().command().clone())))
+        Ok(Pollable::new(streams::Batches::new(lines, self.run().command().clone(), most)))
     }
 
     /// Chunks of one stream, each `bytes`; empty at the end.

@@ -119,8 +119,8 @@ impl LineCursor {
         self.reader.next_line()
     }
 
-    /// Many of those at once, where they need no looking at.
-    pub(crate) fn next_many(&mut self, most: usize) -> Option<&str> {
+    /// As [`LineReader::next_lines`].
+    pub(crate) fn next_lines(&mut self, most: usize) -> Option<&str> {
         self.reader.next_lines(most)
     }
 

@@ -11,20 +11,24 @@ use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// More lines than this, or more bytes of lines, are not made at a time: few enough to be still in the cache when they are used.
+/// Lines that are made at a time: so many that a call for them does not count, and so few that they are still in the cache when
+/// they are used.
 const BATCH: usize = 4096;
-const BATCH_BYTES: usize = 32 << 10;
+/// The same in bytes of text.
+pub(super) const BATCH_BYTES: usize = 32 << 10;
 
 /// The lines of one stream, as lists.
 pub(super) struct Batches {
     lines: PolledLines,
     command: Arc<pinfold::Command>,
     failure: Option<pinfold::Error>,
+    /// Bytes of text that are made into lines at a time.
+    most: usize,
 }
 
 impl Batches {
-    pub(super) fn new(lines: PolledLines, command: Arc<pinfold::Command>) -> Batches {
-        Batches { lines, command, failure: None }
+    pub(super) fn new(lines: PolledLines, command: Arc<pinfold::Command>, most: usize) -> Batches {
+        Batches { lines, command, failure: None, most }
     }
 }
 
@@ -52,11 +56,12 @@ impl Work for Batches {
         if let Some(error) = self.failure.take() {
             return Err(raised(py, error, &self.command, Form::Text));
         }
-        if let Some(lines) = self.lines.next_lines(BATCH_BYTES) {
-            // Python's own splitting makes a line in half the time that a call for each takes.
-            let without_last_break = lines.strip_suffix('\n').unwrap_or(lines);
-            let text = PyString::new(py, without_last_break);
-            return Ok(text.call_method1(intern!(py, "split"), (intern!(py, "\n"),))?.unbind());
+        let most = self.most;
+        if let Some(several) = self.lines.next_lines(most) {
+            // Python divides a text sooner than anybody hands it strings one by one.
+            return Ok(PyString::new(py, several)
+                .call_method1(intern!(py, "split"), (intern!(py, "\n"),))?
+                .unbind());
         }
         let batch = PyList::empty(py);
         while batch.len() < BATCH

@@ -5,7 +5,7 @@ use crate::convert::shown;
 use crate::error::{Form, raised_with};
 use crate::plain::{Json, from_json, to_json};
 use pinfold::{Command, Encoding, Output, Stream};
-use pinfold_os::memory;
+use pinfold_os_python::bytes;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyString};
@@ -255,18 +255,4 @@ impl BytesResult {
         let (py, other) = (other.py(), other.get());
         Ok(self.rest == other.rest && self.stdout.bind(py).as_any().eq(&other.stdout)?)
     }
-}
-
-/// `bytes` of what Rust holds. What is large is never there twice.
-pub(crate) fn bytes(py: Python<'_>, from: Vec<u8>) -> PyResult<Bound<'_, PyBytes>> {
-    /// Below this a second copy for a moment is no harm.
-    const LARGE: usize = 8 << 20;
-    if from.len() < LARGE {
-        return Ok(PyBytes::new(py, &from));
-    }
-    // It grows without being moved, and gives away what it holds.
-    let whole = py.import("io")?.getattr("BytesIO")?.call0()?;
-    let write = whole.getattr("write")?;
-    memory::hand_over(from, |piece| write.call1((PyBytes::new(py, piece),)).map(drop))?;
-    Ok(whole.call_method0("getvalue")?.cast_into()?)
 }

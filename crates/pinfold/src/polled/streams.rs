@@ -46,9 +46,10 @@ impl PolledLines {
         self.cursor.next()
     }
 
-    /// Many of the lines that are there at once, as [`LineReader::next_lines`](crate::text::LineReader::next_lines) has them.
+    /// Several of the lines that are there, as [`LineReader::next_lines`](crate::text::LineReader::next_lines) gives them;
+    /// where it gives none there may still be a [`next_line`](PolledLines::next_line).
     pub fn next_lines(&mut self, most: usize) -> Option<&str> {
-        self.cursor.next_many(most)
+        self.cursor.next_lines(most)
     }
 
     /// The beginning of a line that has not come to its end: a prompt, perhaps.
