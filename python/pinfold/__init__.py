@@ -16,11 +16,13 @@ from pinfold._native import (
     IoLimit,
     Limits,
     LimitsHit,
+    Metrics,
     MemberInfo,
     Outcome,
     OutputEvent,
     Pressure,
     ProcessResult,
+    RunEvent,
     RunProfile,
     Sample,
     Sandbox,
@@ -30,15 +32,18 @@ from pinfold._native import (
     Strays,
     Usage,
     __version__,
+    metrics,
 )
 
 # `typing` has the same name for it, and costs ten times what the rest of this module does.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pinfold._async import AsyncProcessStdin, AsyncRunningProcess
+    from pinfold._client import CliClient
     from pinfold._errors import (
         Cancelled,
         InvalidInput,
+        NoReply,
         LimitRefused,
         NonZeroExit,
         OutputTooLarge,
@@ -56,6 +61,8 @@ if TYPE_CHECKING:
     )
     from pinfold._group import GroupEvents, ProcessGroup
     from pinfold._handle import Finished
+    from pinfold._logging import enable_logging
+    from pinfold._runner import ProcessRunner, Runner
     from pinfold._host import CgroupReport, HostReport, RegistryReport, Rung, host_report
     from pinfold._sync import ProcessStdin, RunningProcess
     from pinfold._tracked import (
@@ -75,11 +82,13 @@ else:
         "AsyncProcessStdin": "_async",
         "AsyncRunningProcess": "_async",
         "Cancelled": "_errors",
+        "CliClient": "_client",
         "CgroupReport": "_host",
         "Finished": "_handle",
         "GroupEvents": "_group",
         "HostReport": "_host",
         "InvalidInput": "_errors",
+        "NoReply": "_errors",
         "LeftOver": "_tracked",
         "LimitRefused": "_errors",
         "NonZeroExit": "_errors",
@@ -88,9 +97,11 @@ else:
         "ProcessError": "_errors",
         "ProcessGroup": "_group",
         "ProcessNotFound": "_errors",
+        "ProcessRunner": "_runner",
         "ProcessStdin": "_sync",
         "RegistryReport": "_host",
         "ResourceLimit": "_errors",
+        "Runner": "_runner",
         "Rung": "_host",
         "RunningProcess": "_sync",
         "Signalled": "_errors",
@@ -106,6 +117,7 @@ else:
         "TrackedRun": "_tracked",
         "UnexpectedOutput": "_errors",
         "Unsupported": "_errors",
+        "enable_logging": "_logging",
         "cleanup": "_tracked",
         "host_report": "_host",
         "tracked": "_tracked",
@@ -130,6 +142,7 @@ __all__ = [
     "BytesResult",
     "CancelToken",
     "Cancelled",
+    "CliClient",
     "CgroupReport",
     "Command",
     "Finished",
@@ -143,6 +156,8 @@ __all__ = [
     "LimitRefused",
     "Limits",
     "LimitsHit",
+    "Metrics",
+    "NoReply",
     "MemberInfo",
     "NonZeroExit",
     "Outcome",
@@ -154,9 +169,12 @@ __all__ = [
     "ProcessGroup",
     "ProcessNotFound",
     "ProcessResult",
+    "ProcessRunner",
     "ProcessStdin",
     "RegistryReport",
     "ResourceLimit",
+    "RunEvent",
+    "Runner",
     "RunProfile",
     "Rung",
     "RunningProcess",
@@ -181,6 +199,8 @@ __all__ = [
     "Unsupported",
     "Usage",
     "__version__",
+    "enable_logging",
+    "metrics",
     "cleanup",
     "host_report",
     "tracked",

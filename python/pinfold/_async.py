@@ -9,22 +9,25 @@ from pinfold._loop import drive
 from pinfold._native import BytesResult, CancelToken, Command, Outcome, OutputEvent, ProcessResult, RunProfile
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Generator, Iterator
+    from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
     from types import TracebackType
 
     from typing_extensions import Self
 
     from pinfold._handle import Seconds, Signal, Stream
     from pinfold._native import Pollable, Run
+    from pinfold._verbs import OnEvent
 
 _T = TypeVar("_T")
 
 __all__ = ["AsyncProcessStdin", "AsyncRunningProcess"]
 
 
-async def start(command: Command, cancel: CancelToken | None) -> AsyncRunningProcess:
+async def start(
+    command: Command, cancel: CancelToken | None, on_event: OnEvent | None = None
+) -> AsyncRunningProcess:
     """Starts it: that does not wait, but is awaited as everything else is."""
-    return AsyncRunningProcess(command._launch(cancel))
+    return AsyncRunningProcess(command._launch(cancel, on_event))
 
 
 class _Batches:

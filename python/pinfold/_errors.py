@@ -16,6 +16,7 @@ from pinfold._native import BytesResult, Outcome, ProcessResult
 __all__ = [
     "Cancelled",
     "InvalidInput",
+    "NoReply",
     "LimitRefused",
     "NonZeroExit",
     "OutputTooLarge",
@@ -234,6 +235,10 @@ class InvalidInput(ProcessError, ValueError):
     """The command contradicts itself, or holds a value that cannot be meant: nothing was started. Also a ``ValueError``."""
 
 
+class NoReply(ProcessError):
+    """A double has no reply to this command: no rule of a scripted runner matches it, or no recording of a cassette."""
+
+
 class Unsupported(ProcessError):
     """This host or this build cannot do what the command asks for: nothing was started."""
 
@@ -262,6 +267,7 @@ _BY_KIND: dict[str, type[ProcessError]] = {
     "unexpected_output": UnexpectedOutput,
     "status_lost": StatusLost,
     "io": StreamFailed,
+    "no_reply": NoReply,
 }
 
 

@@ -18,8 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from pinfold._handle import Seconds, Signal
-    from pinfold._native import CancelToken, Command, Pollable, Run
-    from pinfold._verbs import OnLine
+    from pinfold._native import AnyRunner, Pollable
 
     Isolation = Literal["best", "cgroup", "pid_namespace", "subreaper", "process_group"]
     Guarantee = Literal["kernel", "guarded", "while_owner_lives", "best_effort"]
@@ -172,11 +171,8 @@ class ProcessGroup(Verbs):
         )
         return inner
 
-    def _verb(self, name: str, command: Command, on_line: OnLine | None, cancel: CancelToken | None) -> Pollable:
-        return self._group.verb(name, command, on_line, cancel)
-
-    def _launch(self, command: Command, cancel: CancelToken | None) -> Run:
-        return self._group.launch(command, cancel)
+    def _any(self) -> AnyRunner:
+        return self._group.runner()
 
     @property
     def mechanism(self) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pinfold._native import Limits, LimitsHit, Outcome, Usage
 
 if TYPE_CHECKING:
+    import os
     from datetime import timedelta
     from typing import Literal
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     Stream = Literal["stdout", "stderr"]
     Seconds = float | timedelta
     Signal = str | int
+    Text = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 
 __all__ = ["Finished", "Handle"]
 

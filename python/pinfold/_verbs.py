@@ -5,121 +5,152 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pinfold._loop import drive
+from pinfold._native import AnyRunner
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from typing import Literal
+    from typing import TypedDict
+
+    from typing_extensions import Unpack
 
     from pinfold._async import AsyncRunningProcess
-    from pinfold._native import BytesResult, CancelToken, Command, Pollable, ProcessResult, Run
+    from pinfold._errors import ProcessError
+    from pinfold._handle import Stream
+    from pinfold._native import BytesResult, CancelToken, Command, ProcessResult, RunEvent
     from pinfold._sync import RunningProcess
 
-    OnLine = Callable[[Literal["stdout", "stderr"], str], object]
+    OnEvent = Callable[[RunEvent], object]
+    OnLine = Callable[[Stream, str], object]
+    RetryIf = Callable[[ProcessResult | ProcessError], object]
+
+    class StartOptions(TypedDict, total=False):
+        """What every verb can be told besides its command."""
+
+        cancel: CancelToken | None
+        on_event: OnEvent | None
+
+    class VerbOptions(StartOptions, total=False):
+        """What those can be told that wait for the end."""
+
+        on_line: OnLine | None
+        retry_if: RetryIf | None
+
+    # Short, since each verb has it.
+    Options = VerbOptions
 
 __all__ = ["Verbs"]
 
 
 class Verbs:
-    """What can run commands: the verbs of a :class:`Command`, with the command as their argument."""
+    """What can run commands: the verbs of a :class:`Command`, with the command as their argument.
+
+    The options are those of the command's own verbs: ``cancel`` (a ``CancelToken`` that ends the run), ``on_event`` (called with
+    each ``RunEvent``), and for those that wait for the end ``on_line`` (called with the stream's name and each line) and
+    ``retry_if`` (called with the result of an attempt, or the exception if there was none: whether to try again, for commands
+    that have a retry rule). All of them are called on the thread that waits; what one of them raises ends the run, and is raised.
+    """
 
     __slots__ = ()
 
-    def _verb(self, name: str, command: Command, on_line: OnLine | None, cancel: CancelToken | None) -> Pollable:
+    def _any(self) -> AnyRunner:
+        """Its native half."""
         raise NotImplementedError
 
-    def _launch(self, command: Command, cancel: CancelToken | None) -> Run:
-        raise NotImplementedError
+    @staticmethod
+    def _behind(runner: object) -> AnyRunner:
+        """That of a runner that is to stand behind another one; this host if none is named. It has to be ours, since handles
+        are."""
+        if runner is None:
+            return AnyRunner.here()
+        if isinstance(runner, Verbs):
+            return runner._any()
+        what = "expected one of pinfold's runners, or something derived from one"
+        raise TypeError(f"{what}, not {type(runner).__name__}")
 
-    def run(self, command: Command, *, on_line: OnLine | None = None, cancel: CancelToken | None = None) -> str:
-        """``Command.run()``, here."""
-        answer: str = self._verb("run", command, on_line, cancel).block()
+    def run(self, command: Command, **options: Unpack[Options]) -> str:
+        """Runs it and returns its standard output without the line breaks at its end. It has to succeed."""
+        answer: str = self._any().verb("run", command, **options).block()
         return answer
 
-    async def arun(self, command: Command, *, on_line: OnLine | None = None, cancel: CancelToken | None = None) -> str:
+    async def arun(self, command: Command, **options: Unpack[Options]) -> str:
         """``run()``, awaited."""
-        answer: str = await drive(self._verb("run", command, on_line, cancel))
+        answer: str = await drive(self._any().verb("run", command, **options))
         return answer
 
-    def output(
-        self, command: Command, *, on_line: OnLine | None = None, cancel: CancelToken | None = None
-    ) -> ProcessResult:
-        """``Command.output()``, here."""
-        answer: ProcessResult = self._verb("output", command, on_line, cancel).block()
+    def output(self, command: Command, **options: Unpack[Options]) -> ProcessResult:
+        """Runs it and returns its output as text and how it ended. A failure of the program or a timeout is data."""
+        answer: ProcessResult = self._any().verb("output", command, **options).block()
         return answer
 
-    async def aoutput(
-        self, command: Command, *, on_line: OnLine | None = None, cancel: CancelToken | None = None
-    ) -> ProcessResult:
+    async def aoutput(self, command: Command, **options: Unpack[Options]) -> ProcessResult:
         """``output()``, awaited."""
-        answer: ProcessResult = await drive(self._verb("output", command, on_line, cancel))
+        answer: ProcessResult = await drive(self._any().verb("output", command, **options))
         return answer
 
-    def output_bytes(
-        self, command: Command, *, on_line: OnLine | None = None, cancel: CancelToken | None = None
-    ) -> BytesResult:
-        """``Command.output_bytes()``, here."""
-        answer: BytesResult = self._verb("output_bytes", command, on_line, cancel).block()
+    def output_bytes(self, command: Command, **options: Unpack[Options]) -> BytesResult:
+        """``output()`` with standard output as bytes."""
+        answer: BytesResult = self._any().verb("output_bytes", command, **options).block()
         return answer
 
-    async def aoutput_bytes(
-        self, command: Command, *, on_line: OnLine | None = None, cancel: CancelToken | None = None
-    ) -> BytesResult:
+    async def aoutput_bytes(self, command: Command, **options: Unpack[Options]) -> BytesResult:
         """``output_bytes()``, awaited."""
-        answer: BytesResult = await drive(self._verb("output_bytes", command, on_line, cancel))
+        answer: BytesResult = await drive(self._any().verb("output_bytes", command, **options))
         return answer
 
-    def output_json(self, command: Command, *, on_line: OnLine | None = None, cancel: CancelToken | None = None) -> Any:
-        """``Command.output_json()``, here."""
-        return self._verb("output_json", command, on_line, cancel).block()
+    def output_json(self, command: Command, **options: Unpack[Options]) -> Any:
+        """Runs it and reads its standard output as one JSON value. It has to succeed."""
+        return self._any().verb("output_json", command, **options).block()
 
-    async def aoutput_json(
-        self, command: Command, *, on_line: OnLine | None = None, cancel: CancelToken | None = None
-    ) -> Any:
+    async def aoutput_json(self, command: Command, **options: Unpack[Options]) -> Any:
         """``output_json()``, awaited."""
-        return await drive(self._verb("output_json", command, on_line, cancel))
+        return await drive(self._any().verb("output_json", command, **options))
 
-    def exit_code(self, command: Command, *, on_line: OnLine | None = None, cancel: CancelToken | None = None) -> int:
-        """``Command.exit_code()``, here."""
-        answer: int = self._verb("exit_code", command, on_line, cancel).block()
+    def exit_code(self, command: Command, **options: Unpack[Options]) -> int:
+        """Runs it and returns its exit code, whatever that is."""
+        answer: int = self._any().verb("exit_code", command, **options).block()
         return answer
 
-    async def aexit_code(
-        self, command: Command, *, on_line: OnLine | None = None, cancel: CancelToken | None = None
-    ) -> int:
+    async def aexit_code(self, command: Command, **options: Unpack[Options]) -> int:
         """``exit_code()``, awaited."""
-        answer: int = await drive(self._verb("exit_code", command, on_line, cancel))
+        answer: int = await drive(self._any().verb("exit_code", command, **options))
         return answer
 
-    def probe(self, command: Command, *, on_line: OnLine | None = None, cancel: CancelToken | None = None) -> bool:
-        """``Command.probe()``, here."""
-        answer: bool = self._verb("probe", command, on_line, cancel).block()
+    def probe(self, command: Command, **options: Unpack[Options]) -> bool:
+        """Runs it as a question: 0 is ``True``, 1 is ``False``, and everything else raises."""
+        answer: bool = self._any().verb("probe", command, **options).block()
         return answer
 
-    async def aprobe(
-        self, command: Command, *, on_line: OnLine | None = None, cancel: CancelToken | None = None
-    ) -> bool:
+    async def aprobe(self, command: Command, **options: Unpack[Options]) -> bool:
         """``probe()``, awaited."""
-        answer: bool = await drive(self._verb("probe", command, on_line, cancel))
+        answer: bool = await drive(self._any().verb("probe", command, **options))
         return answer
 
-    def first_line(self, command: Command, *, cancel: CancelToken | None = None) -> str:
-        """``Command.first_line()``, here."""
-        answer: str = self._verb("first_line", command, None, cancel).block()
+    def run_json(self, command: Command, **options: Unpack[Options]) -> Any:
+        """Another name of ``output_json()``."""
+        return self.output_json(command, **options)
+
+    async def arun_json(self, command: Command, **options: Unpack[Options]) -> Any:
+        """Another name of ``aoutput_json()``."""
+        return await self.aoutput_json(command, **options)
+
+    def first_line(self, command: Command, **options: Unpack[StartOptions]) -> str:
+        """Runs it until it has written one line, returns that and stops it."""
+        answer: str = self._any().verb("first_line", command, **options).block()
         return answer
 
-    async def afirst_line(self, command: Command, *, cancel: CancelToken | None = None) -> str:
+    async def afirst_line(self, command: Command, **options: Unpack[StartOptions]) -> str:
         """``first_line()``, awaited."""
-        answer: str = await drive(self._verb("first_line", command, None, cancel))
+        answer: str = await drive(self._any().verb("first_line", command, **options))
         return answer
 
-    def start(self, command: Command, *, cancel: CancelToken | None = None) -> RunningProcess:
-        """Starts it here, and returns a live handle that blocks where it waits."""
+    def start(self, command: Command, **options: Unpack[StartOptions]) -> RunningProcess:
+        """Starts it and returns a live handle that blocks where it waits."""
         from pinfold._sync import RunningProcess
 
-        return RunningProcess(self._launch(command, cancel))
+        return RunningProcess(self._any().launch(command, **options))
 
-    async def astart(self, command: Command, *, cancel: CancelToken | None = None) -> AsyncRunningProcess:
-        """Starts it here, and returns a live handle whose methods are awaited."""
+    async def astart(self, command: Command, **options: Unpack[StartOptions]) -> AsyncRunningProcess:
+        """Starts it and returns a live handle whose methods are awaited."""
         from pinfold._async import AsyncRunningProcess
 
-        return AsyncRunningProcess(self._launch(command, cancel))
+        return AsyncRunningProcess(self._any().launch(command, **options))

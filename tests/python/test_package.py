@@ -11,17 +11,23 @@ from pathlib import Path
 import pytest
 
 import pinfold
+import pinfold.testing
 
-PRIVATE = ("async", "errors", "group", "handle", "host", "sync", "tracked", "verbs")
-MODULES = ["pinfold", "pinfold.subprocess", *(f"pinfold._{name}" for name in PRIVATE)]
+PRIVATE = ("async", "client", "errors", "group", "handle", "host", "logging", "runner", "sync", "tracked", "verbs")
+MODULES = ["pinfold", "pinfold.subprocess", "pinfold.testing", *(f"pinfold._{name}" for name in PRIVATE)]
 API = Path(__file__).parents[2] / "api" / "python.txt"
+
+
+PUBLIC = {
+    **{name: getattr(pinfold, name) for name in pinfold.__all__},
+    **{f"testing.{name}": getattr(pinfold.testing, name) for name in pinfold.testing.__all__},
+}
 
 
 def surface() -> str:
     """Every public name, and of each class every public attribute that is its own."""
     lines = []
-    for name in pinfold.__all__:
-        value = getattr(pinfold, name)
+    for name, value in PUBLIC.items():
         if not isinstance(value, type):
             lines.append(name)
             continue
@@ -45,8 +51,7 @@ def test_the_surface_is_what_was_agreed() -> None:
 
 def test_every_public_name_is_there_and_explains_itself() -> None:
     assert set(pinfold.__all__) <= set(dir(pinfold))
-    for name in pinfold.__all__:
-        value = getattr(pinfold, name)
+    for name, value in PUBLIC.items():
         if isinstance(value, type):
             assert value.__doc__, name
             for attribute, member in vars(value).items():
@@ -77,12 +82,13 @@ def test_the_examples_of_docstrings_are_true(module: str) -> None:
 
 def test_the_examples_of_native_docstrings_are_true() -> None:
     parser, runner, tried = doctest.DocTestParser(), doctest.DocTestRunner(), 0
-    for name in pinfold.__all__:
-        value = getattr(pinfold, name)
+    for name, value in PUBLIC.items():
         members = {name: value, **{f"{name}.{key}": member for key, member in getattr(value, "__dict__", {}).items()}}
         for path, member in members.items():
             text = getattr(member, "__doc__", None)
-            if isinstance(text, str) and ">>>" in text and getattr(member, "__module__", "pinfold") in ("pinfold", None):
+            module = getattr(member, "__module__", None)
+            native = module in ("pinfold", None) or path in ("testing.Invocation", "testing.Reply")
+            if isinstance(text, str) and ">>>" in text and native:
                 test = parser.get_doctest(text, {}, path, None, 0)
                 tried += len(test.examples)
                 assert not runner.run(test).failed, path

@@ -8,6 +8,8 @@ use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
+use std::io;
+use std::sync::Arc;
 
 /// Whether the results in errors hold standard output as text or as bytes.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -39,11 +41,51 @@ fn build(
     form: Form,
     result: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<PyErr> {
-    let fields = PyDict::new(py);
-    let (kind, message) = (error.kind(), spelled(&error.to_string()));
-    let refuses_limits = kind == ErrorKind::Unsupported && error.refuses_limits();
-    let name = if refuses_limits { "limits" } else { kind.as_str() };
-    let program = shown(py, error.program())?;
+    if let Some(raised) = within(py, &error) {
+        return Ok(raised);
+    }
+    let fields = facts(py, &error, command)?;
+    let (name, message, program) = (name(&error), spelled(&error.to_string()), shown(py, error.program())?);
+    match (result, command, error.into_output()) {
+        (Some(result), _, _) => fields.set_item("result", result)?,
+        (None, Some(command), Some(output)) => match form {
+            Form::Text => fields.set_item("result", ProcessResult::new(py, output, command)?)?,
+            Form::Bytes => fields.set_item("result", BytesResult::new(py, output, command)?)?,
+        },
+        _ => {}
+    }
+    made(py, name, &message, Some(&program), &fields)
+}
+
+/// The exception for an error that others have need of, too, and that comes without a run.
+pub(crate) fn told(py: Python<'_>, error: &Error, command: &Command) -> PyErr {
+    let told = || {
+        if let Some(raised) = within(py, error) {
+            return Ok(raised);
+        }
+        let fields = facts(py, error, Some(command))?;
+        let (name, message) = (name(error), spelled(&error.to_string()));
+        made(py, name, &message, Some(&shown(py, error.program())?), &fields)
+    };
+    told().unwrap_or_else(|error| error)
+}
+
+/// The name that its class is known by.
+fn name(error: &Error) -> &'static str {
+    let refuses_limits = error.kind() == ErrorKind::Unsupported && error.refuses_limits();
+    if refuses_limits { "limits" } else { error.kind().as_str() }
+}
+
+/// What a callback of Python's has raised, if that is what the error is about: it is raised as it is.
+fn within(py: Python<'_>, error: &Error) -> Option<PyErr> {
+    let source = std::error::Error::source(error)?.downcast_ref::<io::Error>()?;
+    let shared = source.get_ref()?.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>()?;
+    Some(shared.downcast_ref::<PyErr>()?.clone_ref(py))
+}
+
+/// What an exception has besides its message and its run.
+fn facts<'py>(py: Python<'py>, error: &Error, command: Option<&Command>) -> PyResult<Bound<'py, PyDict>> {
+    let (fields, kind) = (PyDict::new(py), error.kind());
     if kind == ErrorKind::Unsupported {
         let whole = error.message();
         let program = format!("{}: ", error.program().display());
@@ -68,15 +110,7 @@ fn build(
     if let Some(timeout) = error.timeout() {
         fields.set_item("timeout_seconds", timeout.as_secs_f64())?;
     }
-    match (result, command, error.into_output()) {
-        (Some(result), _, _) => fields.set_item("result", result)?,
-        (None, Some(command), Some(output)) => match form {
-            Form::Text => fields.set_item("result", ProcessResult::new(py, output, command)?)?,
-            Form::Bytes => fields.set_item("result", BytesResult::new(py, output, command)?)?,
-        },
-        _ => {}
-    }
-    made(py, name, &message, Some(&program), &fields)
+    Ok(fields)
 }
 
 /// What the engine advises to whoever writes Rust, as it is spelled here.
@@ -98,7 +132,7 @@ pub(crate) fn invalid(py: Python<'_>, message: &str) -> PyErr {
 }
 
 /// An error of the operating system that no command is to blame for.
-pub(crate) fn failed(error: std::io::Error) -> PyErr {
+pub(crate) fn failed(error: io::Error) -> PyErr {
     match error.raw_os_error() {
         // With its number, Python finds the class itself.
         Some(number) => Python::attach(|py| {

@@ -4,17 +4,14 @@ mod facts;
 
 pub(crate) use facts::{GroupEvent, GroupStats, MemberInfo, Pressure, StopReport};
 
-use crate::cancel::CancelToken;
-use crate::command::Command;
 use crate::command::ending::{guarantee_named, isolation_named};
 use crate::convert::{Seconds, SignalArg};
 use crate::error::{Form, invalid, raised_with};
-use crate::handle::Run;
 use crate::limits::Limits;
 use crate::machine::{Driven, Pollable, Work};
 use crate::result::LimitsHit;
+use crate::runner::AnyRunner;
 use crate::sandbox::Sandbox;
-use crate::verbs::{launched, verb};
 use pinfold::{GroupEvents, Host, Machine, Pid, ProcessGroup, StopRule};
 use pinfold_os::poll::{Set, Woken, wait};
 use pyo3::prelude::*;
@@ -35,11 +32,6 @@ impl Group {
     #[expect(clippy::expect_used, reason = "only the drop takes it out")]
     fn group(&self) -> &ProcessGroup {
         self.group.as_ref().expect("a group that is not being dropped")
-    }
-
-    /// A host whose runs are in it.
-    fn host(&self, cancel: Option<&Bound<'_, CancelToken>>) -> Host {
-        crate::verbs::host(cancel).in_group(self.group())
     }
 }
 
@@ -103,28 +95,9 @@ impl Group {
         Ok(Group { group: Some(group), rule, escalates })
     }
 
-    /// What a verb makes of a command that is run in it.
-    #[pyo3(signature = (name, command, on_line = None, cancel = None))]
-    fn verb(
-        &self,
-        py: Python<'_>,
-        name: &str,
-        command: &Bound<'_, Command>,
-        on_line: Option<Py<PyAny>>,
-        cancel: Option<&Bound<'_, CancelToken>>,
-    ) -> PyResult<Pollable> {
-        verb(py, name, command.get(), on_line, self.host(cancel))
-    }
-
-    /// What a handle of a command that is started in it is made of.
-    #[pyo3(signature = (command, cancel = None))]
-    fn launch(
-        &self,
-        py: Python<'_>,
-        command: &Bound<'_, Command>,
-        cancel: Option<&Bound<'_, CancelToken>>,
-    ) -> PyResult<Run> {
-        launched(py, command.get(), &self.host(cancel), false)
+    /// What runs commands in it.
+    fn runner(&self) -> AnyRunner {
+        AnyRunner::new(Host::new().in_group(self.group()), false)
     }
 }
 

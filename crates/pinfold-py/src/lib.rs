@@ -9,14 +9,18 @@ mod cancel;
 mod command;
 mod convert;
 mod error;
+mod event;
 mod group;
 mod handle;
 mod host;
 mod limits;
 mod machine;
+mod metrics;
 mod plain;
 mod result;
+mod runner;
 mod sandbox;
+mod testing;
 mod verbs;
 
 use pinfold_os::memory::Offset;
@@ -36,6 +40,8 @@ mod _native {
     #[pymodule_export]
     use crate::command::Command;
     #[pymodule_export]
+    use crate::event::{RunEvent, on_every_event};
+    #[pymodule_export]
     use crate::group::{Group, GroupEvent, GroupStats, MemberInfo, Pressure, StopReport};
     #[pymodule_export]
     use crate::handle::{OutputEvent, Run, RunProfile, Sample};
@@ -46,13 +52,19 @@ mod _native {
     #[pymodule_export]
     use crate::machine::Pollable;
     #[pymodule_export]
+    use crate::metrics::{Metrics, metrics};
+    #[pymodule_export]
     use crate::plain::unpickle;
     #[pymodule_export]
     use crate::result::{
         BytesResult, LimitsHit, Outcome, ProcessResult, Seen, Stray, Strays, Usage, unpickle_result,
     };
     #[pymodule_export]
+    use crate::runner::AnyRunner;
+    #[pymodule_export]
     use crate::sandbox::Sandbox;
+    #[pymodule_export]
+    use crate::testing::{Invocation, Reply, Script, Spy, Tape};
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "the name that Python has for it")]

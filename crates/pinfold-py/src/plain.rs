@@ -1,7 +1,7 @@
 //! Plain values: classes that hold one value of the engine, compare by it, and travel as its JSON.
 
 use crate::error::invalid;
-use crate::{command, group, handle, limits, result, sandbox};
+use crate::{command, event, group, handle, limits, result, sandbox};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
@@ -45,6 +45,7 @@ pub(crate) fn unpickle<'py>(py: Python<'py>, class: &str, json: &str) -> PyResul
         "Stray" => Bound::new(py, result::Stray(from_json(py, json)?))?.into_any(),
         "Strays" => Bound::new(py, result::Strays(from_json(py, json)?))?.into_any(),
         "LimitsHit" => Bound::new(py, result::LimitsHit(from_json(py, json)?))?.into_any(),
+        "RunEvent" => Bound::new(py, event::RunEvent(from_json(py, json)?))?.into_any(),
         "GroupEvent" => Bound::new(py, group::GroupEvent(from_json(py, json)?))?.into_any(),
         "GroupStats" => Bound::new(py, group::GroupStats(from_json(py, json)?))?.into_any(),
         "IoLimit" => Bound::new(py, limits::IoLimit(from_json(py, json)?))?.into_any(),

@@ -1,6 +1,9 @@
 //! The verbs that wait for the end, in both manners.
 
+mod call;
 mod work;
+
+pub(crate) use call::Call;
 
 use crate::cancel::CancelToken;
 use crate::command::Command;
@@ -8,26 +11,21 @@ use crate::convert::{one_of, shown};
 use crate::error::{Form, raised};
 use crate::handle::Run;
 use crate::machine::{Pollable, block};
-use pinfold::{Host, Runner};
+use crate::runner::{Any, here};
+use call::Ear;
+use pinfold::Runner;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use work::{Line, Shape, Verb};
+use work::{Line, Shape, Verb, nothing};
 
-/// What runs are given beside their command.
-pub(crate) fn host(cancel: Option<&Bound<'_, CancelToken>>) -> Host {
-    match cancel {
-        Some(token) => Host::new().cancel_on(&token.get().0),
-        None => Host::new(),
-    }
-}
-
-/// A verb of a host by its name.
+/// A verb of a runner by its name.
 pub(crate) fn verb(
     py: Python<'_>,
     name: &str,
+    runner: Any,
     command: &Command,
-    on_line: Option<Py<PyAny>>,
-    host: Host,
+    call: Call,
 ) -> PyResult<Pollable> {
     let known = [
         ("run", Some(Shape::Run)),
@@ -38,16 +36,39 @@ pub(crate) fn verb(
         ("probe", Some(Shape::Probe)),
         ("first_line", None),
     ];
-    Ok(match one_of(py, "verb", name, &known)? {
-        Some(shape) => Pollable::new(Verb::new(command, shape, on_line, host)),
-        None => Pollable::new(Line::new(command, host)),
-    })
+    match (one_of(py, "verb", name, &known)?, call.of_the_end()) {
+        (Some(shape), _) => Ok(Pollable::new(Verb::new(runner, command, shape, call))),
+        (None, None) => Ok(Pollable::new(Line::new(runner, command, call))),
+        (None, Some(option)) => Err(no_use(name, option)),
+    }
 }
 
-/// Starts a command by a host; `owns` where it has a container that is its alone.
-pub(crate) fn launched(py: Python<'_>, command: &Command, host: &Host, owns: bool) -> PyResult<Run> {
-    let running = py.detach(|| host.launch(&command.0));
-    let running = running.map_err(|error| raised(py, error, &command.0, Form::Text))?;
+fn no_use(name: &str, option: &str) -> PyErr {
+    PyTypeError::new_err(format!("{name}() does not wait for the end, and has no use for {option}"))
+}
+
+/// Starts a command by a runner; `owns` where it has a container that is its alone.
+pub(crate) fn launched(
+    py: Python<'_>,
+    runner: Any,
+    command: &Command,
+    call: Call,
+    owns: bool,
+) -> PyResult<Run> {
+    if let Some(option) = call.of_the_end() {
+        return Err(no_use("start", option));
+    }
+    let ear = Ear::default();
+    let runner = call.with(runner, &command.0, &ear);
+    let mut running = Some(py.detach(|| runner.launch(&command.0)));
+    if ear.has_raised() {
+        // Before that is taken, so that the end of the run is not told to who has raised.
+        py.detach(|| running = None);
+    }
+    if let Some(raised) = ear.desert() {
+        return Err(raised);
+    }
+    let running = running.ok_or_else(nothing)?.map_err(|error| raised(py, error, &command.0, Form::Text))?;
     Ok(Run::new(running, command.0.clone(), owns))
 }
 
@@ -58,25 +79,31 @@ macro_rules! verbs {
         impl Command {
             $(
                 $(#[$doc])*
-                #[pyo3(signature = (*, on_line = None, cancel = None))]
+                #[pyo3(signature = (*, on_line = None, on_event = None, cancel = None, retry_if = None))]
                 fn $name(
                     &self,
                     py: Python<'_>,
                     on_line: Option<Py<PyAny>>,
+                    on_event: Option<Py<PyAny>>,
                     cancel: Option<&Bound<'_, CancelToken>>,
+                    retry_if: Option<Py<PyAny>>,
                 ) -> PyResult<Py<PyAny>> {
-                    block(py, &mut Verb::new(self, $shape, on_line, host(cancel)))
+                    let call = Call::new(cancel, on_event).until_the_end(on_line, retry_if);
+                    block(py, &mut Verb::new(here(), self, $shape, call))
                 }
 
                 #[doc = $twin_doc]
-                #[pyo3(signature = (*, on_line = None, cancel = None))]
+                #[pyo3(signature = (*, on_line = None, on_event = None, cancel = None, retry_if = None))]
                 fn $twin<'py>(
                     &self,
                     py: Python<'py>,
                     on_line: Option<Py<PyAny>>,
+                    on_event: Option<Py<PyAny>>,
                     cancel: Option<&Bound<'py, CancelToken>>,
+                    retry_if: Option<Py<PyAny>>,
                 ) -> PyResult<Bound<'py, PyAny>> {
-                    Pollable::new(Verb::new(self, $shape, on_line, host(cancel))).driven(py)
+                    let call = Call::new(cancel, on_event).until_the_end(on_line, retry_if);
+                    Pollable::new(Verb::new(here(), self, $shape, call)).driven(py)
                 }
             )*
         }
@@ -87,7 +114,9 @@ verbs! {
     /// Runs it and returns its standard output without the line breaks at its end. It has to succeed.
     ///
     /// Raises whatever is no success: `NonZeroExit`, `Timeout`, `Signalled`, `ProcessNotFound`, ... `on_line` is called with
-    /// the stream's name and each line as it comes; `cancel` is a token that ends it.
+    /// the stream's name and each line as it comes, and `on_event` with what happens to the run; `cancel` is a token that
+    /// ends it. `retry_if` decides in place of `retry(on=..)` whether a command that has a retry rule is tried again: it is
+    /// given the result, or the exception if the command could not be started.
     ///
     /// >>> from pinfold import Command
     /// >>> Command("echo", ["hello"]).run()
@@ -136,19 +165,25 @@ impl Command {
     /// >>> from pinfold import Command
     /// >>> Command("yes").first_line()
     /// 'y'
-    #[pyo3(signature = (*, cancel = None))]
-    fn first_line(&self, py: Python<'_>, cancel: Option<&Bound<'_, CancelToken>>) -> PyResult<Py<PyAny>> {
-        block(py, &mut Line::new(self, host(cancel)))
+    #[pyo3(signature = (*, on_event = None, cancel = None))]
+    fn first_line(
+        &self,
+        py: Python<'_>,
+        on_event: Option<Py<PyAny>>,
+        cancel: Option<&Bound<'_, CancelToken>>,
+    ) -> PyResult<Py<PyAny>> {
+        block(py, &mut Line::new(here(), self, Call::new(cancel, on_event)))
     }
 
     /// `first_line()`, awaited.
-    #[pyo3(signature = (*, cancel = None))]
+    #[pyo3(signature = (*, on_event = None, cancel = None))]
     fn afirst_line<'py>(
         &self,
         py: Python<'py>,
+        on_event: Option<Py<PyAny>>,
         cancel: Option<&Bound<'py, CancelToken>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        Pollable::new(Line::new(self, host(cancel))).driven(py)
+        Pollable::new(Line::new(here(), self, Call::new(cancel, on_event))).driven(py)
     }
 
     /// Starts it and returns a live handle that blocks where it waits. Leaving its `with` block ends all of it.
@@ -157,31 +192,38 @@ impl Command {
     /// >>> with Command("seq", ["3"]).start() as process:
     /// ...     [int(line) for line in process]
     /// [1, 2, 3]
-    #[pyo3(signature = (*, cancel = None))]
+    #[pyo3(signature = (*, on_event = None, cancel = None))]
     fn start<'py>(
         &self,
         py: Python<'py>,
+        on_event: Option<Py<PyAny>>,
         cancel: Option<&Bound<'py, CancelToken>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let run = self.launch(py, cancel)?;
+        let run = self.launch(py, cancel, on_event)?;
         CLASS.import(py, "pinfold._sync", "RunningProcess")?.call1((run,))
     }
 
     /// Starts it and returns a live handle whose methods are awaited. Leaving its `async with` block ends all of it.
-    #[pyo3(signature = (*, cancel = None))]
+    #[pyo3(signature = (*, on_event = None, cancel = None))]
     fn astart<'py>(
         slf: &Bound<'py, Command>,
+        on_event: Option<Py<PyAny>>,
         cancel: Option<&Bound<'py, CancelToken>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         static START: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        START.import(slf.py(), "pinfold._async", "start")?.call1((slf, cancel))
+        START.import(slf.py(), "pinfold._async", "start")?.call1((slf, cancel, on_event))
     }
 
     /// What both handles are made of.
-    #[pyo3(name = "_launch", signature = (cancel = None))]
-    fn launch(&self, py: Python<'_>, cancel: Option<&Bound<'_, CancelToken>>) -> PyResult<Run> {
-        launched(py, self, &host(cancel), true)
+    #[pyo3(name = "_launch", signature = (cancel = None, on_event = None))]
+    fn launch(
+        &self,
+        py: Python<'_>,
+        cancel: Option<&Bound<'_, CancelToken>>,
+        on_event: Option<Py<PyAny>>,
+    ) -> PyResult<Run> {
+        launched(py, here(), self, Call::new(cancel, on_event), true)
     }
 
     /// Starts it as nobody's child, in a session of its own and in no container, and returns its pid: the one way for a

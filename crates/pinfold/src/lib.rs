@@ -101,7 +101,7 @@ pub use report::{CgroupReport, HostReport, RegistryReport, Rung};
 pub use retry::{Retry, RetryIf, RetryOn};
 #[cfg(feature = "serde")]
 pub use runner::RunnerJson;
-pub use runner::{DryRunner, Host, Runner};
+pub use runner::{DryRunner, Host, Runner, With};
 pub use running::{Progress, Running};
 pub use sandbox::{Access, AllowedPath, Sandbox};
 pub use settings::{

@@ -2,6 +2,7 @@
 //!
 //! No event holds an argument, an environment variable or output: those routinely are secrets.
 
+mod everywhere;
 #[cfg(feature = "tracing")]
 mod trace;
 mod watched;
@@ -162,12 +163,44 @@ impl Observer {
         self.0.push(Arc::new(told));
     }
 
-    /// Tells all of them, and whatever this build has for it besides.
+    /// Tells these, too.
+    pub(crate) fn join(&mut self, others: &Observer) {
+        self.0.extend(others.0.iter().cloned());
+    }
+
+    /// Calls this with what happens to all runs of this process, whatever starts them, from now on and for good: what a log of
+    /// the whole program is made of. See [`Host::on_event`](crate::Host::on_event) for what it may do.
+    ///
+    /// ```
+    /// use pinfold::{Command, Observer};
+    ///
+    /// Observer::everywhere(|event| eprintln!("{}: {}", event.program.display(), event.what.name()));
+    /// Command::new("true").run()?;
+    /// # pinfold::Result::Ok(())
+    /// ```
+    pub fn everywhere(told: impl Fn(&RunEvent) + Send + Sync + 'static) {
+        everywhere::add(Box::new(told));
+    }
+
+    /// Tells all of them, and whoever is told of everything.
     pub(crate) fn tell(&self, event: &RunEvent) {
         #[cfg(feature = "metrics")]
         crate::metrics::count(event);
+        everywhere::tell(event);
+        self.tell_ours(event);
+    }
+
+    /// Tells none but these.
+    pub(crate) fn tell_ours(&self, event: &RunEvent) {
         for told in &self.0 {
             told(event);
+        }
+    }
+
+    /// Tells none but these of a run that is not there.
+    pub(crate) fn tell_ours_of(&self, program: &std::ffi::OsStr, what: Happening) {
+        if !self.0.is_empty() {
+            self.tell_ours(&RunEvent { run: 0, program: program.to_owned(), pid: None, what });
         }
     }
 
@@ -183,7 +216,8 @@ impl Observer {
 
     /// Whether anybody is told.
     pub(crate) fn is_heard(&self) -> bool {
-        !self.0.is_empty() || cfg!(any(feature = "tracing", feature = "metrics"))
+        let built_in = cfg!(any(feature = "tracing", feature = "metrics"));
+        built_in || !self.0.is_empty() || everywhere::is_heard()
     }
 }
 

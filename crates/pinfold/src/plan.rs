@@ -20,7 +20,7 @@ use pinfold_os::order::{Identity, Limit};
 use std::ffi::{CString, OsStr};
 use std::path::{Path, PathBuf};
 
-pub(crate) use chain::Stages;
+pub(crate) use chain::{Stages, prepare};
 pub(crate) use given::Given;
 pub(crate) use launch::Extras;
 

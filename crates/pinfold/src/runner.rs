@@ -10,6 +10,7 @@ mod scripted;
 mod spy;
 #[cfg(test)]
 mod tests;
+mod with;
 
 #[cfg(feature = "serde")]
 pub use cassette::Cassette;
@@ -17,6 +18,7 @@ pub use dry::DryRunner;
 pub use reply::Reply;
 pub use scripted::ScriptedRunner;
 pub use spy::{Invocation, RecordingRunner};
+pub use with::With;
 
 use crate::cancel::CancelToken;
 use crate::command::Command;

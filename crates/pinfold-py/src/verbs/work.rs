@@ -1,18 +1,20 @@
 //! A command on its way to what a verb makes of it.
 
+use super::call::{Call, Ear};
 use crate::command::Command;
 use crate::convert::shown;
 use crate::error::{Form, raised, unexpected};
 use crate::machine::{Driven, Work};
 use crate::result::{BytesResult, ProcessResult};
+use crate::runner::Any;
 use pinfold::text::{decode_owned, trim_newline};
-use pinfold::{Completion, FirstLine, Host, Judge, Output, Stream};
+use pinfold::{Completion, FirstLine, Judge, Output, Stream, With};
 use pinfold_os::poll::{Set, Woken};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 /// What a verb makes of a finished run.
@@ -82,50 +84,19 @@ fn json(py: Python<'_>, output: Output<Vec<u8>>, command: &pinfold::Command) -> 
     }
 }
 
-/// A callback of Python's for each line, and what it raised.
-#[derive(Clone, Default)]
-struct Ear {
-    raised: Arc<Mutex<Option<PyErr>>>,
-}
-
-impl Ear {
-    fn on(&self, host: Host, callback: Py<PyAny>) -> Host {
-        let raised = self.raised.clone();
-        host.on_line(move |stream, line| {
-            let mut raised = raised.lock().unwrap_or_else(PoisonError::into_inner);
-            if raised.is_none() {
-                let told = Python::attach(|py| callback.call1(py, (stream.as_str(), line)).map(drop));
-                *raised = told.err();
-            }
-        })
-    }
-
-    fn take(&self) -> Option<PyErr> {
-        self.raised.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    fn has_raised(&self) -> bool {
-        self.raised.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
-}
-
 /// A command on its way to what a verb makes of it.
 pub(super) struct Verb {
-    driven: Driven<Completion<Host, Arc<pinfold::Command>>>,
+    driven: Driven<Completion<With<Any>, Arc<pinfold::Command>>>,
     command: Arc<pinfold::Command>,
     shape: Shape,
     ear: Ear,
 }
 
 impl Verb {
-    pub(super) fn new(command: &Command, shape: Shape, on_line: Option<Py<PyAny>>, host: Host) -> Verb {
-        let ear = Ear::default();
-        let host = match on_line {
-            Some(callback) => ear.on(host, callback),
-            None => host,
-        };
-        let command = command.0.clone();
-        let driven = Driven::new(Completion::new(host, command.clone(), shape.judge()));
+    pub(super) fn new(runner: Any, command: &Command, shape: Shape, call: Call) -> Verb {
+        let (command, ear) = (command.0.clone(), Ear::default());
+        let runner = call.with(runner, &command, &ear);
+        let driven = Driven::new(Completion::new(runner, command.clone(), shape.judge()));
         Verb { driven, command, shape, ear }
     }
 }
@@ -164,26 +135,33 @@ impl Work for Verb {
     }
 }
 
-fn nothing() -> PyErr {
+pub(super) fn nothing() -> PyErr {
     PyRuntimeError::new_err("there is no answer, or it was taken")
 }
 
 /// A command on its way to its first line.
 pub(super) struct Line {
-    driven: Driven<FirstLine<Host, Arc<pinfold::Command>>>,
+    driven: Driven<FirstLine<With<Any>, Arc<pinfold::Command>>>,
     command: Arc<pinfold::Command>,
+    ear: Ear,
 }
 
 impl Line {
-    pub(super) fn new(command: &Command, host: Host) -> Line {
-        let command = command.0.clone();
-        Line { driven: Driven::new(FirstLine::new(host, command.clone())), command }
+    pub(super) fn new(runner: Any, command: &Command, call: Call) -> Line {
+        let (command, ear) = (command.0.clone(), Ear::default());
+        let runner = call.with(runner, &command, &ear);
+        Line { driven: Driven::new(FirstLine::new(runner, command.clone())), command, ear }
     }
 }
 
 impl Work for Line {
     fn advance(&mut self) -> io::Result<bool> {
-        self.driven.advance()
+        let done = self.driven.advance()?;
+        if self.ear.has_raised() {
+            self.driven.end();
+            return Ok(true);
+        }
+        Ok(done)
     }
 
     fn rest(&self, until: Option<Instant>) -> io::Result<Woken> {
@@ -195,6 +173,9 @@ impl Work for Line {
     }
 
     fn answer(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        if let Some(raised) = self.ear.take() {
+            return Err(raised);
+        }
         match self.driven.answer.take() {
             Some(Ok(line)) => Ok(line.into_pyobject(py)?.into_any().unbind()),
             Some(Err(error)) => Err(raised(py, error, &self.command, Form::Text)),

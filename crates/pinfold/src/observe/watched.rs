@@ -47,6 +47,12 @@ impl Watched {
         Some(Box::new(watched))
     }
 
+    /// Tells these, too, from its start.
+    pub(crate) fn join(&mut self, others: &Observer) {
+        others.tell_ours(&self.event);
+        self.observer.join(others);
+    }
+
     fn tell(&self) {
         #[cfg(feature = "tracing")]
         super::trace::tell(&self.span, &self.event);

@@ -173,7 +173,8 @@ impl<'a> Stages<'a> {
     }
 }
 
-fn prepare(whole: &Command, cancel: Option<&CancelToken>) -> Result<()> {
+/// Refuses what was cancelled beforehand, and makes sure that it can be cancelled from here on.
+pub(crate) fn prepare(whole: &Command, cancel: Option<&CancelToken>) -> Result<()> {
     let Some(token) = cancel else { return Ok(()) };
     if token.is_cancelled() {
         return Err(whole.error(ErrorKind::Cancelled, "was cancelled before it was started"));

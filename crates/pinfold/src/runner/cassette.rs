@@ -12,6 +12,7 @@ use crate::command::Command;
 use crate::error::{Error, ErrorKind, Result};
 use crate::listener::Listener;
 use crate::observe::{NOBODY, Observer};
+use crate::retry::RetryIf;
 use crate::running::{Running, Tape};
 use entry::{Entry, Rules, Shape};
 use std::ffi::OsString;
@@ -123,7 +124,8 @@ impl Cassette {
             Ok(None) if mode != Mode::Replay => Vec::new(),
             Ok(None) => {
                 let missing = io::Error::new(io::ErrorKind::NotFound, "there is no such file");
-                return Err(failed(ErrorKind::Io, missing).hint("record it first, with Cassette::refresh()"));
+                return Err(failed(ErrorKind::Io, missing)
+                    .hint("record it first, by a cassette that is to be refreshed"));
             }
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
                 return Err(failed(ErrorKind::InvalidInput, error));
@@ -196,6 +198,18 @@ impl<R> Cassette<R> {
         self.shared.lock().entries.iter().filter(|(_, used)| !used).count()
     }
 
+    /// Makes sure that there is a file, even if nothing was recorded: then it has no recordings. Recordings are stored as
+    /// their runs end, and need no saving.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Io`](crate::ErrorKind::Io) if it is not there and cannot be made.
+    pub fn save(&self) -> Result<()> {
+        let path = &self.shared.path;
+        file::make(path).map_err(|error| {
+            Error::new(ErrorKind::Io, path.as_os_str(), format!("cannot be written: {error}")).because(error)
+        })
+    }
+
     /// The next recording that fits.
     fn find(&self, shape: &Shape) -> Option<Entry> {
         let mut state = self.shared.lock();
@@ -229,7 +243,7 @@ impl<R> Cassette<R> {
                 format!("is not recorded in {file}, which has {all} recordings, {count} of this program")
             }
         };
-        command.error(ErrorKind::NoReply, what).hint("record it with Cassette::refresh()")
+        command.error(ErrorKind::NoReply, what).hint("record it by a cassette that is to be refreshed")
     }
 }
 
@@ -294,5 +308,9 @@ impl<R: Runner> Runner for Cassette<R> {
 
     fn observer(&self) -> Option<&Observer> {
         self.inner.observer()
+    }
+
+    fn retries(&self) -> Option<&RetryIf> {
+        self.inner.retries()
     }
 }

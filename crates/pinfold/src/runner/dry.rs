@@ -3,6 +3,7 @@
 use super::{Reply, Runner};
 use crate::command::Command;
 use crate::error::Result;
+use crate::observe::NOBODY;
 use crate::plan::Plan;
 use crate::running::Running;
 use crate::settings::{Stdin, Stdio};
@@ -63,6 +64,12 @@ impl DryRunner {
 
 impl Runner for DryRunner {
     fn launch(&self, command: &Command) -> Result<Running> {
+        super::watched(&NOBODY, command, self.pretend(command))
+    }
+}
+
+impl DryRunner {
+    fn pretend(&self, command: &Command) -> Result<Running> {
         (self.tell)(&command.plan()?);
         // Not even the files that it would write to are opened.
         let blind = Command {

@@ -6,6 +6,7 @@ use crate::outcome::{Cause, Ending};
 use crate::running::{End, Reaction, Reads, Script, Step};
 use crate::settings::Stream;
 use pinfold_os::signal::Signal;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,8 +29,17 @@ use std::time::Duration;
 pub struct Reply {
     pub(crate) script: Arc<Script>,
     /// It is not even started, because of this.
-    refusal: Option<(ErrorKind, String)>,
+    refusal: Option<Refusal>,
 }
+
+#[derive(Clone, Debug)]
+struct Refusal {
+    kind: ErrorKind,
+    what: String,
+    source: Option<Arc<Source>>,
+}
+
+type Source = dyn std::error::Error + Send + Sync;
 
 impl Reply {
     fn ending(end: End) -> Reply {
@@ -101,7 +111,19 @@ impl Reply {
 
     /// Is not started: an error of this kind, which says this after the program's name.
     pub fn refused(kind: ErrorKind, what: impl Into<String>) -> Reply {
-        Reply { refusal: Some((kind, what.into())), ..Reply::exits(0) }
+        let refusal = Refusal { kind, what: what.into(), source: None };
+        Reply { refusal: Some(refusal), ..Reply::exits(0) }
+    }
+
+    /// [`Reply::refused`] because of another error, which is the source of that error: as `Arc<dyn Error + Send + Sync>` within
+    /// an [`io::Error`].
+    pub fn refused_by(
+        kind: ErrorKind,
+        what: impl Into<String>,
+        source: impl std::error::Error + Send + Sync + 'static,
+    ) -> Reply {
+        let refusal = Refusal { kind, what: what.into(), source: Some(Arc::new(source)) };
+        Reply { refusal: Some(refusal), ..Reply::exits(0) }
     }
 
     /// Then writes this to standard output.
@@ -165,8 +187,11 @@ impl Reply {
 
     /// Why it is not started, if it is not.
     pub(crate) fn refusal(&self, command: &Command) -> Option<Error> {
-        let (kind, what) = self.refusal.as_ref()?;
-        let error = command.error(*kind, what.as_str());
+        let Refusal { kind, what, source } = self.refusal.as_ref()?;
+        let mut error = command.error(*kind, what.as_str());
+        if let Some(source) = source {
+            error = error.because(io::Error::other(source.clone()));
+        }
         let file = matches!(kind, ErrorKind::NotFound | ErrorKind::PermissionDenied);
         Some(if file { error.blame_program() } else { error })
     }

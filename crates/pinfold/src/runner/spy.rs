@@ -6,6 +6,7 @@ use crate::command::Command;
 use crate::error::Result;
 use crate::listener::Listener;
 use crate::observe::Observer;
+use crate::retry::RetryIf;
 use crate::running::Running;
 use crate::settings::Stdin;
 use std::ffi::{OsStr, OsString};
@@ -142,5 +143,9 @@ impl<R: Runner> Runner for RecordingRunner<R> {
 
     fn observer(&self) -> Option<&Observer> {
         self.inner.observer()
+    }
+
+    fn retries(&self) -> Option<&RetryIf> {
+        self.inner.retries()
     }
 }

@@ -6,6 +6,7 @@ use super::{Channel, Feed, Running};
 use crate::command::Command;
 use crate::containment::{Counters, Nest};
 use crate::limits::Limits;
+use crate::observe::Observer;
 use crate::outcome::{Cause, Ending, LimitsHit, Outcome, Strays, Usage};
 use crate::output::{Output, Stage, Terms};
 use crate::settings::{StopRule, Stream};
@@ -279,6 +280,11 @@ impl Chain {
     pub(super) fn account(&self, exit: Exit) -> Account {
         let counters = Counters { hit: self.limits_hit(), peak_memory: None };
         Account { exit, usage: self.usage(), counters }
+    }
+
+    /// Each stage is told of as the run that it is.
+    pub(super) fn watch_too(&mut self, observer: &Observer) {
+        self.links.iter_mut().for_each(|link| link.running.watch_too(observer, &link.command));
     }
 
     /// What outlived the programs of the stages.

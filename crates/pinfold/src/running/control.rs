@@ -1,6 +1,7 @@
 //! Acting on a run, and asking how it does.
 
 use super::{Progress, Running};
+use crate::cancel::CancelToken;
 use crate::command::Command;
 use crate::error::{ErrorKind, Result};
 use crate::limits::Limits;
@@ -86,6 +87,11 @@ impl Running {
     /// Whether the program was stopped by a job control signal since this was last asked, and by which.
     pub fn take_stop(&self) -> Option<Signal> {
         self.source.take_stop()
+    }
+
+    /// Ties it to this token, which can be waited for, instead of the one that it has.
+    pub(crate) fn cancel_on(&mut self, token: &CancelToken) {
+        self.cancel = Some(token.clone());
     }
 
     /// Kills all of it and waits until it is gone, if it has not ended yet. In a forked child, whose it is not, it does nothing.

@@ -1,8 +1,8 @@
 //! Those who are told of a run: listeners to what happens, and whoever records it.
 
-use super::Running;
 #[cfg(feature = "serde")]
 use super::{Channel, Tape};
+use super::{Running, Source};
 use crate::capture::Capture;
 use crate::command::Command;
 use crate::observe::{Happening, Observer, Watched};
@@ -16,6 +16,15 @@ impl Running {
         let (mechanism, guarantee) = (self.mechanism, self.guarantee);
         let started = Happening::Started { mechanism, guarantee };
         self.watched = Watched::start(observer, &command.program, self.source.pid(), started);
+    }
+
+    /// Tells these, too, as if they had been there from the start.
+    pub(crate) fn watch_too(&mut self, observer: &Observer, command: &Command) {
+        match (&mut self.watched, &mut self.source) {
+            (Some(watched), _) => watched.join(observer),
+            (None, Source::Chain(chain)) => chain.watch_too(observer),
+            (None, _) => self.watch(observer, command),
+        }
     }
 
     /// Records it from here on.

@@ -41,14 +41,7 @@ pub(super) fn read(path: &Path) -> io::Result<Option<Vec<(String, Entry)>>> {
 /// Adds a line, and drops those that `replaced` says it of. What others have added meanwhile stays. The file is replaced as a
 /// whole, so that whoever reads it, and whatever ends us, finds the one before or this one.
 pub(super) fn add(path: &Path, line: &str, replaced: impl Fn(&str, &Entry) -> bool) -> io::Result<()> {
-    // A link stays one.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let directory = match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    };
-    fs::create_dir_all(&directory)?;
-    let _lock = lock(&directory)?;
+    let (path, directory, _lock) = ours(path)?;
     let mut text = format!("{HEADER}\n");
     for (other, entry) in read(&path)?.unwrap_or_default() {
         if !replaced(&other, &entry) {
@@ -59,6 +52,28 @@ pub(super) fn add(path: &Path, line: &str, replaced: impl Fn(&str, &Entry) -> bo
     text += line;
     text.push('\n');
     replace(&path, &directory, text.as_bytes())
+}
+
+/// Makes an empty cassette, unless there is a file.
+pub(super) fn make(path: &Path) -> io::Result<()> {
+    let (path, directory, _lock) = ours(path)?;
+    match path.try_exists()? {
+        true => Ok(()),
+        false => replace(&path, &directory, format!("{HEADER}\n").as_bytes()),
+    }
+}
+
+/// The file, and its directory, which is ours until the last of these is dropped.
+fn ours(path: &Path) -> io::Result<(PathBuf, PathBuf, Option<File>)> {
+    // A link stays one.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    fs::create_dir_all(&directory)?;
+    let lock = lock(&directory)?;
+    Ok((path, directory, lock))
 }
 
 /// Has the directory to itself among those that record in it. Where there are no such locks, the last one wins.

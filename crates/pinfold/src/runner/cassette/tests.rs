@@ -173,7 +173,7 @@ fn strict_and_lenient_matching() {
     assert_eq!(error.kind(), ErrorKind::NoReply);
     let file = place.path().display().to_string();
     let what = format!(
-        "tool: is recorded in {file} with these arguments, but with another standard input; record it with Cassette::refresh()"
+        "tool: is recorded in {file} with these arguments, but with another standard input; record it by a cassette that is to be refreshed"
     );
     assert_eq!(error.to_string(), what);
     let error = place.replay().run(&tool().arg("secret")).unwrap_err().to_string();
@@ -287,6 +287,23 @@ fn what_is_no_cassette_is_refused_with_its_line() {
     }
     std::fs::write(place.path(), "").unwrap();
     assert!(place.replay().is_empty());
+}
+
+#[test]
+fn saving_makes_a_file_and_changes_none() {
+    let place = Place::new();
+    let nested = place.0.path().join("new/tool.jsonl");
+    Cassette::record(&nested).unwrap().save().unwrap();
+    assert!(Cassette::replay(&nested).unwrap().is_empty());
+    place.record(&tool(), Reply::ok("kept"));
+    let text = place.text();
+    Cassette::refresh(place.path()).unwrap().save().unwrap();
+    assert_eq!(place.text(), text);
+    std::fs::write(nested.with_file_name("file"), "").unwrap();
+    let error = Cassette::record(nested.with_file_name("file").join("tool.jsonl"))
+        .and_then(|cassette| cassette.save())
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Io);
 }
 
 #[cfg(target_os = "linux")]
