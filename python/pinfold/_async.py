@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from pinfold._handle import Finished, Handle
 from pinfold._loop import drive
-from pinfold._native import BytesResult, CancelToken, Command, Outcome, ProcessResult
+from pinfold._native import BytesResult, CancelToken, Command, Outcome, Probe, ProcessResult
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
     from types import TracebackType
 
     from typing_extensions import Self
@@ -53,10 +53,12 @@ class _Batches:
 class _Lines:
     """The lines of a stream, singly: most are there already when they are asked for."""
 
-    __slots__ = ("_batches", "_lines")
+    __slots__ = ("_batches", "_lines", "_run")
 
-    def __init__(self, machine: Pollable) -> None:
+    def __init__(self, machine: Pollable, run: Run) -> None:
         self._batches = _Batches(machine)
+        # For `wait_for_line`, which says how it ended.
+        self._run = run
         self._lines: Iterator[str] = iter(())
 
     def __aiter__(self) -> Self:
@@ -164,6 +166,19 @@ class AsyncRunningProcess(Handle):
         result: BytesResult = await drive(self._run.output_bytes())
         return result
 
+    async def wait_until(self, probe: Probe | Callable[[], object], timeout: Seconds) -> None:
+        """Waits until a probe, or a predicate, which may be async, holds of it, or of the world while it runs. It is left alone
+        whatever comes of it.
+
+        Raises ``Timeout`` after so long without, and ``NotReady`` as soon as it has ended, with its outcome.
+        """
+        if isinstance(probe, Probe):
+            await drive(self._run.wait_until(probe, timeout))
+        else:
+            from pinfold._probe import until_of
+
+            await until_of(self._run, probe, timeout)
+
     async def stop(self, *, signal: Signal | None = None, grace: Seconds | None = None) -> Outcome:
         """Stops all of it and waits for the end: by the command's stop rule, or by another signal or grace."""
         self._run.stop(signal, grace)
@@ -184,7 +199,7 @@ class AsyncRunningProcess(Handle):
 
     def lines(self, stream: Stream = "stdout") -> AsyncIterator[str]:
         """The lines of a stream as they come, without their line breaks."""
-        return _Lines(self._run.lines(stream))
+        return _Lines(self._run.lines(stream), self._run)
 
     def stdout_lines(self) -> AsyncIterator[str]:
         """The lines of standard output."""

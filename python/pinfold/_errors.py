@@ -17,6 +17,7 @@ __all__ = [
     "Cancelled",
     "InvalidInput",
     "NonZeroExit",
+    "NotReady",
     "OutputTooLarge",
     "PermissionDenied",
     "ProcessError",
@@ -166,6 +167,10 @@ class Timeout(_Ended, subprocess.TimeoutExpired, TimeoutError):
         self.timeout = timeout_seconds or 0.0
 
 
+class NotReady(_Ended):
+    """What was waited for did not come before the run had ended."""
+
+
 class Cancelled(_Ended):
     """A cancellation token ended it, or kept it from being started."""
 
@@ -254,6 +259,7 @@ _BY_KIND: dict[str, type[ProcessError]] = {
     "output_too_large": OutputTooLarge,
     "unexpected_output": UnexpectedOutput,
     "status_lost": StatusLost,
+    "not_ready": NotReady,
     "io": StreamFailed,
 }
 

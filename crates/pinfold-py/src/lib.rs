@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::needless_pass_by_value, reason = "PyO3 gives arguments to own")]
 
+mod ask;
 mod cancel;
 mod command;
 mod convert;
@@ -12,7 +13,9 @@ mod error;
 mod handle;
 mod machine;
 mod plain;
+mod probe;
 mod result;
+mod supervise;
 mod verbs;
 
 use pyo3::prelude::*;
@@ -31,8 +34,14 @@ mod _native {
     #[pymodule_export]
     use crate::plain::unpickle;
     #[pymodule_export]
+    use crate::probe::Probe;
+    #[pymodule_export]
     use crate::result::{
         BytesResult, LimitsHit, Outcome, ProcessResult, Seen, Stray, Strays, Usage, unpickle_result,
+    };
+    #[pymodule_export]
+    use crate::supervise::{
+        PastRun, Supervised, SupervisionEvent, SupervisionOutcome, SupervisionStatus, Supervisor,
     };
 
     #[pymodule_export]

@@ -1,7 +1,7 @@
 //! Plain values: classes that hold one value of the engine, compare by it, and travel as its JSON.
 
 use crate::error::invalid;
-use crate::{command, result};
+use crate::{command, result, supervise};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
@@ -45,6 +45,10 @@ pub(crate) fn unpickle<'py>(py: Python<'py>, class: &str, json: &str) -> PyResul
         "Stray" => Bound::new(py, result::Stray(from_json(py, json)?))?.into_any(),
         "Strays" => Bound::new(py, result::Strays(from_json(py, json)?))?.into_any(),
         "LimitsHit" => Bound::new(py, result::LimitsHit(from_json(py, json)?))?.into_any(),
+        "SupervisionOutcome" => {
+            Bound::new(py, supervise::SupervisionOutcome(from_json(py, json)?))?.into_any()
+        }
+        "PastRun" => Bound::new(py, supervise::PastRun(from_json(py, json)?))?.into_any(),
         _ => return Err(PyTypeError::new_err(format!("pinfold has no class '{class}' that is pickled so"))),
     })
 }

@@ -9,6 +9,7 @@ use crate::command::Command;
 use crate::cursor::{ByteCursor, EventCursor, LineCursor};
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
+use crate::machine::Interest;
 use crate::outcome::{Guarantee, LimitsHit, Mechanism, Outcome, Seen, Usage};
 use crate::output::Output;
 use crate::running::Running;
@@ -180,6 +181,38 @@ impl PolledHandle {
     /// [`ErrorKind::Io`] if the descriptors cannot be waited for.
     pub fn outcome(&self, watch: &mut Watch) -> Result<Option<Outcome>> {
         self.0.ask(watch, |running| running.outcome().cloned())
+    }
+
+    /// Has the run move, and then does something with it, for a watch that asks about more than the run.
+    pub(crate) fn moved<T>(&self, watch: &Watch, act: impl FnOnce(&mut Running) -> T) -> T {
+        let mut running = self.0.lock();
+        watch.told.clear();
+        let before = running.revision();
+        running.advance(Instant::now());
+        let answer = act(&mut running);
+        if running.revision() != before {
+            self.0.tell(Some(&watch.told));
+        }
+        answer
+    }
+
+    /// Has a watch wait for the run and for something besides.
+    pub(crate) fn watch_beside(&self, watch: &mut Watch, other: Interest<'_>) -> Result<()> {
+        let running = self.0.lock();
+        let mut interest = running.interest();
+        interest.waitables.extend(other.waitables);
+        interest.waitables.push(watch.told.waitable());
+        watch.deadline = [interest.deadline, other.deadline].into_iter().flatten().min();
+        watch.set.update(&interest.waitables).map_err(|error| self.0.unwaitable(error))
+    }
+
+    pub(crate) fn unwaitable(&self, error: io::Error) -> Error {
+        self.0.unwaitable(error)
+    }
+
+    /// Does something with the run that changes nothing for others.
+    pub(crate) fn looked_at<T>(&self, act: impl FnOnce(&mut Running) -> T) -> T {
+        act(&mut self.0.lock())
     }
 
     /// How it ended, as far as that is known: it is not advanced.

@@ -116,7 +116,7 @@ impl ProcessResult {
         Ok(ProcessResult::of(py, text))
     }
 
-    fn of(py: Python<'_>, mut rest: Output<String>) -> ProcessResult {
+    pub(crate) fn of(py: Python<'_>, mut rest: Output<String>) -> ProcessResult {
         let stdout = PyString::new(py, &std::mem::take(&mut rest.stdout)).unbind();
         let stderr = PyString::new(py, &std::mem::take(&mut rest.stderr)).unbind();
         ProcessResult { rest, stdout, stderr }

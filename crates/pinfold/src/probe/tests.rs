@@ -347,3 +347,27 @@ fn tasks_wait_for_different_things_of_one_run() {
         assert_eq!(ended.unwrap_err().kind(), ErrorKind::NotReady);
     });
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_condition_may_look_at_the_run_that_it_is_of() {
+    use crate::{Host, PolledHandle};
+    let command = Command::new("sh").args(["-c", "echo one; echo two; exec sleep 1000"]);
+    let run = PolledHandle::new(Host::new().launch(&command).unwrap(), command);
+    let (same, again) = (run.clone(), run.clone());
+    let lines = move || same.seen(Stream::Stdout).map_or(0, |seen| seen.lines);
+    let both = Probe::all([
+        Probe::holds(move || lines() == 2),
+        Probe::line(move |line| line == "two" && again.known_outcome().is_none()),
+    ]);
+    let mut waiting = run.wait_until(&both, SECOND * 10).unwrap();
+    while waiting.advance().unwrap().is_none() {
+        pinfold_os::poll::wait(&[waiting.watch().waitable()], waiting.watch().deadline()).unwrap();
+    }
+    drop(waiting);
+    // The end of the run is the end of the wait, at once.
+    let mut waiting = run.wait_until(&Probe::line(|line| line == "three"), SECOND * 1000).unwrap();
+    assert_eq!(waiting.advance().unwrap(), None);
+    run.end();
+    assert_eq!(waiting.advance().unwrap_err().kind(), ErrorKind::NotReady);
+}
