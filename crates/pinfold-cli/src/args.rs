@@ -4,6 +4,7 @@
 //! is ours, since it is on the way of every start and has to say what is wrong in one line; help, completions and the
 //! manual are made by clap from the same definitions, and cost nothing until they are asked for.
 
+pub(crate) mod batch;
 pub(crate) mod cleanup;
 pub(crate) mod doctor;
 mod flag;
@@ -32,6 +33,8 @@ use std::time::Duration;
 pub(crate) enum Task {
     /// Run a program.
     Run(Box<RunArgs>),
+    /// Run many.
+    Batch(Box<batch::BatchArgs>),
     /// Say what this host offers.
     Doctor(doctor::DoctorArgs),
     /// Clear what dead owners left.
@@ -62,6 +65,8 @@ pub(crate) enum Page {
     Pinfold,
     /// `pinfold run`.
     Run,
+    /// `pinfold batch`.
+    Batch,
     /// `pinfold doctor`.
     Doctor,
     /// `pinfold cleanup`.
@@ -74,13 +79,15 @@ pub(crate) enum Page {
 
 impl Page {
     /// Those of commands.
-    pub(crate) const ALL: [Page; 5] = [Page::Run, Page::Doctor, Page::Cleanup, Page::Ps, Page::Kill];
+    pub(crate) const ALL: [Page; 6] =
+        [Page::Run, Page::Batch, Page::Doctor, Page::Cleanup, Page::Ps, Page::Kill];
 
     /// The command's name; that of the tool itself.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Page::Pinfold => "pinfold",
             Page::Run => run::SHEET.name,
+            Page::Batch => batch::SHEET.name,
             Page::Doctor => doctor::SHEET.name,
             Page::Cleanup => cleanup::SHEET.name,
             Page::Ps => ps::SHEET.name,

@@ -15,6 +15,8 @@ pub(crate) const TIMEOUT: u8 = 124;
 pub(crate) const FAILED: u8 = 125;
 /// The program is there and cannot be executed.
 pub(crate) const CANNOT_EXECUTE: u8 = 126;
+/// Some jobs of a batch failed, as `xargs` says it.
+pub(crate) const SOME_FAILED: u8 = 123;
 /// There is no such program.
 pub(crate) const NOT_FOUND: u8 = 127;
 
@@ -37,6 +39,19 @@ pub(crate) const RUN: Contract = &[
     ("125", "pinfold itself failed: bad usage, a refusal, a file or a privilege that is missing"),
     ("126", "the program, or what its #! line names, was found and cannot be executed"),
     ("127", "the program, or what its #! line names, was not found"),
+];
+
+/// That of `pinfold batch`.
+pub(crate) const BATCH: Contract = &[
+    ("0", "every job succeeded, or there was none"),
+    ("123", "some job failed, timed out or could not be started"),
+    ("125", "pinfold itself failed: bad usage, input that cannot be read, a job log that cannot be written"),
+    ("126", "the command was found and cannot be executed, so that no more jobs were started"),
+    ("127", "the command was not found, so that no more jobs were started"),
+    (
+        "a signal",
+        "it was told to stop by it (HUP, INT, QUIT, TERM), or nobody reads its output any more (PIPE)",
+    ),
 ];
 
 /// That of `pinfold doctor`.
@@ -201,7 +216,7 @@ mod tests {
     #[test]
     fn the_page_on_exit_codes_and_the_help_say_the_same() {
         let page = include_str!("../../../docs/exit-codes.md");
-        for (what, when) in [RUN, DOCTOR, CLEANUP, PS, KILL].concat() {
+        for (what, when) in [RUN, BATCH, DOCTOR, CLEANUP, PS, KILL].concat() {
             let row = format!("| {what} | {when} |");
             assert!(page.contains(&row), "docs/exit-codes.md lacks: {row}");
         }

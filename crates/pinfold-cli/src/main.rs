@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod batch;
 mod doctor;
 mod exit;
 mod out;
@@ -17,6 +18,7 @@ fn main() {
     let task = args::parse(std::env::args_os().skip(1).collect());
     let end = match task {
         Ok(Task::Run(args)) => run::run(&args),
+        Ok(Task::Batch(args)) => batch::batch(&args),
         Ok(Task::Doctor(args)) => doctor::doctor(&args),
         #[cfg(target_os = "linux")]
         Ok(Task::Cleanup(args)) => tracked::cleanup(&args),

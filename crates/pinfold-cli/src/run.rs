@@ -3,11 +3,11 @@
 mod command;
 mod explain;
 mod job;
-mod letters;
+pub(crate) mod letters;
 mod limits;
 mod record;
 mod session;
-mod words;
+pub(crate) mod words;
 
 use crate::args::{Misuse, RunArgs};
 use crate::exit::{End, FAILED};

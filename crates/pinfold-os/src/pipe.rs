@@ -1,4 +1,4 @@
-//! Pipes: one end ours and never blocking, the other the child's.
+//! Pipes: one end ours and never blocking, the other the child's; or both the children's.
 
 use crate::descriptor::{Borrowed, Owned, borrow};
 use std::io;
@@ -33,6 +33,14 @@ pub fn input() -> io::Result<(Owned, Writer)> {
     let (read, write) = imp::pair()?;
     imp::set_nonblocking(&write)?;
     Ok((read, Writer(write)))
+}
+
+/// A pipe from one child to another: the end to read from, and the one to write to. Neither is ours to use.
+///
+/// # Errors
+/// `EMFILE`, `ENFILE`.
+pub fn between() -> io::Result<(Owned, Owned)> {
+    imp::pair()
 }
 
 impl Reader {

@@ -46,6 +46,11 @@ pub fn stdin_is_ours() -> bool {
     imp::stdin_is_ours()
 }
 
+/// How many characters a line of the terminal on standard error has; `None` where that is no terminal, or does not say.
+pub fn width() -> Option<usize> {
+    imp::width()
+}
+
 /// Lets a job control signal (`SIGTSTP`, `SIGTTIN`, `SIGTTOU`) stop this process as it does by default, even while it
 /// is blocked; returns when the process goes on. In a process group that no shell looks after (an orphaned one) the
 /// kernel does not stop it, and this returns at once.
@@ -94,6 +99,11 @@ mod imp {
         tcgetpgrp(rustix::stdio::stdin()).is_ok_and(|group| group == getpgrp())
     }
 
+    pub(super) fn width() -> Option<usize> {
+        let size = rustix::termios::tcgetwinsize(rustix::stdio::stderr()).ok()?;
+        (size.ws_col > 0).then_some(size.ws_col.into())
+    }
+
     pub(super) fn stop_by(signal: Signal) {
         // Raised while it is blocked: the terminal's own may be waiting too, and they are to stop us once.
         // SAFETY: a signal to this thread; its default action stops the process and does no more.
@@ -129,6 +139,10 @@ mod imp {
 
     pub(super) fn stdin_is_ours() -> bool {
         false
+    }
+
+    pub(super) fn width() -> Option<usize> {
+        None
     }
 
     pub(super) fn stop_by(_: Signal) {}

@@ -62,6 +62,7 @@ pub struct Command {
     pub(crate) stop: StopRule,
     pub(crate) strays: StrayRule,
     pub(crate) success_codes: Vec<i32>,
+    pub(crate) unchecked: bool,
     pub(crate) retry: Option<Retry>,
     pub(crate) containment: Containment,
     pub(crate) limits: Limits,
@@ -132,11 +133,18 @@ impl Command {
             stop: StopRule::default(),
             strays: StrayRule::default(),
             success_codes: vec![0],
+            unchecked: false,
             retry: None,
             containment: Containment::default(),
             limits: Limits::default(),
             process: ProcessSettings::default(),
         }
+    }
+
+    /// The same for another program: a command as a template.
+    pub fn named(mut self, program: impl Into<OsString>) -> Command {
+        self.program = program.into();
+        self
     }
 
     /// The program as it was given.
@@ -362,6 +370,13 @@ impl Command {
     /// The exit codes that count as success: 0 unless told otherwise.
     pub fn success_codes(mut self, codes: impl IntoIterator<Item = i32>) -> Command {
         self.success_codes = codes.into_iter().collect();
+        self
+    }
+
+    /// Takes every code that it returns, and every signal that ends it, for a success; a timeout and the like is none. For a
+    /// stage of a pipeline whose failure is not to be the pipeline's, as that of a `grep` that finds nothing.
+    pub fn unchecked(mut self) -> Command {
+        self.unchecked = true;
         self
     }
 

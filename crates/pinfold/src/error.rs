@@ -86,6 +86,8 @@ struct Inner {
     output: Option<Output<Vec<u8>>>,
     timeout: Option<Duration>,
     blames_program: bool,
+    /// The stage of a pipeline, counted from 0, and how many there are.
+    stage: Option<(usize, usize)>,
 }
 
 /// The result of everything in this crate that can fail.
@@ -103,6 +105,7 @@ impl Error {
             output: None,
             timeout: None,
             blames_program: false,
+            stage: None,
         }))
     }
 
@@ -136,6 +139,17 @@ impl Error {
         self
     }
 
+    #[must_use]
+    pub(crate) fn at_stage(mut self, index: usize, count: usize) -> Error {
+        self.0.stage = (count > 1).then_some((index, count));
+        self
+    }
+
+    /// Which stage of a pipeline it was, counted from 0, where that is known; `None` for a single command.
+    pub fn stage(&self) -> Option<usize> {
+        self.0.stage.map(|(index, _)| index)
+    }
+
     /// Whether nothing was started because of the program's own file: it was not found, or cannot be executed. Not so
     /// where something else is missing or refused: its directory, a file to read, a privilege.
     pub fn blames_program(&self) -> bool {
@@ -147,7 +161,7 @@ impl Error {
         self.0.kind
     }
 
-    /// The program's name as the command has it.
+    /// The program's name as the command has it; of a pipeline, that of the stage.
     pub fn program(&self) -> &OsStr {
         &self.0.program
     }
@@ -168,7 +182,7 @@ impl Error {
 
     /// The same for another who asks.
     pub(crate) fn twin(&self) -> Error {
-        let Inner { kind, program, what, hint, source, output, timeout, blames_program } = &*self.0;
+        let Inner { kind, program, what, hint, source, output, timeout, blames_program, stage } = &*self.0;
         let source = source.as_ref().map(|source| match source.raw_os_error() {
             Some(number) => io::Error::from_raw_os_error(number),
             None => io::Error::new(source.kind(), source.to_string()),
@@ -182,6 +196,7 @@ impl Error {
             output: output.clone(),
             timeout: *timeout,
             blames_program: *blames_program,
+            stage: *stage,
         }))
     }
 
@@ -212,9 +227,14 @@ impl Error {
 
     /// The message without the hint.
     pub fn message(&self) -> String {
-        let Inner { program, what, .. } = &*self.0;
-        // What has no name cannot be named.
-        if program.is_empty() { what.clone() } else { format!("{}: {what}", program.display()) }
+        let Inner { program, what, stage, .. } = &*self.0;
+        let program = program.display();
+        match stage {
+            Some((index, count)) => format!("{program} (stage {} of {count}): {what}", index + 1),
+            // What has no name cannot be named.
+            None if self.0.program.is_empty() => what.clone(),
+            None => format!("{program}: {what}"),
+        }
     }
 }
 

@@ -77,6 +77,11 @@ impl Runner for ProcessGroup {
         self.0.host.launch_in(command, Some(&self.0.nest))
     }
 
+    /// Starts them in a group of their own inside of this one.
+    fn launch_piped(&self, stages: &[Command], whole: &Command) -> Result<Running> {
+        self.0.host.launch_piped_in(stages, whole, Some(&self.0.nest))
+    }
+
     fn listener(&self) -> Option<&Listener> {
         self.0.host.listener()
     }

@@ -27,6 +27,7 @@ pub mod tracked;
 mod async_handle;
 #[cfg(all(feature = "tokio", unix))]
 mod async_runner;
+mod batch;
 mod cancel;
 mod client;
 mod command;
@@ -42,6 +43,7 @@ mod machine;
 mod observe;
 mod outcome;
 mod output;
+mod pipeline;
 mod plan;
 mod polled;
 mod probe;
@@ -64,6 +66,11 @@ mod wire;
 pub use async_handle::{AsyncChunks, AsyncEvents, AsyncHandle, AsyncLines, AsyncStdinWriter, AsyncStream};
 #[cfg(all(feature = "tokio", unix))]
 pub use async_runner::AsyncRunner;
+#[cfg(all(feature = "tokio", unix))]
+pub use batch::{AsyncCompleted, output_all_async, output_all_bytes_async, output_as_completed_async};
+pub use batch::{
+    Batch, Completed, Finished, Progress as BatchProgress, output_all, output_all_bytes, output_as_completed,
+};
 pub use cancel::CancelToken;
 pub use capture::{Keep, Limit, Overflow};
 pub use client::CliClient;
@@ -82,10 +89,11 @@ pub use listener::Listener;
 pub use machine::{Answered, Crowd, Interest, Key, Machine};
 pub use observe::{Happening, LimitKind, Observer, RunEvent};
 pub use outcome::{Cause, Ending, Guarantee, LimitsHit, Mechanism, Outcome, Seen, Stray, Strays, Usage};
-pub use output::Output;
+pub use output::{Output, Stage};
 pub use pinfold_os::handle::Pid;
 pub use pinfold_os::limits::Resource;
 pub use pinfold_os::signal::{Signal, SignalSet};
+pub use pipeline::{Piped, Pipeline, Sink, Source};
 pub use plan::Plan;
 pub use polled::{PolledChunks, PolledEvents, PolledHandle, PolledLines, Watch};
 pub use probe::{PolledWaiting, Probe, Waiting};
@@ -115,6 +123,11 @@ struct Readme;
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/library.md")]
 struct Tour;
+
+/// The examples of the page on pipelines and batches.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/pipelines.md")]
+struct PipelinesPage;
 
 /// The example of the page on the sandbox.
 #[cfg(doctest)]

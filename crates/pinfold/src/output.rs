@@ -1,13 +1,14 @@
 //! What a finished run wrote, together with how it ended.
 
-use crate::capture::{Segment, combine};
+use crate::capture::{Limit, Segment, combine};
 use crate::error::{Error, ErrorKind, Result};
 use crate::outcome::{Cause, Ending, Outcome};
-use crate::settings::Stream;
+use crate::settings::{Payload, Stream};
 use crate::text::{self, Encoding};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::ops::Deref;
+use std::time::Duration;
 
 /// The captured output of a finished run, as text (`Output<String>`) or as bytes (`Output<Vec<u8>>`), and its outcome,
 /// whose methods can be called on it directly.
@@ -25,10 +26,86 @@ pub struct Output<T = String> {
     #[cfg_attr(feature = "serde", serde(with = "crate::wire::os_string"))]
     pub(crate) program: OsString,
     pub(crate) success_codes: Vec<i32>,
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub(crate) unchecked: bool,
     pub(crate) segments: Vec<Segment>,
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub(crate) stages: Vec<Stage>,
+}
+
+/// What became of one stage of a pipeline.
+#[derive(Clone, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[non_exhaustive]
+pub struct Stage {
+    /// The program as its command named it.
+    #[cfg_attr(feature = "serde", serde(with = "crate::wire::os_string"))]
+    pub program: OsString,
+    /// What came on its standard error; empty if that was not captured.
+    #[cfg_attr(feature = "serde", serde(with = "crate::wire::bytes"))]
+    pub stderr: Payload,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Whether it ended cleanly: with a code that is a success, in whatever way if it is unchecked, or, before the last, by
+    /// `SIGPIPE`, since nobody wanted more of it. A shell passes that on as code 141 (128 + 13).
+    pub clean: bool,
+    pub(crate) encoding: Encoding,
+    #[cfg_attr(feature = "serde", serde(skip))]
+    pub(crate) terms: Terms,
+}
+
+/// What a stage had to keep to, for words about it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Terms {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) idle_timeout: Option<Duration>,
+    pub(crate) limit: Limit,
+}
+
+impl Stage {
+    /// What came on its standard error, decoded.
+    pub fn stderr_text(&self) -> String {
+        text::decode_pieces(&self.encoding, &self.stderr, &mut [])
+    }
+}
+
+impl fmt::Debug for Stage {
+    /// Sizes, not contents.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stage")
+            .field("program", &self.program)
+            .field("stderr_bytes", &self.stderr.len())
+            .field("clean", &self.clean)
+            .field("outcome", &self.outcome)
+            .finish_non_exhaustive()
+    }
 }
 
 impl<T> Output<T> {
+    /// What became of each stage of a pipeline, the first first; empty for a single command. Of a pipeline, the outcome,
+    /// standard error and [`Output::program`] are those of the stage that [`Output::failed_stage`] names, and of the last if
+    /// all ended cleanly; standard output is that of the last.
+    pub fn stages(&self) -> &[Stage] {
+        &self.stages
+    }
+
+    /// The index of the stage that a pipeline's outcome is of, if it is none that ended cleanly: of the first that did not,
+    /// or of the first that was ended with the pipeline by a cancellation, a stop or its timeout.
+    pub fn failed_stage(&self) -> Option<usize> {
+        self.blamed().filter(|index| !self.stages[*index].clean)
+    }
+
+    /// The index of the stage that the outcome is of.
+    pub(crate) fn blamed(&self) -> Option<usize> {
+        let stopped = |stage: &Stage| stage.outcome.cause == self.outcome.cause;
+        let unclean = |stage: &Stage| !stage.clean;
+        let index = match self.outcome.cause {
+            Cause::Itself => self.stages.iter().position(unclean),
+            _ => self.stages.iter().position(stopped).or_else(|| self.stages.iter().position(unclean)),
+        };
+        index.or(self.stages.len().checked_sub(1))
+    }
+
     /// The program as the command named it.
     pub fn program(&self) -> &OsStr {
         &self.program
@@ -37,7 +114,7 @@ impl<T> Output<T> {
     /// Whether it ended of its own accord with one of the command's success codes.
     pub fn is_success(&self) -> bool {
         self.outcome.cause == Cause::Itself
-            && self.outcome.code().is_some_and(|code| self.success_codes.contains(&code))
+            && (self.unchecked || self.outcome.code().is_some_and(|code| self.success_codes.contains(&code)))
     }
 
     /// Whether some of the output was not retained.
@@ -71,10 +148,23 @@ impl<T: Into<Vec<u8>>> Output<T> {
             (_, Ending::Signalled { .. }) => ErrorKind::Signalled,
             (_, Ending::Lost) => ErrorKind::StatusLost,
         };
-        let Output { stdout, stderr, outcome, program, success_codes, segments } = self;
-        let error = Error::new(kind, &program, outcome.to_string());
-        let (stdout, stderr) = (stdout.into(), stderr.into());
-        Err(error.with_output(Output { stdout, stderr, outcome, program, success_codes, segments }))
+        let error = Error::new(kind, &self.program, self.outcome.to_string());
+        Err(error.with_output(self.map(Into::into)))
+    }
+}
+
+impl<T> Output<T> {
+    fn map<U>(self, convert: impl Fn(T) -> U) -> Output<U> {
+        Output {
+            stdout: convert(self.stdout),
+            stderr: convert(self.stderr),
+            outcome: self.outcome,
+            program: self.program,
+            success_codes: self.success_codes,
+            unchecked: self.unchecked,
+            segments: self.segments,
+            stages: self.stages,
+        }
     }
 }
 
@@ -87,9 +177,15 @@ impl Output<Vec<u8>> {
 
     /// The same as text.
     pub fn into_text(self, encodings: &[Encoding; 2]) -> Output<String> {
-        let Output { stdout, stderr, outcome, program, success_codes, mut segments } = self;
+        // Standard error of a pipeline is that of one of its stages.
+        let of_stage = self.blamed().map(|index| self.stages[index].encoding.clone());
+        let Output { stdout, stderr, outcome, program, success_codes, unchecked, mut segments, stages } =
+            self;
         let [stdout, stderr] = [(stdout, Stream::Stdout), (stderr, Stream::Stderr)].map(|(bytes, stream)| {
-            let encoding = &encodings[stream as usize];
+            let encoding = match (stream, &of_stage) {
+                (Stream::Stderr, Some(encoding)) => encoding,
+                _ => &encodings[stream as usize],
+            };
             match (encoding.is_utf8(), String::from_utf8(bytes)) {
                 (true, Ok(text)) => text,
                 (_, bytes) => {
@@ -100,7 +196,7 @@ impl Output<Vec<u8>> {
                 }
             }
         });
-        Output { stdout, stderr, outcome, program, success_codes, segments }
+        Output { stdout, stderr, outcome, program, success_codes, unchecked, segments, stages }
     }
 }
 
@@ -157,6 +253,8 @@ mod tests {
             },
             program: "program".into(),
             success_codes: vec![0, 3],
+            unchecked: false,
+            stages: Vec::new(),
             segments: segments.iter().map(|(stream, len)| Segment { stream: *stream, len: *len }).collect(),
         }
     }

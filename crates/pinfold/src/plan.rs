@@ -1,5 +1,6 @@
 //! A command and the facts of this host: every decision made, every refusal typed, and nothing spawned yet.
 
+mod chain;
 mod contradictions;
 mod describe;
 mod environment;
@@ -18,6 +19,7 @@ use pinfold_os::order::{Identity, Limit};
 use std::ffi::{CString, OsStr};
 use std::path::{Path, PathBuf};
 
+pub(crate) use chain::Stages;
 pub(crate) use launch::Extras;
 
 /// What will be done for a command on this host. Printed, it explains itself.

@@ -28,7 +28,7 @@ use crate::handle::Handle;
 use crate::listener::Listener;
 use crate::observe::{Happening, Observer, RunEvent};
 use crate::output::Output;
-use crate::plan::{Extras, Plan};
+use crate::plan::{Extras, Plan, Stages};
 use crate::retry::RetryIf;
 use crate::running::Running;
 use crate::settings::Stream;
@@ -45,6 +45,19 @@ pub trait Runner: Send + Sync {
     /// # Errors
     /// Nothing was started, and nothing is left.
     fn launch(&self, command: &Command) -> Result<Running>;
+
+    /// Starts the stages of a pipeline, each of which reads what the one before it writes. What holds for all of them together
+    /// is in `whole`, whose own program counts for nothing: [`Pipeline`](crate::Pipeline) makes both.
+    ///
+    /// A runner that says nothing of it has each stage launched by itself, and the bytes are carried between them by whoever
+    /// waits for the run; [`Host`] and groups join real programs by the kernel's pipes, in one container.
+    ///
+    /// # Errors
+    /// As [`Runner::launch`], for the first stage that cannot be started: the others are ended. It names the stage.
+    fn launch_piped(&self, stages: &[Command], whole: &Command) -> Result<Running> {
+        let cancel = self.cancel_token().cloned();
+        Stages::new(stages, whole)?.launch_each(cancel, |command| self.launch(command))
+    }
 
     /// What is called with each line, while a verb waits.
     fn listener(&self) -> Option<&Listener> {
@@ -147,6 +160,10 @@ macro_rules! passed_on {
         impl<R: Runner + ?Sized> Runner for $pointer {
             fn launch(&self, command: &Command) -> Result<Running> {
                 (**self).launch(command)
+            }
+
+            fn launch_piped(&self, stages: &[Command], whole: &Command) -> Result<Running> {
+                (**self).launch_piped(stages, whole)
             }
 
             fn listener(&self) -> Option<&Listener> {
@@ -309,6 +326,10 @@ impl Runner for Host {
         self.launch_in(command, None)
     }
 
+    fn launch_piped(&self, stages: &[Command], whole: &Command) -> Result<Running> {
+        self.launch_piped_in(stages, whole, None)
+    }
+
     fn listener(&self) -> Option<&Listener> {
         self.listener.as_ref()
     }
@@ -337,14 +358,29 @@ impl Host {
         if cancelled {
             return Err(command.error(ErrorKind::Cancelled, "was cancelled before it was started"));
         }
-        let extras = Extras {
-            cancel: self.cancel.clone(),
+        let (cancel, group) = (self.cancel.clone(), group.cloned());
+        let extras = Extras { cancel, group, ..self.extras() };
+        command.plan_in_haste(&extras)?.launch(extras)
+    }
+
+    /// [`Runner::launch_piped`], in a group.
+    pub(crate) fn launch_piped_in(
+        &self,
+        stages: &[Command],
+        whole: &Command,
+        group: Option<&Arc<Nest>>,
+    ) -> Result<Running> {
+        let stages = Stages::new(stages, whole)?;
+        stages.launch(self.cancel.clone(), group, self.take_over, &self.observer, || self.extras())
+    }
+
+    fn extras(&self) -> Extras {
+        Extras {
             mask: self.mask,
             pass_descriptors: self.pass_descriptors,
-            group: group.cloned(),
             take_over: self.take_over,
-        };
-        command.plan_in_haste(&extras)?.launch(extras)
+            ..Extras::default()
+        }
     }
 
     /// [`Command::plan`](crate::Command::plan), as this host would run it.

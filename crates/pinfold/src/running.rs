@@ -3,6 +3,7 @@
 //! A driver waits for what [`Running::interest`] names and then calls [`Running::advance`]; that is all there is to
 //! driving. Sync, tokio and any other event loop are drivers of this one machine.
 
+mod chain;
 mod channel;
 mod control;
 mod ends;
@@ -21,6 +22,7 @@ mod telling;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use chain::{Chain, Link};
 pub(crate) use channel::Channel;
 pub(crate) use ends::{Inlet, Outward};
 pub(crate) use feed::Feed;
@@ -161,7 +163,7 @@ impl Running {
             waitables.extend(channel.waitables());
         }
         waitables.extend(self.feed.waitable());
-        waitables.extend(self.source.waitable(self.exit.is_some()));
+        self.source.watch(self.exit.is_some(), &mut waitables);
         if self.ladder.is_none()
             && let Some(token) = &self.cancel
         {
@@ -339,6 +341,11 @@ impl Running {
 
     /// Stops all of it, unless that has begun.
     pub fn stop(&mut self, rule: StopRule, now: Instant) {
+        self.stop_because(Cause::Stopped, rule, now);
+    }
+
+    /// [`Running::stop`] for another reason.
+    pub(crate) fn stop_because(&mut self, cause: Cause, rule: StopRule, now: Instant) {
         if self.outcome.is_some() {
             return;
         }
@@ -346,7 +353,7 @@ impl Running {
         self.play(now);
         self.notice_exit(now);
         match &self.ladder {
-            None => self.stop_for(Cause::Stopped, rule, now),
+            None => self.stop_for(cause, rule, now),
             // Impatience: what is being stopped can still be killed.
             Some(ladder) if !ladder.has_killed() && rule.grace.is_zero() => self.begin(rule, now),
             Some(_) => {}
@@ -391,10 +398,10 @@ impl Running {
             watched.stopping(act, self.cause, rule);
         }
         match act {
-            Act::Signal(signal) => self.source.tell_to_stop(signal, now),
+            Act::Signal(signal) => self.source.tell_to_stop(self.cause, StopRule { signal, ..rule }, now),
             Act::Kill => {
                 self.strays.killed |= self.stopping_strays && !self.source.is_empty();
-                self.source.kill(self.exit.is_some(), now);
+                self.source.kill(self.cause, self.exit.is_some(), now);
             }
         }
     }
@@ -439,6 +446,15 @@ impl Running {
 
     fn conclude(&mut self, exit: Exit, now: Instant) {
         let Account { exit, usage, counters } = self.source.account(exit);
+        if let Source::Chain(chain) = &mut self.source {
+            // A stage that had ended when all of it was told to ended by itself.
+            self.cause = match self.cause {
+                Cause::Cancelled | Cause::OutputLimit => self.cause,
+                _ => chain.cause(),
+            };
+            chain.add_strays(&mut self.strays);
+            self.failure = self.failure.take().or_else(|| chain.take_failure());
+        }
         let outcome = Outcome {
             ending: ending(exit.status),
             cause: self.cause,

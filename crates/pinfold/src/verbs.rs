@@ -4,7 +4,7 @@ use crate::command::Command;
 use crate::error::{Error, ErrorKind, Result};
 use crate::listener::Listener;
 use crate::outcome::{Cause, Ending, Outcome};
-use crate::output::Output;
+use crate::output::{Output, Terms};
 use crate::retry::{Retry, RetryIf, RetryOn};
 use crate::running::{Progress, Running};
 use crate::settings::{Stdin, Stream};
@@ -69,8 +69,12 @@ fn must_return(output: Output<Vec<u8>>, command: &Command) -> Result<Output<Vec<
 
 /// It returned one of the codes that are a success.
 fn must_succeed(output: Output<Vec<u8>>, command: &Command) -> Result<Output<Vec<u8>>> {
+    let output = must_end(output, command)?;
+    if output.is_success() {
+        return Ok(output);
+    }
     let output = must_return(output, command)?;
-    if output.is_success() { Ok(output) } else { Err(failure(ErrorKind::NonZeroExit, output, command)) }
+    Err(failure(ErrorKind::NonZeroExit, output, command))
 }
 
 /// It returned 0 or 1.
@@ -116,13 +120,21 @@ pub(crate) fn json_line<T: serde::de::DeserializeOwned>(line: &str, command: &Co
 }
 
 fn failure(kind: ErrorKind, output: Output<Vec<u8>>, command: &Command) -> Error {
-    let what = describe(&output.outcome, command);
+    let own = Terms { timeout: command.timeout, idle_timeout: command.idle_timeout, limit: command.limit };
+    let blamed = output.blamed();
+    let terms = blamed.map_or(&own, |index| &output.stages[index].terms);
+    let what = describe(&output.outcome, terms);
     let last = last_line(&output.stderr);
     let timeout = match output.outcome.cause {
-        Cause::IdleTimeout => command.idle_timeout,
-        _ => command.timeout,
+        Cause::IdleTimeout => terms.idle_timeout,
+        _ => terms.timeout,
     };
-    let error = command.error(kind, what).after(timeout.filter(|_| kind == ErrorKind::Timeout));
+    let error = Error::new(kind, &output.program, what);
+    let error = error.after(timeout.filter(|_| kind == ErrorKind::Timeout));
+    let error = match blamed {
+        Some(index) => error.at_stage(index, output.stages.len()),
+        None => error,
+    };
     let error = match last {
         Some(line) => error.hint(format!("it last wrote: {line}")),
         None => error,
@@ -130,13 +142,13 @@ fn failure(kind: ErrorKind, output: Output<Vec<u8>>, command: &Command) -> Error
     error.with_output(output)
 }
 
-fn describe(outcome: &Outcome, command: &Command) -> String {
+fn describe(outcome: &Outcome, terms: &Terms) -> String {
     let after = |limit: Option<Duration>| limit.map_or(String::new(), |limit| format!(" after {limit:?}"));
     match outcome.cause {
-        Cause::Timeout => format!("timed out{}", after(command.timeout)),
-        Cause::IdleTimeout => format!("wrote nothing for {:?}", command.idle_timeout.unwrap_or_default()),
+        Cause::Timeout => format!("timed out{}", after(terms.timeout)),
+        Cause::IdleTimeout => format!("wrote nothing for {:?}", terms.idle_timeout.unwrap_or_default()),
         Cause::OutputLimit => {
-            let limit = &command.limit;
+            let limit = &terms.limit;
             let bytes = limit.max_bytes.map(|bytes| format!("{bytes} bytes"));
             let lines = limit.max_lines.map(|lines| format!("{lines} lines"));
             let limits: Vec<String> = bytes.into_iter().chain(lines).collect();

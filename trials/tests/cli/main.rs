@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stderr, reason = "a test says why it was skipped")]
 
+mod batch;
 mod container;
 mod emptiness;
 mod ending;

@@ -290,3 +290,55 @@ fn many_runs_at_once_need_no_thread_each() {
     assert_eq!(*seen.lock().unwrap(), 100);
     trial.finish();
 }
+
+#[test]
+fn pipelines_and_batches_say_what_their_twins_say() {
+    let _trial = begin();
+    with_tokio(|| async {
+        let trial = &_trial;
+        let word = |word: &str| command(trial, "out").arg(word);
+        let pipeline = word("one") | Command::new("cat").envs([trial.env()]);
+        assert_eq!(pipeline.run_async().await.unwrap(), pipeline.run().unwrap());
+        let handle = pipeline.start_async().unwrap();
+        assert_eq!(handle.stdout_lines().unwrap().next().await.unwrap().unwrap(), "one");
+        assert_eq!(handle.output().await.unwrap().stages().len(), 2);
+        let failing = command(trial, "exit 3") | Command::new("cat").envs([trial.env()]);
+        assert_eq!(failing.exit_code_async().await.unwrap(), 3);
+        let error = failing.run_async().await.unwrap_err();
+        assert_eq!((error.kind(), error.stage()), (ErrorKind::NonZeroExit, Some(0)));
+
+        let commands = || ["one", "two", "three"].map(word);
+        let outputs = pinfold::output_all_async(commands()).await;
+        let words: Vec<String> = outputs.into_iter().map(|output| output.unwrap().stdout).collect();
+        assert_eq!(words, ["one\n", "two\n", "three\n"]);
+        let mut stream = pinfold::output_as_completed_async(commands()).into_stream();
+        let mut indices = Vec::new();
+        while let Some((index, output)) =
+            poll_fn(|context| futures_core::Stream::poll_next(std::pin::Pin::new(&mut stream), context)).await
+        {
+            output.unwrap();
+            indices.push(index);
+        }
+        indices.sort_unstable();
+        assert_eq!(indices, [0, 1, 2]);
+        let error = pinfold::Batch::new([command(trial, "exit 9"), command(trial, "sleep 100")])
+            .concurrency(2)
+            .try_output_async()
+            .await
+            .unwrap_err();
+        assert_eq!(error.code(), Some(9));
+    });
+}
+
+#[test]
+fn a_batch_whose_future_is_dropped_leaves_nothing() {
+    let trial = begin();
+    with_tokio(|| async {
+        let sleepers = (0..4).map(|_| command(&trial, "sleep 100"));
+        let mut future = Box::pin(pinfold::Batch::new(sleepers).concurrency(3).output_async());
+        begin_polling(&mut future).await;
+        assert_eq!(trial.survivors().len(), 3);
+        drop(future);
+        assert!(trial.survivors().is_empty());
+    });
+}

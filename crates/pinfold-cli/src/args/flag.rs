@@ -48,6 +48,9 @@ pub(crate) enum Heading {
     Containment,
     Sandbox,
     Which,
+    Input,
+    Jobs,
+    Printing,
     Reporting,
 }
 
@@ -63,6 +66,9 @@ impl Heading {
             Heading::Containment => "Containment",
             Heading::Sandbox => "Sandbox (Linux; see docs/sandbox.md)",
             Heading::Which => "What it is about",
+            Heading::Input => "Arguments",
+            Heading::Jobs => "Jobs",
+            Heading::Printing => "Output of the jobs",
             Heading::Reporting => "What pinfold tells",
         }
     }

@@ -2,7 +2,7 @@
 
 use super::flag::{Flag, Value};
 use super::sheet::Sheet;
-use super::{Page, cleanup, doctor, kill, ps, run};
+use super::{Page, batch, cleanup, doctor, kill, ps, run};
 use crate::exit;
 use clap::builder::{PossibleValuesParser, ValueParser};
 use clap::{Arg, ArgAction, Command, ValueHint};
@@ -15,6 +15,7 @@ Examples:
   pinfold run -- make -j4             whatever it starts ends with it
   pinfold run -t 5m -- cargo test     all of it is stopped after five minutes
   pinfold run --explain -- make       what would be done, and nothing started
+  pinfold batch -j4 gzip ::: *.log    many of them, a few at a time
   pinfold doctor                      what this host offers, and how to get more
   pinfold ps --tracked                who runs what
   pinfold completions bash            to be sourced by a shell
@@ -35,6 +36,7 @@ pub(crate) fn tool() -> Command {
         .disable_help_subcommand(true)
         .subcommands([
             of(&run::SHEET),
+            of(&batch::SHEET),
             of(&doctor::SHEET),
             of(&cleanup::SHEET),
             of(&ps::SHEET),
@@ -54,6 +56,7 @@ pub(crate) fn command(page: Page) -> Command {
     let command = match page {
         Page::Pinfold => return tool(),
         Page::Run => of(&run::SHEET),
+        Page::Batch => of(&batch::SHEET),
         Page::Doctor => of(&doctor::SHEET),
         Page::Cleanup => of(&cleanup::SHEET),
         Page::Ps => of(&ps::SHEET),
@@ -147,6 +150,7 @@ mod tests {
             ("pinfold", Page::Pinfold, true),
             ("run-short", Page::Run, false),
             ("run", Page::Run, true),
+            ("batch", Page::Batch, true),
             ("doctor", Page::Doctor, true),
             ("cleanup", Page::Cleanup, true),
             ("ps", Page::Ps, true),

@@ -1,16 +1,17 @@
 //! Reading the command line: which command, and what each makes of the words that are no options.
 
+use super::batch::BatchArgs;
 use super::kill::KillArgs;
 use super::options::{self, Given, Options};
 use super::ps::PsArgs;
 use super::sheet::Sheet;
-use super::{Misuse, Page, RunArgs, Task, cleanup, doctor, kill, ps, run};
+use super::{Misuse, Page, RunArgs, Task, batch, cleanup, doctor, kill, ps, run};
 use std::ffi::{OsStr, OsString};
 
 pub(super) type Words = std::vec::IntoIter<OsString>;
 
 /// The subcommands, for the hint to who misspells one.
-const COMMANDS: &[&str] = &["run", "doctor", "cleanup", "ps", "kill", "completions", "man", "help"];
+const COMMANDS: &[&str] = &["run", "batch", "doctor", "cleanup", "ps", "kill", "completions", "man", "help"];
 
 /// Reads the arguments of this process, without its own name.
 ///
@@ -23,6 +24,7 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Task, Misuse> {
     };
     match first.to_str() {
         Some("run") => run(words),
+        Some("batch") => batch(words),
         Some("doctor") => command(&doctor::SHEET, Page::Doctor, words, |args, words| {
             nothing_more(words).map(|()| Task::Doctor(args))
         }),
@@ -106,6 +108,17 @@ fn run(words: Words) -> Result<Task, Misuse> {
     args.program = program;
     args.args = given.collect();
     Ok(Task::Run(Box::new(args)))
+}
+
+fn batch(words: Words) -> Result<Task, Misuse> {
+    let mut args = BatchArgs::default();
+    match options::read(&batch::SHEET, &mut args, words, Options::First)? {
+        Given::Help { long } => Ok(Task::Help { page: Page::Batch, long }),
+        Given::Words(words) => {
+            args.take(words.into_iter())?;
+            Ok(Task::Batch(Box::new(args)))
+        }
+    }
 }
 
 /// A command whose options may stand anywhere: `task` makes it of its arguments and the words between them.

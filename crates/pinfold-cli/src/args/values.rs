@@ -13,6 +13,19 @@ use std::time::Duration;
 /// A value, or what is wrong with its text.
 pub(crate) type Read<T> = Result<T, String>;
 
+/// Bytes as a string of the operating system; `None` where it takes text only, and they are none.
+pub(crate) fn os(bytes: &[u8]) -> Option<OsString> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::ffi::OsStrExt;
+        Some(OsStr::from_bytes(bytes).to_owned())
+    }
+    #[cfg(not(unix))]
+    {
+        std::str::from_utf8(bytes).ok().map(|text| OsStr::new(text).to_owned())
+    }
+}
+
 /// The text of a value that has to be text.
 pub(crate) fn text(value: &OsStr) -> Read<&str> {
     value.to_str().ok_or_else(|| format!("'{}' is not UTF-8", value.display()))

@@ -1,8 +1,9 @@
 //! From the arguments to the command that the engine runs.
 
+use crate::args::values::os;
 use crate::args::{EnvChange, Misuse, RunArgs};
 use pinfold::{Command, Keep, Limit, Overflow, Retry, Sandbox, Stdin, Stdio, Stream};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::Path;
 
 /// The command that the arguments ask for.
@@ -70,18 +71,6 @@ fn unquoted(value: &[u8]) -> &[u8] {
     match value {
         [b'"', inner @ .., b'"'] | [b'\'', inner @ .., b'\''] => inner,
         _ => value,
-    }
-}
-
-fn os(bytes: &[u8]) -> Option<OsString> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::ffi::OsStrExt;
-        Some(OsStr::from_bytes(bytes).to_owned())
-    }
-    #[cfg(not(unix))]
-    {
-        std::str::from_utf8(bytes).ok().map(|text| OsStr::new(text).to_owned())
     }
 }
 

@@ -212,7 +212,7 @@ impl AsyncStdinWriter {
 pub struct AsyncStream<T>(Pin<Box<dyn futures_core::Stream<Item = T> + Send>>);
 
 impl<T: Send + 'static> AsyncStream<T> {
-    fn new<S, F>(source: S, next: fn(S) -> F) -> AsyncStream<T>
+    pub(crate) fn new<S, F>(source: S, next: fn(S) -> F) -> AsyncStream<T>
     where
         S: Send + 'static,
         F: Future<Output = (Option<T>, S)> + Send + 'static,

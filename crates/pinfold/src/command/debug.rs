@@ -26,6 +26,7 @@ impl fmt::Debug for Command {
             stop,
             strays,
             success_codes,
+            unchecked,
             retry,
             containment,
             limits,
@@ -50,6 +51,7 @@ impl fmt::Debug for Command {
             .field("stop", stop)
             .field("strays", strays)
             .field("success_codes", success_codes)
+            .field("unchecked", unchecked)
             .field("retry", retry)
             .field("containment", containment)
             .field("limits", limits)

@@ -3,12 +3,14 @@
 
 use crate::cancel::CancelToken;
 use crate::command::Command;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::machine::{Interest, Machine};
 use crate::observe::{Happening, NOBODY};
+use crate::outcome::Cause;
 use crate::output::Output;
 use crate::runner::Runner;
 use crate::running::{Progress, Running};
+use crate::settings::StopRule;
 use crate::verbs::{Attempt, Attempts, Judge, needs_no_writer};
 use std::borrow::Borrow;
 use std::io;
@@ -34,6 +36,8 @@ enum State {
     Resting {
         until: Option<Instant>,
     },
+    /// It was cancelled while nothing ran.
+    Cancelled,
     Over,
 }
 
@@ -57,11 +61,44 @@ impl<R: Runner, C: Borrow<Command>> Completion<R, C> {
         }
     }
 
+    /// How often it was tried so far.
+    pub fn attempts(&self) -> u32 {
+        self.attempts.made()
+    }
+
+    /// Stops what runs by the command's stop rule, and tries no more: the answer is [`ErrorKind::Cancelled`].
+    pub fn cancel(&mut self, now: Instant) {
+        self.cancel_by(self.command.borrow().stop, now);
+    }
+
+    /// [`Completion::cancel`] without a signal and without grace; or, after it, without any more of that.
+    pub fn kill(&mut self, now: Instant) {
+        self.cancel_by(StopRule::KILL, now);
+    }
+
+    fn cancel_by(&mut self, rule: StopRule, now: Instant) {
+        match &mut self.state {
+            State::Under(attempt) => attempt.running.stop_because(Cause::Cancelled, rule, now),
+            State::Due | State::Resting { .. } => self.state = State::Cancelled,
+            State::Cancelled | State::Over => {}
+        }
+    }
+
     pub(crate) fn running_mut(&mut self) -> Option<&mut Running> {
         match &mut self.state {
             State::Under(attempt) => Some(&mut attempt.running),
             _ => None,
         }
+    }
+
+    /// The error for a driver that cannot wait for it.
+    pub fn unwaitable(&self, error: io::Error) -> Error {
+        let what = format!("cannot be waited for: {error}");
+        self.command.borrow().error(ErrorKind::Io, what).because(error)
+    }
+
+    pub(crate) fn into_command(self) -> C {
+        self.command
     }
 
     fn launch(&self, now: Instant) -> Result<Attempt> {
@@ -129,14 +166,21 @@ impl<R: Runner, C: Borrow<Command>> Machine for Completion<R, C> {
                 }
                 State::Resting { until } => {
                     if self.runner.cancel_token().is_some_and(CancelToken::is_cancelled) {
-                        self.state = State::Over;
-                        let what = "was cancelled between two attempts";
-                        return Ok(Some(Err(self.command.borrow().error(ErrorKind::Cancelled, what))));
+                        self.state = State::Cancelled;
+                        continue;
                     }
                     if until.is_none_or(|until| until > now) {
                         return Ok(None);
                     }
                     self.state = State::Due;
+                }
+                State::Cancelled => {
+                    self.state = State::Over;
+                    let what = match self.attempts.made() {
+                        0 => "was cancelled before it was started",
+                        _ => "was cancelled between two attempts",
+                    };
+                    return Ok(Some(Err(self.command.borrow().error(ErrorKind::Cancelled, what))));
                 }
                 State::Over => return Err(io::Error::other("advanced after its answer")),
             }
@@ -145,7 +189,7 @@ impl<R: Runner, C: Borrow<Command>> Machine for Completion<R, C> {
 
     fn interest(&self, now: Instant) -> Interest<'_> {
         match &self.state {
-            State::Due => Interest { waitables: Vec::new(), deadline: Some(now) },
+            State::Due | State::Cancelled => Interest { waitables: Vec::new(), deadline: Some(now) },
             State::Under(attempt) => attempt.running.interest(),
             State::Resting { until } => {
                 let token = self.runner.cancel_token().and_then(CancelToken::waitable);

@@ -82,7 +82,11 @@ pub(crate) async fn complete<R: Runner + ?Sized>(
 
 /// Drives a machine until it has its answer.
 pub(crate) async fn until<M: Machine>(machine: &mut M) -> io::Result<M::Answer> {
-    let watch = Watch::new()?;
+    until_watched(machine, &Watch::new()?).await
+}
+
+/// [`until`] with a watch that is used again.
+pub(crate) async fn until_watched<M: Machine>(machine: &mut M, watch: &Watch) -> io::Result<M::Answer> {
     loop {
         let now = Instant::now();
         if let Some(answer) = machine.advance(now)? {

@@ -122,6 +122,11 @@ impl<M: Machine> Crowd<M> {
         members.filter_map(|(place, member)| Some((place as Key, &member.as_ref()?.machine)))
     }
 
+    /// All of them, before their answers.
+    pub(crate) fn into_machines(self) -> impl Iterator<Item = M> {
+        self.members.into_iter().flatten().map(|member| member.machine)
+    }
+
     /// Takes one out before its answer.
     pub fn remove(&mut self, key: Key) -> Option<M> {
         let member = self.members.get_mut(key as usize)?.take()?;

@@ -35,6 +35,8 @@ pub(crate) struct Extras {
     pub(crate) group: Option<Arc<Nest>>,
     /// Strangers in our cgroup may be moved for its limits.
     pub(crate) take_over: bool,
+    /// Pipes to other programs, instead of what the command says.
+    pub(crate) ends: super::chain::Ends,
 }
 
 /// The child's ends of its three streams; what is `None` it inherits.
@@ -61,12 +63,16 @@ impl Ends {
 
 impl Plan<'_> {
     /// Starts it.
-    pub(crate) fn launch(&self, extras: Extras) -> Result<Running> {
+    pub(crate) fn launch(&self, mut extras: Extras) -> Result<Running> {
         let command = self.command;
         if let Some(token) = &extras.cancel {
             token.prepare().map_err(|error| ran_out(command, "make an event", error))?;
         }
-        let mut ends = Ends::default();
+        let mut ends = Ends {
+            stdin: extras.ends.stdin.take(),
+            outputs: [extras.ends.stdout.take(), None],
+            ..Ends::default()
+        };
         let feed = self.open_stdin(&mut ends)?;
         let channels = self.open_outputs(&mut ends, true)?;
         ends.ruleset = self.sandbox.ruleset(command, &self.path)?;
@@ -147,6 +153,9 @@ impl Plan<'_> {
     fn open_stdin(&self, ends: &mut Ends) -> Result<Feed> {
         let command = self.command;
         let failed = |error| ran_out(command, "make a pipe for its standard input", error);
+        if ends.stdin.is_some() {
+            return Ok(Feed::default());
+        }
         match &command.stdin {
             Stdin::Inherit => Ok(Feed::default()),
             Stdin::Null => {
@@ -177,6 +186,9 @@ impl Plan<'_> {
         let mut channels = [Channel::default(), Channel::default()];
         for (stream, stdio) in Stream::BOTH.into_iter().zip([&command.stdout, &command.stderr]) {
             let index = stream as usize;
+            if ends.outputs[index].is_some() {
+                continue;
+            }
             match stdio {
                 Stdio::Inherit => {}
                 Stdio::Stdout => ends.stderr_to_stdout = true,

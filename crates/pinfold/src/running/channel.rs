@@ -1,7 +1,9 @@
 //! One output stream of a run: from the pipe into its capture, and on to our own stream if it is teed.
 
 use super::Inlet;
-use crate::capture::{Capture, Cursor};
+use crate::capture::{Capture, Cursor, Keep, Limit};
+use crate::command::Command;
+use crate::text::LineCounter;
 use pinfold_os::descriptor::Borrowed;
 use pinfold_os::pipe;
 use pinfold_os::poll::{Direction, Waitable};
@@ -23,6 +25,8 @@ pub(crate) struct Channel {
     inlet: Option<Inlet>,
     pub(crate) capture: Option<Capture>,
     tee: Option<Tee>,
+    /// How far it was carried on to another run.
+    carried: Option<Cursor>,
     /// What was read since somebody took it, for whoever records the run.
     tapped: Option<Vec<u8>>,
     /// Some was dropped before it could be passed on.
@@ -45,11 +49,41 @@ impl Channel {
             inlet: Some(inlet),
             capture: Some(capture),
             tee,
+            carried: None,
             tapped: None,
             skipped: false,
             failed: false,
             grown: false,
         }
+    }
+
+    /// From here on it is carried on to another run: nothing is retained or counted that was.
+    pub(super) fn carry(&mut self, command: &Command) {
+        let Some(capture) = &mut self.capture else { return };
+        let counter = LineCounter::new(&command.encodings[0], command.lines);
+        *capture = Capture::new(Limit::default(), Keep(0), counter);
+        self.carried = Some(capture.open_cursor());
+    }
+
+    /// What is to be carried on.
+    pub(super) fn carried(&self) -> &[u8] {
+        match (&self.carried, &self.capture) {
+            (Some(cursor), Some(capture)) => capture.unread(cursor).1,
+            _ => &[],
+        }
+    }
+
+    /// So much of that was.
+    pub(super) fn has_carried(&mut self, bytes: usize) {
+        if let (Some(cursor), Some(capture)) = (&self.carried, &mut self.capture) {
+            let (offset, _) = capture.unread(cursor);
+            capture.advance_cursor(cursor, offset + bytes as u64);
+        }
+    }
+
+    /// Whether nothing more is to be carried on, now or ever.
+    pub(super) fn is_carried_out(&self) -> bool {
+        self.inlet.is_none() && self.carried().is_empty()
     }
 
     /// Whether more may come.
@@ -82,7 +116,7 @@ impl Channel {
 
     /// Whether there is something to read that no descriptor tells of.
     pub(super) fn is_ready(&self) -> bool {
-        self.inlet.as_ref().is_some_and(Inlet::is_ready) && self.backlog() < AHEAD
+        self.inlet.as_ref().is_some_and(Inlet::is_ready) && self.ahead() < AHEAD
     }
 
     pub(crate) fn overflowed(&self) -> bool {
@@ -104,6 +138,11 @@ impl Channel {
         self.backlog() > 0
     }
 
+    /// How much was read that nobody took yet who has to.
+    fn ahead(&self) -> u64 {
+        self.backlog().max(self.carried().len() as u64)
+    }
+
     fn backlog(&self) -> u64 {
         match (&self.tee, &self.capture) {
             (Some(tee), Some(capture)) => capture.unread(&tee.cursor).1.len() as u64,
@@ -117,7 +156,7 @@ impl Channel {
 
     pub(crate) fn waitables(&self) -> impl Iterator<Item = Waitable<'_>> {
         let backlog = self.backlog();
-        let reader = self.inlet.as_ref().filter(|_| backlog < AHEAD).and_then(Inlet::waitable);
+        let reader = self.inlet.as_ref().filter(|_| self.ahead() < AHEAD).and_then(Inlet::waitable);
         let sink = self.tee.as_ref().map(|tee| &tee.sink);
         let read = reader.map(|descriptor| Waitable { descriptor, direction: Direction::Read });
         let write = sink.and_then(|sink| match backlog {
@@ -131,7 +170,7 @@ impl Channel {
     /// Reads what is there, within reason: the number of bytes.
     pub(crate) fn pump(&mut self) -> io::Result<usize> {
         let mut total = 0;
-        while total < TURN && self.backlog() < AHEAD {
+        while total < TURN && self.ahead() < AHEAD {
             match self.read()? {
                 Some(bytes) => {
                     total += bytes;

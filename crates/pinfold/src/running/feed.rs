@@ -74,6 +74,11 @@ impl Feed {
         self.writer = None;
     }
 
+    /// Whether nothing that is pushed would be written any more.
+    pub(super) fn is_closed(&self) -> bool {
+        self.writer.is_none()
+    }
+
     /// How many bytes are still to be written.
     pub(crate) fn pending(&self) -> usize {
         match (&self.writer, &self.source) {

@@ -1,6 +1,6 @@
 //! What is known of a run, and what it wrote.
 
-use super::{Channel, Running, ending};
+use super::{Channel, Running, Source, ending};
 use crate::capture::{Capture, Journal, Keep, Segment};
 use crate::command::Command;
 use crate::error::{Error, ErrorKind, Result};
@@ -133,14 +133,20 @@ impl Running {
         stdout: Vec<u8>,
         stderr: Vec<u8>,
     ) -> Option<Output<Vec<u8>>> {
-        Some(Output {
+        let mut output = Output {
             stdout,
             stderr,
             outcome: self.outcome.clone()?,
             program: command.program.clone(),
             success_codes: command.success_codes.clone(),
+            unchecked: command.unchecked,
             segments,
-        })
+            stages: Vec::new(),
+        };
+        if let Source::Chain(chain) = &self.source {
+            chain.attribute(&mut output);
+        }
+        Some(output)
     }
 
     /// The order of what is retained of both streams.

@@ -1,10 +1,12 @@
 //! Where a run comes from: a closed set of what the machine can ask for the end of a program, and act on.
 
+use super::chain::Chain;
 use super::real::{Account, Real};
 use super::scripted::Scripted;
 use crate::containment::Refusal;
 use crate::limits::Limits;
 use crate::outcome::{Cause, Guarantee, LimitsHit, Mechanism, Outcome, Usage};
+use crate::settings::StopRule;
 use pinfold_os::handle::Pid;
 use pinfold_os::poll::Waitable;
 use pinfold_os::signal::Signal;
@@ -19,6 +21,8 @@ pub(crate) enum Source {
     Real(Real),
     /// A script, for tests: nothing is started, and nothing can be left behind.
     Scripted(Box<Scripted>),
+    /// The stages of a pipeline.
+    Chain(Box<Chain>),
 }
 
 impl Source {
@@ -26,6 +30,7 @@ impl Source {
         match self {
             Source::Real(real) => real.process.pid(),
             Source::Scripted(scripted) => scripted.pid(),
+            Source::Chain(chain) => chain.pid(),
         }
     }
 
@@ -35,6 +40,7 @@ impl Source {
                 real.container.as_ref().map_or(Mechanism::ProcessGroup, |container| container.mechanism())
             }
             Source::Scripted(_) => Mechanism::Scripted,
+            Source::Chain(chain) => chain.face().mechanism(),
         }
     }
 
@@ -45,14 +51,16 @@ impl Source {
             }
             // It goes with the memory of its owner.
             Source::Scripted(_) => Guarantee::Kernel,
+            Source::Chain(chain) => chain.face().guarantee(),
         }
     }
 
     /// What tells that the program has ended; once it has, that the last of what it left has.
-    pub(super) fn waitable(&self, exited: bool) -> Option<Waitable<'_>> {
+    pub(super) fn watch<'a>(&'a self, exited: bool, waitables: &mut Vec<Waitable<'a>>) {
         match self {
-            Source::Real(real) => real.waitable(exited),
-            Source::Scripted(_) => None,
+            Source::Real(real) => waitables.extend(real.waitable(exited)),
+            Source::Scripted(_) => {}
+            Source::Chain(chain) => chain.watch(waitables),
         }
     }
 
@@ -61,6 +69,7 @@ impl Source {
         match self {
             Source::Real(real) => (exited && real.has_to_be_asked()).then(|| looked + ask_again),
             Source::Scripted(scripted) => scripted.deadline(exited),
+            Source::Chain(chain) => chain.deadline(looked),
         }
     }
 
@@ -69,6 +78,7 @@ impl Source {
         match self {
             Source::Real(real) => real.poll_exit(),
             Source::Scripted(scripted) => Ok(scripted.exit()),
+            Source::Chain(chain) => Ok(chain.exit()),
         }
     }
 
@@ -77,6 +87,7 @@ impl Source {
         match self {
             Source::Real(real) => real.process.try_reap(),
             Source::Scripted(scripted) => Ok(scripted.exit()),
+            Source::Chain(chain) => Ok(chain.exit()),
         }
     }
 
@@ -85,7 +96,7 @@ impl Source {
         match self {
             Source::Real(real) if real.leaves_record() => None,
             Source::Real(real) => Some(real.process.reap()),
-            Source::Scripted(_) => None,
+            Source::Scripted(_) | Source::Chain(_) => None,
         }
     }
 
@@ -93,7 +104,8 @@ impl Source {
     pub(super) fn is_broken(&self) -> bool {
         match self {
             Source::Real(real) => real.is_broken(),
-            Source::Scripted(_) => false,
+            // Each stage looks after itself.
+            Source::Scripted(_) | Source::Chain(_) => false,
         }
     }
 
@@ -104,24 +116,27 @@ impl Source {
             Source::Real(real) if real.was_told_to_stop() => Cause::Stopped,
             Source::Real(_) => Cause::Itself,
             Source::Scripted(scripted) => scripted.cause(),
+            Source::Chain(chain) => chain.cause(),
         }
     }
 
     /// Sends the first word of stopping to all of it, in such a way that it can act on it.
-    pub(super) fn tell_to_stop(&mut self, signal: Signal, now: Instant) {
+    pub(super) fn tell_to_stop(&mut self, cause: Cause, rule: StopRule, now: Instant) {
         match self {
-            Source::Real(real) => real.tell_to_stop(signal),
+            Source::Real(real) => real.tell_to_stop(rule.signal),
             Source::Scripted(scripted) => {
-                scripted.take_signal(signal, now);
+                scripted.take_signal(rule.signal, now);
                 scripted.take_signal(Signal::CONT, now);
             }
+            Source::Chain(chain) => chain.tell_to_stop(cause, rule, now),
         }
     }
 
-    pub(super) fn kill(&mut self, exited: bool, now: Instant) {
+    pub(super) fn kill(&mut self, cause: Cause, exited: bool, now: Instant) {
         match self {
             Source::Real(real) => real.kill(exited),
             Source::Scripted(scripted) => scripted.take_signal(Signal::KILL, now),
+            Source::Chain(chain) => chain.kill(cause, now),
         }
     }
 
@@ -130,6 +145,7 @@ impl Source {
         match self {
             Source::Real(real) => real.is_empty(),
             Source::Scripted(scripted) => scripted.exit().is_some(),
+            Source::Chain(chain) => chain.is_over(),
         }
     }
 
@@ -137,7 +153,8 @@ impl Source {
     pub(super) fn leave_whom_it_may_not_end(&self) -> Vec<Pid> {
         match self {
             Source::Real(real) => real.leave_whom_it_may_not_end(),
-            Source::Scripted(_) => Vec::new(),
+            // Each stage sees to that itself.
+            Source::Scripted(_) | Source::Chain(_) => Vec::new(),
         }
     }
 
@@ -146,6 +163,7 @@ impl Source {
             Source::Real(real) => real.members(),
             Source::Scripted(scripted) if scripted.exit().is_some() => Vec::new(),
             Source::Scripted(scripted) => vec![scripted.pid()],
+            Source::Chain(chain) => chain.members(),
         }
     }
 
@@ -153,6 +171,7 @@ impl Source {
         match self {
             Source::Real(real) => real.process.signal(signal),
             Source::Scripted(scripted) => scripted.post(signal),
+            Source::Chain(chain) => chain.each(|running| running.signal(signal)),
         }
     }
 
@@ -160,6 +179,7 @@ impl Source {
         match self {
             Source::Real(real) => real.signal_all(signal),
             Source::Scripted(scripted) => scripted.post(signal),
+            Source::Chain(chain) => chain.each(|running| running.signal_all(signal)),
         }
     }
 
@@ -167,6 +187,9 @@ impl Source {
         match self {
             Source::Real(real) => real.freeze(frozen),
             Source::Scripted(scripted) => scripted.post_freeze(frozen),
+            Source::Chain(chain) => {
+                chain.each(|running| if frozen { running.suspend() } else { running.resume() })
+            }
         }
     }
 
@@ -174,6 +197,7 @@ impl Source {
         match self {
             Source::Real(real) => real.usage(),
             Source::Scripted(_) => Usage::default(),
+            Source::Chain(chain) => chain.usage(),
         }
     }
 
@@ -183,6 +207,7 @@ impl Source {
                 real.container.as_ref().map(|container| container.counters().hit).unwrap_or_default()
             }
             Source::Scripted(_) => LimitsHit::default(),
+            Source::Chain(chain) => chain.limits_hit(),
         }
     }
 
@@ -190,6 +215,7 @@ impl Source {
     pub(super) fn set_limits(&self, limits: &Limits) -> Result<(), Refusal> {
         match self {
             Source::Real(Real { container: Some(container), .. }) => container.set_limits(limits),
+            Source::Chain(chain) => chain.set_limits(limits),
             _ => Ok(()),
         }
     }
@@ -198,7 +224,7 @@ impl Source {
     pub(super) fn take_stop(&self) -> Option<Signal> {
         match self {
             Source::Real(real) => real.process.take_stop().ok().flatten(),
-            Source::Scripted(_) => None,
+            Source::Scripted(_) | Source::Chain(_) => None,
         }
     }
 
@@ -207,20 +233,23 @@ impl Source {
         match self {
             Source::Real(real) => real.account(exit),
             Source::Scripted(_) => Account { exit, usage: Usage::default(), counters: Default::default() },
+            Source::Chain(chain) => chain.account(chain.exit().unwrap_or(exit)),
         }
     }
 
     /// Lets go of its container.
     pub(super) fn let_go(&mut self) {
-        if let Source::Real(real) = self {
-            real.container = None;
+        match self {
+            Source::Real(real) => real.container = None,
+            Source::Scripted(_) => {}
+            Source::Chain(chain) => chain.let_go(),
         }
     }
 
     /// The outcome that it is to have, where a script has one.
     pub(super) fn record(&self) -> Option<&Outcome> {
         match self {
-            Source::Real(_) => None,
+            Source::Real(_) | Source::Chain(_) => None,
             Source::Scripted(scripted) => scripted.record(),
         }
     }

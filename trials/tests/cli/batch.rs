@@ -1,0 +1,321 @@
+//! `pinfold batch`: what it runs, prints and logs, how it ends, and that nothing of it is left.
+
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Instant;
+
+use pinfold_trials::{Terminal, Trial, fixture, pinfold_bin, wait_until};
+use serde_json::Value;
+
+use crate::{LONG, Live, text};
+
+/// `pinfold batch WORDS`, split at spaces.
+fn batch(trial: &Trial, words: &str) -> Command {
+    let mut command = Command::new(pinfold_bin());
+    command.arg("batch").args(words.split_whitespace()).envs([trial.env()]);
+    command.stdin(Stdio::null()).env("F", fixture());
+    command
+}
+
+/// Runs it with this on its standard input.
+fn fed(command: &mut Command, input: &[u8]) -> Output {
+    let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child: Child = command.spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input).unwrap();
+    child.wait_with_output().unwrap()
+}
+
+fn log(path: &std::path::Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(path).unwrap();
+    assert!(text.is_empty() || text.ends_with('\n'), "the log is not whole: {text}");
+    text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn arguments_come_from_where_they_are_said_to() {
+    let trial = Trial::new();
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("in"), "a b\n\nc").unwrap();
+    for (words, input, expected) in [
+        ("-k echo ::: a b", "", "a\nb\n"),
+        ("-k echo", "a b\nc", "a b\nc\n"),
+        ("-k -a in echo", "", "a b\nc\n"),
+        ("-k echo :::: in", "", "a b\nc\n"),
+        ("-k -a - echo", "x\n", "x\n"),
+        ("-k0 echo", "a\nb\0c", "a\nb\nc\n"),
+        ("-kd, echo", "a,b", "a\nb\n"),
+        ("-kn2 echo", "a\nb\nc\n", "a b\nc\n"),
+        ("-kL2 printf <%s>\\n", "a 'b c'\nd\n", "<a>\n<b c>\n<d>\n"),
+        ("-k echo {1}-{2} ::: a b ::: 1 2", "", "a-1\na-2\nb-1\nb-2\n"),
+        ("-k echo {/} {//} {.} {/.} {#} ::: d/a.x", "", "a.x d d/a a 1\n"),
+        ("-kI% echo x%y", "a\n", "xay\n"),
+        ("-k", "echo 'a b'\n# said\nprintf '%s|' \"c d\" e\\ f '$HOME' *\n", "a b\nc d|e f|$HOME|*|"),
+        ("-k ::: true", "", ""),
+        ("-r echo", "", ""),
+        ("--dry-run -- rm -r {} ::: a it's", "", "rm -r a\nrm -r \"it's\"\n"),
+    ] {
+        let output = fed(batch(&trial, words).current_dir(&directory), input.as_bytes());
+        assert_eq!(text(&output.stdout), expected, "{words}: {}", text(&output.stderr));
+        assert_eq!(output.status.code(), Some(0), "{words}");
+    }
+    trial.finish();
+}
+
+#[test]
+fn it_ends_with_a_code_that_says_what_became_of_the_jobs() {
+    let trial = Trial::new();
+    for (words, code, says) in [
+        ("-q true ::: 1 2", 0, ""),
+        ("true ::: 1 2", 0, "2 jobs in "),
+        ("-q ::: false", 123, ""),
+        ("-k ::: true false", 123, "job 2: false: exited with code 1"),
+        ("-t 50ms --grace 0 sleep ::: 100", 123, "job 1: sleep: timed out"),
+        ("::: no-such-program-1 true", 123, "no-such-program-1: not found"),
+        ("no-such-program-1 ::: a b c d e f g h", 127, "no-such-program-1: not found"),
+        ("/etc/passwd ::: a", 126, "/etc/passwd: "),
+        ("-j x true ::: a", 125, "no number of jobs"),
+        ("-a /no/such/file true", 125, "/no/such/file: arguments cannot be read"),
+        ("--joblog /no/such/log true ::: a", 125, "/no/such/log: no job log"),
+    ] {
+        let output = batch(&trial, words).output().unwrap();
+        let told = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{words}: {told}");
+        assert!(told.contains(says) && (!words.starts_with("-q") || told.is_empty()), "{words}: {told}");
+    }
+    let output = fed(&mut batch(&trial, "-j1"), b"true\necho 'open\ntrue\n");
+    assert_eq!(output.status.code(), Some(123));
+    assert!(text(&output.stderr).contains("job 2: line 2: a quote is left open"), "{}", text(&output.stderr));
+    trial.finish();
+}
+
+#[test]
+fn output_is_whole_in_order_or_line_by_line_as_asked() {
+    let trial = Trial::new();
+    let directory = tempfile::tempdir().unwrap();
+    // The first waits for the second, so that it ends last.
+    let script = "echo $1 one; echo $1 err >&2; [ $1 = b ] && touch go; \
+                  while [ ! -e go ]; do sleep 0.01; done; echo $1 two";
+    let run = |options: &str| {
+        let mut command = batch(&trial, options);
+        command.args(["-j2", "sh", "-c", script, "sh", ":::", "a", "b"]).current_dir(&directory);
+        let output = command.output().unwrap();
+        std::fs::remove_file(directory.path().join("go")).unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        (text(&output.stdout), text(&output.stderr))
+    };
+    let (stdout, stderr) = run("-qk");
+    assert_eq!((stdout.as_str(), stderr.as_str()), ("a one\na two\nb one\nb two\n", "a err\nb err\n"));
+    let (stdout, _) = run("-q");
+    assert!(
+        ["a one\na two\nb one\nb two\n", "b one\nb two\na one\na two\n"].contains(&stdout.as_str()),
+        "{stdout}"
+    );
+    assert_eq!(run("-qk --tag").0, "a\ta one\na\ta two\nb\tb one\nb\tb two\n");
+    let mut lines: Vec<String> = run("-q --line-buffer --tag").0.lines().map(str::to_owned).collect();
+    assert!(lines[..2].iter().all(|line| line.ends_with("one")), "{lines:?}");
+    lines.sort();
+    assert_eq!(lines, ["a\ta one", "a\ta two", "b\tb one", "b\tb two"]);
+    assert_eq!(run("-q --ungroup").0.lines().count(), 4);
+    // Bytes that are no text pass as they are.
+    let output = batch(&trial, "-q printf ::: a\\377b").output().unwrap();
+    assert_eq!(output.stdout, b"a\xffb");
+    trial.finish();
+}
+
+#[test]
+fn no_more_run_at_a_time_than_may() {
+    let trial = Trial::new();
+    let directory = tempfile::tempdir().unwrap();
+    // Each sees itself and those beside it.
+    let script = "mkdir $1; ls | wc -l; sleep 0.02; rmdir $1";
+    for (option, most) in [("-j1", 1), ("-j3", 3), ("-P2", 2)] {
+        let mut command = batch(&trial, option);
+        command.args(["-q", "sh", "-c", script, "sh", ":::"]).args((0..12).map(|number| number.to_string()));
+        let output = command.current_dir(&directory).output().unwrap();
+        let seen: Vec<usize> =
+            text(&output.stdout).lines().map(|line| line.trim().parse().unwrap()).collect();
+        assert!(seen.len() == 12 && seen.iter().all(|seen| *seen <= most), "{option}: {seen:?}");
+    }
+    trial.finish();
+}
+
+#[test]
+fn the_log_has_a_line_for_each_job_and_a_later_batch_resumes_from_it() {
+    let trial = Trial::new();
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("log");
+    let input = b"echo good\nsh -c 'exit 3'\nno-such-program\necho good\n";
+    let run = |options: &str, input: &[u8]| {
+        let output =
+            fed(batch(&trial, &format!("-qk -j1 --joblog log {options}")).current_dir(&directory), input);
+        text(&output.stdout)
+    };
+    assert_eq!(run("", input), "good\ngood\n");
+    let lines = log(&path);
+    assert_eq!(lines.len(), 4);
+    assert!(lines.iter().all(|line| line["schema"] == "pinfold.job/1" && line["attempts"].is_u64()));
+    assert_eq!(lines[0]["command"], serde_json::json!(["echo", "good"]));
+    assert_eq!((&lines[1]["exit_code"], &lines[1]["success"]), (&3.into(), &false.into()));
+    assert_eq!(lines[2]["error"]["kind"], "not_found");
+    assert_eq!(lines[0]["outcome"]["cause"], "itself");
+    // All of it has ended, and one more is new.
+    let more = [input, b"echo good\n".as_slice()].concat();
+    assert_eq!(run("--resume", &more), "good\n");
+    assert_eq!(log(&path).len(), 5);
+    // What failed is done again, in whatever place it stands.
+    assert_eq!(run("--resume-failed", b"sh -c 'exit 3'\necho good\necho good\necho good\n"), "");
+    assert_eq!(log(&path).len(), 6);
+    assert_eq!(run("", b"true\n"), "");
+    assert_eq!(log(&path).len(), 1, "without --resume it begins anew");
+    std::fs::write(&path, "hello\n").unwrap();
+    let output = batch(&trial, "--joblog log --resume true ::: a").current_dir(&directory).output().unwrap();
+    assert_eq!(output.status.code(), Some(125));
+    assert!(text(&output.stderr).contains("line 1 is no pinfold.job/1"), "{}", text(&output.stderr));
+    trial.finish();
+}
+
+#[test]
+fn retries_and_halts_are_kept() {
+    let trial = Trial::new();
+    let directory = tempfile::tempdir().unwrap();
+    let third = "echo x >> count; [ $(wc -l < count) = 3 ]";
+    let mut command = batch(&trial, "-q --retries 4 --retry-pause 1ms --joblog log sh -c");
+    assert!(command.args([third, ":::", "x"]).current_dir(&directory).status().unwrap().success());
+    assert_eq!(log(&directory.path().join("log"))[0]["attempts"], 3);
+    for (halt, ended) in [
+        ("--fail-fast", 1),
+        ("--halt now,fail=1", 1),
+        ("--halt soon,fail=2", 2),
+        ("--halt soon,done=3", 3),
+        ("--halt never", 5),
+    ] {
+        let mut command = batch(&trial, &format!("-q -j1 {halt} --joblog log"));
+        let output =
+            command.args([":::", "false", "false", "true", "true", "true"]).current_dir(&directory).output();
+        assert_eq!(output.unwrap().status.code(), Some(123), "{halt}");
+        assert_eq!(log(&directory.path().join("log")).len(), ended, "{halt}");
+    }
+    // now stops what runs.
+    let begun = Instant::now();
+    let mut command = batch(&trial, "-j2 --fail-fast --joblog log");
+    let output = command.args([":::", "sleep 100", "false"]).current_dir(&directory).output().unwrap();
+    assert!(begun.elapsed() < LONG);
+    assert_eq!(output.status.code(), Some(123));
+    let mut cancelled: Vec<_> =
+        log(&directory.path().join("log")).iter().map(|line| line["cancelled"].clone()).collect();
+    cancelled.sort_by_key(Value::to_string);
+    assert_eq!(cancelled, [false, true]);
+    trial.finish();
+}
+
+#[test]
+fn a_signal_ends_all_of_it_and_the_log_is_whole() {
+    for number in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
+        let trial = Trial::new();
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = batch(&trial, "-j2 --line-buffer --joblog log sh -c");
+        command
+            .args(["setsid sleep 1000 & echo up $1; wait", "sh", ":::", "1", "2", "3"])
+            .current_dir(&directory);
+        let mut live = Live::start(command.stderr(Stdio::null()));
+        assert!(live.line().starts_with("up") && live.line().starts_with("up"));
+        live.signal(number);
+        let (rest, status) = live.end();
+        assert_eq!((rest.as_str(), status.signal()), ("", Some(number)));
+        trial.wait_until_gone(LONG);
+        let lines = log(&directory.path().join("log"));
+        assert!(lines.len() == 2 && lines.iter().all(|line| line["cancelled"] == true), "{lines:?}");
+        // They have still to be done.
+        let words = "-q -j2 --resume --dry-run --joblog log sh -c";
+        let mut command = batch(&trial, words);
+        command
+            .args(["setsid sleep 1000 & echo up $1; wait", "sh", ":::", "1", "2", "3"])
+            .current_dir(&directory);
+        assert_eq!(text(&command.output().unwrap().stdout).lines().count(), 3);
+        trial.finish();
+    }
+}
+
+#[test]
+fn a_second_signal_later_kills() {
+    let trial = Trial::new();
+    let mut live = Live::start(batch(&trial, "-q --line-buffer").args([
+        fixture().to_str().unwrap(),
+        "trap",
+        ":::",
+        "TERM",
+    ]));
+    assert!(live.line().starts_with("ready"));
+    live.signal(libc::SIGTERM);
+    assert_eq!(live.line(), "TERM");
+    let asked = Instant::now();
+    wait_until("the end of patience", LONG, || asked.elapsed().as_millis() > 550);
+    live.signal(libc::SIGTERM);
+    assert_eq!(live.end().1.signal(), Some(libc::SIGTERM));
+    assert!(asked.elapsed().as_secs() < 5, "it waited for grace");
+    trial.finish();
+}
+
+#[test]
+fn it_ends_with_its_reader() {
+    let trial = Trial::new();
+    let mut command = batch(&trial, "-q -j2 --line-buffer yes");
+    command.args([":::", "1", "2", "3"]);
+    let mut live = Live::start(&mut command);
+    live.line();
+    let Live { mut child, stdout } = live;
+    drop(stdout);
+    assert_eq!(child.wait().unwrap().signal(), Some(libc::SIGPIPE));
+    trial.finish();
+}
+
+#[test]
+fn jobs_go_on_while_input_is_waited_for() {
+    let trial = Trial::new();
+    let mut command = batch(&trial, "-q -j2 -t 50ms --grace 0 --joblog /dev/stderr sleep");
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(b"100\n").unwrap();
+    // Its timeout comes though no more is read.
+    let mut line = String::new();
+    std::io::BufRead::read_line(&mut std::io::BufReader::new(child.stderr.take().unwrap()), &mut line)
+        .unwrap();
+    let line: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(line["outcome"]["cause"], "timeout");
+    drop(stdin);
+    assert_eq!(child.wait().unwrap().code(), Some(123));
+    trial.finish();
+}
+
+#[test]
+fn progress_is_shown_at_a_terminal_and_taken_away_again() {
+    let trial = Trial::new();
+    let mut terminal = Terminal::new().unwrap();
+    let mut command = terminal.command(pinfold_bin()).unwrap();
+    command.args(["batch", "-j1", "sh", "-c", "echo out; sleep 0.3", ":::", "1", "2"]).envs([trial.env()]);
+    let mut child = command.spawn().unwrap();
+    drop(command);
+    terminal.wait_for("0/2, 1 running", LONG);
+    terminal.wait_for("1/2, 1 running", LONG);
+    let shown = terminal.wait_for_hang_up(LONG);
+    assert!(shown.contains("\r\x1b[K") && shown.contains("2 jobs in"), "{shown:?}");
+    assert!(child.wait().unwrap().success());
+    drop((terminal, child));
+    trial.finish();
+}
+
+#[test]
+fn a_hundred_thousand_arguments_and_much_output_pass() {
+    let trial = Trial::new();
+    let input: String = (0..100_000).map(|number| format!("{number}\n")).collect();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), &input).unwrap();
+    let mut command = batch(&trial, "-qk -n 5000 -a");
+    let output = command.arg(file.path()).args(["printf", "%s\\n"]).output().unwrap();
+    assert!(text(&output.stdout) == input);
+    let mut command = batch(&trial, "-qk -j2 head -c {} /dev/zero ::: 9M 1 9M");
+    assert_eq!(command.output().unwrap().stdout.len(), (18 << 20) + 1);
+    drop(file);
+    trial.finish();
+}
