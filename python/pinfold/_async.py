@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pinfold._handle import Finished, Handle
 from pinfold._loop import drive
-from pinfold._native import BytesResult, CancelToken, Command, Outcome, Probe, ProcessResult
+from pinfold._native import BytesResult, CancelToken, Command, Outcome, Pipeline, Probe, ProcessResult
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["AsyncProcessStdin", "AsyncRunningProcess"]
 
 
-async def start(command: Command, cancel: CancelToken | None) -> AsyncRunningProcess:
+async def start(command: Command | Pipeline, cancel: CancelToken | None) -> AsyncRunningProcess:
     """Starts it: that does not wait, but is awaited as everything else is."""
     return AsyncRunningProcess(command._launch(cancel))
 

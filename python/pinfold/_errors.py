@@ -50,6 +50,8 @@ class ProcessError(Exception):
     """The program's name as the command has it."""
     hint: str | None
     """What to do about it, where that is known; the message ends with it."""
+    stage: int | None
+    """The stage of a pipeline that it is about, counted from 0; ``None`` for a single command."""
     result: ProcessResult | BytesResult | None
     """The run's output up to the failure and how it ended, where there was a run."""
 
@@ -60,6 +62,7 @@ class ProcessError(Exception):
         program: str | None = None,
         hint: str | None = None,
         errno: int | None = None,
+        stage: int | None = None,
         result: ProcessResult | BytesResult | None = None,
         **fields: Any,
     ) -> None:
@@ -70,7 +73,8 @@ class ProcessError(Exception):
         self.hint = hint
         self.result = result
         self.errno = errno
-        self._fields = {"program": program, "hint": hint, "errno": errno, "result": result, **fields}
+        self.stage = stage
+        self._fields = {"program": program, "hint": hint, "errno": errno, "stage": stage, "result": result, **fields}
 
     @property
     def code(self) -> int | None:

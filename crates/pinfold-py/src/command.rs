@@ -1,8 +1,8 @@
 //! The builder: each method returns a new command.
 
-mod ending;
+pub(crate) mod ending;
 mod process;
-mod streams;
+pub(crate) mod streams;
 
 use crate::convert::{Pairs, Text, Texts, shown};
 use crate::plain::{Json, from_json, pickled, to_json};

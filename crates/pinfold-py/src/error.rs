@@ -59,6 +59,7 @@ fn build(
     }
     fields.set_item("hint", error.what_to_do())?;
     fields.set_item("errno", error.os_error())?;
+    fields.set_item("stage", error.stage())?;
     if let Some(timeout) = error.timeout() {
         fields.set_item("timeout_seconds", timeout.as_secs_f64())?;
     }

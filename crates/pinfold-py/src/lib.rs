@@ -12,6 +12,7 @@ mod convert;
 mod error;
 mod handle;
 mod machine;
+mod pipeline;
 mod plain;
 mod probe;
 mod result;
@@ -32,12 +33,14 @@ mod _native {
     #[pymodule_export]
     use crate::machine::Pollable;
     #[pymodule_export]
+    use crate::pipeline::Pipeline;
+    #[pymodule_export]
     use crate::plain::unpickle;
     #[pymodule_export]
     use crate::probe::Probe;
     #[pymodule_export]
     use crate::result::{
-        BytesResult, LimitsHit, Outcome, ProcessResult, Seen, Stray, Strays, Usage, unpickle_result,
+        BytesResult, LimitsHit, Outcome, ProcessResult, Seen, Stage, Stray, Strays, Usage, unpickle_result,
     };
     #[pymodule_export]
     use crate::supervise::{

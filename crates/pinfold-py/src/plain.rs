@@ -1,7 +1,7 @@
 //! Plain values: classes that hold one value of the engine, compare by it, and travel as its JSON.
 
 use crate::error::invalid;
-use crate::{command, result, supervise};
+use crate::{command, pipeline, result, supervise};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
@@ -45,6 +45,8 @@ pub(crate) fn unpickle<'py>(py: Python<'py>, class: &str, json: &str) -> PyResul
         "Stray" => Bound::new(py, result::Stray(from_json(py, json)?))?.into_any(),
         "Strays" => Bound::new(py, result::Strays(from_json(py, json)?))?.into_any(),
         "LimitsHit" => Bound::new(py, result::LimitsHit(from_json(py, json)?))?.into_any(),
+        "Stage" => Bound::new(py, result::Stage(from_json(py, json)?))?.into_any(),
+        "Pipeline" => Bound::new(py, pipeline::Pipeline::of(from_json(py, json)?))?.into_any(),
         "SupervisionOutcome" => {
             Bound::new(py, supervise::SupervisionOutcome(from_json(py, json)?))?.into_any()
         }

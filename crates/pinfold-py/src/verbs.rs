@@ -1,88 +1,17 @@
 //! The verbs that wait for the end, in both manners.
 
+mod work;
+
 use crate::cancel::CancelToken;
 use crate::command::Command;
 use crate::convert::shown;
-use crate::error::{Form, raised, unexpected};
+use crate::error::{Form, raised};
 use crate::handle::Run;
-use crate::machine::{Driven, Pollable, Work, block};
-use crate::result::{BytesResult, ProcessResult};
-use pinfold::text::{decode_owned, trim_newline};
-use pinfold::{Completion, FirstLine, Host, Judge, Output, Runner, Stream};
-use pinfold_os::poll::{Set, Woken};
-use pyo3::exceptions::PyRuntimeError;
+use crate::machine::{Pollable, block};
+use pinfold::{Host, Runner};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use std::io;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
-
-/// What a verb makes of a finished run.
-#[derive(Clone, Copy)]
-enum Shape {
-    Run,
-    Output,
-    OutputBytes,
-    Json,
-    ExitCode,
-    Probe,
-}
-
-impl Shape {
-    fn judge(self) -> Judge {
-        match self {
-            Shape::Run | Shape::Json => Judge::Succeed,
-            Shape::Output | Shape::OutputBytes => Judge::End,
-            Shape::ExitCode => Judge::Return,
-            Shape::Probe => Judge::Answer,
-        }
-    }
-
-    fn form(self) -> Form {
-        match self {
-            Shape::OutputBytes => Form::Bytes,
-            _ => Form::Text,
-        }
-    }
-
-    fn made(
-        self,
-        py: Python<'_>,
-        output: Output<Vec<u8>>,
-        command: &pinfold::Command,
-    ) -> PyResult<Py<PyAny>> {
-        Ok(match self {
-            Shape::Run => {
-                let encoding = command.encoding_of(Stream::Stdout);
-                let text = py.detach(|| decode_owned(encoding, output.stdout));
-                trim_newline(&text).into_pyobject(py)?.into_any().unbind()
-            }
-            Shape::Output => Py::new(py, ProcessResult::new(py, output, command)?)?.into_any(),
-            Shape::OutputBytes => Py::new(py, BytesResult::new(py, output, command)?)?.into_any(),
-            Shape::Json => json(py, output, command)?,
-            Shape::ExitCode => output.outcome.code().into_pyobject(py)?.into_any().unbind(),
-            Shape::Probe => {
-                (output.outcome.code() == Some(0)).into_pyobject(py)?.to_owned().into_any().unbind()
-            }
-        })
-    }
-}
-
-/// Read by Python's own reader, so that numbers are what Python makes of them.
-fn json(py: Python<'_>, output: Output<Vec<u8>>, command: &pinfold::Command) -> PyResult<Py<PyAny>> {
-    static LOADS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let result = ProcessResult::new(py, output, command)?;
-    let result = Bound::new(py, result)?;
-    match LOADS.import(py, "json", "loads")?.call1((result.getattr("stdout")?,)) {
-        Ok(value) => Ok(value.unbind()),
-        Err(error) if error.is_instance_of::<pyo3::exceptions::PyValueError>(py) => {
-            let program = command.program();
-            let what = format!("{}: wrote no such JSON: {}", shown(py, program)?, error.value(py));
-            Err(unexpected(py, &what, program, result.into_any().unbind()))
-        }
-        Err(error) => Err(error),
-    }
-}
+pub(crate) use work::{Line, Shape, Verb};
 
 /// What runs are given beside their command.
 pub(crate) fn host(cancel: Option<&Bound<'_, CancelToken>>) -> Host {
@@ -92,141 +21,11 @@ pub(crate) fn host(cancel: Option<&Bound<'_, CancelToken>>) -> Host {
     }
 }
 
-/// A callback of Python's for each line, and what it raised.
-#[derive(Clone, Default)]
-struct Ear {
-    raised: Arc<Mutex<Option<PyErr>>>,
-}
-
-impl Ear {
-    fn on(&self, host: Host, callback: Py<PyAny>) -> Host {
-        let raised = self.raised.clone();
-        host.on_line(move |stream, line| {
-            let mut raised = raised.lock().unwrap_or_else(PoisonError::into_inner);
-            if raised.is_none() {
-                let told = Python::attach(|py| callback.call1(py, (stream.as_str(), line)).map(drop));
-                *raised = told.err();
-            }
-        })
-    }
-
-    fn take(&self) -> Option<PyErr> {
-        self.raised.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    fn has_raised(&self) -> bool {
-        self.raised.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
-}
-
-/// A command on its way to what a verb makes of it.
-struct Verb {
-    driven: Driven<Completion<Host, Arc<pinfold::Command>>>,
-    command: Arc<pinfold::Command>,
-    shape: Shape,
-    ear: Ear,
-}
-
-impl Verb {
-    fn new(
-        command: &Command,
-        shape: Shape,
-        on_line: Option<Py<PyAny>>,
-        cancel: Option<&Bound<'_, CancelToken>>,
-    ) -> Verb {
-        let ear = Ear::default();
-        let host = match on_line {
-            Some(callback) => ear.on(host(cancel), callback),
-            None => host(cancel),
-        };
-        let command = command.0.clone();
-        let driven = Driven::new(Completion::new(host, command.clone(), shape.judge()));
-        Verb { driven, command, shape, ear }
-    }
-}
-
-impl Work for Verb {
-    fn advance(&mut self) -> io::Result<bool> {
-        let done = self.driven.advance()?;
-        if self.ear.has_raised() {
-            self.driven.end();
-            return Ok(true);
-        }
-        Ok(done)
-    }
-
-    fn rest(&self, until: Option<Instant>) -> io::Result<Woken> {
-        self.driven.rest(until)
-    }
-
-    fn watch(&mut self) -> io::Result<(&Set, Option<Instant>)> {
-        self.driven.watch()
-    }
-
-    fn answer(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        if let Some(raised) = self.ear.take() {
-            return Err(raised);
-        }
-        match self.driven.answer.take() {
-            Some(Ok(output)) => self.shape.made(py, output, &self.command),
-            Some(Err(error)) => Err(raised(py, error, &self.command, self.shape.form())),
-            None => Err(nothing()),
-        }
-    }
-
-    fn end(&mut self) {
-        self.driven.end();
-    }
-}
-
-fn nothing() -> PyErr {
-    PyRuntimeError::new_err("there is no answer, or it was taken")
-}
-
-/// A command on its way to its first line.
-struct Line {
-    driven: Driven<FirstLine<Host, Arc<pinfold::Command>>>,
-    command: Arc<pinfold::Command>,
-}
-
-impl Line {
-    fn new(command: &Command, cancel: Option<&Bound<'_, CancelToken>>) -> Line {
-        let command = command.0.clone();
-        Line { driven: Driven::new(FirstLine::new(host(cancel), command.clone())), command }
-    }
-}
-
-impl Work for Line {
-    fn advance(&mut self) -> io::Result<bool> {
-        self.driven.advance()
-    }
-
-    fn rest(&self, until: Option<Instant>) -> io::Result<Woken> {
-        self.driven.rest(until)
-    }
-
-    fn watch(&mut self) -> io::Result<(&Set, Option<Instant>)> {
-        self.driven.watch()
-    }
-
-    fn answer(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        match self.driven.answer.take() {
-            Some(Ok(line)) => Ok(line.into_pyobject(py)?.into_any().unbind()),
-            Some(Err(error)) => Err(raised(py, error, &self.command, Form::Text)),
-            None => Err(nothing()),
-        }
-    }
-
-    fn end(&mut self) {
-        self.driven.end();
-    }
-}
-
 /// A verb and its awaitable twin.
 macro_rules! verbs {
-    ($($(#[$doc:meta])* $name:ident, $twin:ident, $twin_doc:literal => $shape:expr;)*) => {
+    ($class:ty: $($(#[$doc:meta])* $name:ident, $twin:ident, $twin_doc:literal => $shape:expr;)*) => {
         #[pymethods]
-        impl Command {
+        impl $class {
             $(
                 $(#[$doc])*
                 #[pyo3(signature = (*, on_line = None, cancel = None))]
@@ -236,7 +35,7 @@ macro_rules! verbs {
                     on_line: Option<Py<PyAny>>,
                     cancel: Option<&Bound<'_, CancelToken>>,
                 ) -> PyResult<Py<PyAny>> {
-                    block(py, &mut Verb::new(self, $shape, on_line, cancel))
+                    block(py, &mut self.verb($shape, on_line, cancel))
                 }
 
                 #[doc = $twin_doc]
@@ -247,14 +46,27 @@ macro_rules! verbs {
                     on_line: Option<Py<PyAny>>,
                     cancel: Option<&Bound<'py, CancelToken>>,
                 ) -> PyResult<Bound<'py, PyAny>> {
-                    Pollable::new(Verb::new(self, $shape, on_line, cancel)).driven(py)
+                    Pollable::new(self.verb($shape, on_line, cancel)).driven(py)
                 }
             )*
         }
     };
 }
 
-verbs! {
+pub(crate) use verbs;
+
+impl Command {
+    fn verb(
+        &self,
+        shape: Shape,
+        on_line: Option<Py<PyAny>>,
+        cancel: Option<&Bound<'_, CancelToken>>,
+    ) -> Verb {
+        Verb::new(self.0.clone(), shape, on_line, host(cancel), |host| host)
+    }
+}
+
+verbs! { Command:
     /// Runs it and returns its standard output without the line breaks at its end. It has to succeed.
     ///
     /// Raises whatever is no success: `NonZeroExit`, `Timeout`, `Signalled`, `ProcessNotFound`, ... `on_line` is called with
@@ -309,7 +121,7 @@ impl Command {
     /// 'y'
     #[pyo3(signature = (*, cancel = None))]
     fn first_line(&self, py: Python<'_>, cancel: Option<&Bound<'_, CancelToken>>) -> PyResult<Py<PyAny>> {
-        block(py, &mut Line::new(self, cancel))
+        block(py, &mut Line::new(self.0.clone(), host(cancel)))
     }
 
     /// `first_line()`, awaited.
@@ -319,7 +131,7 @@ impl Command {
         py: Python<'py>,
         cancel: Option<&Bound<'py, CancelToken>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        Pollable::new(Line::new(self, cancel)).driven(py)
+        Pollable::new(Line::new(self.0.clone(), host(cancel))).driven(py)
     }
 
     /// Starts it and returns a live handle that blocks where it waits. Leaving its `with` block ends all of it.

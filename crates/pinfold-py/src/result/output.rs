@@ -1,6 +1,6 @@
 //! What runs wrote, together with how they ended.
 
-use super::{LimitsHit, Outcome, Seen, Strays, Usage};
+use super::{LimitsHit, Outcome, Seen, Stage, Strays, Usage};
 use crate::convert::shown;
 use crate::error::{Form, raised_with};
 use crate::plain::{Json, from_json, to_json};
@@ -42,6 +42,18 @@ macro_rules! result_methods {
             #[getter]
             fn outcome(&self) -> Outcome {
                 Outcome(self.rest.outcome.clone())
+            }
+
+            /// What became of each stage of a pipeline, the first first; empty for a single command.
+            #[getter]
+            fn stages(&self) -> Vec<Stage> {
+                self.rest.stages().iter().cloned().map(Stage).collect()
+            }
+
+            /// The index of the stage that a pipeline's outcome is of, if it is none that ended cleanly.
+            #[getter]
+            fn failed_stage(&self) -> Option<usize> {
+                self.rest.failed_stage()
             }
 
             /// Itself, if it is a success; else raises what `run()` would, with this result in it.
@@ -182,13 +194,18 @@ pub(crate) struct BytesResult {
 impl BytesResult {
     pub(crate) fn new(py: Python<'_>, output: Output<Vec<u8>>, command: &Command) -> PyResult<BytesResult> {
         let encoding = command.encoding_of(Stream::Stderr);
-        BytesResult::of(py, output, |bytes| pinfold::text::decode(encoding, bytes))
+        // Standard error of a pipeline is that of one of its stages, which has an encoding of its own.
+        let of_stage = output.failed_stage().or(output.stages().len().checked_sub(1));
+        let of_stage = of_stage.and_then(|index| output.stages().get(index)).map(pinfold::Stage::stderr_text);
+        BytesResult::of(py, output, |bytes| {
+            of_stage.unwrap_or_else(|| pinfold::text::decode(encoding, bytes))
+        })
     }
 
     fn of(
         py: Python<'_>,
         mut rest: Output<Vec<u8>>,
-        decode: impl Fn(&[u8]) -> String,
+        decode: impl FnOnce(&[u8]) -> String,
     ) -> PyResult<BytesResult> {
         let stdout = bytes(py, std::mem::take(&mut rest.stdout))?.unbind();
         let stderr = PyString::new(py, &decode(&rest.stderr)).unbind();
