@@ -8,6 +8,7 @@ What is seldom needed is imported when it is used for the first time, so that im
 """
 
 from pinfold._native import (
+    BatchProgress,
     BytesResult,
     CancelToken,
     Command,
@@ -33,6 +34,15 @@ from pinfold._native import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pinfold._async import AsyncProcessStdin, AsyncRunningProcess
+    from pinfold._batch import (
+        Completed,
+        Completion,
+        aoutput_all,
+        aoutput_all_bytes,
+        output_all,
+        output_all_bytes,
+        output_as_completed,
+    )
     from pinfold._errors import (
         Cancelled,
         InvalidInput,
@@ -69,6 +79,8 @@ else:
         "AsyncRunningProcess": "_async",
         "AsyncRunningSupervisor": "_supervise",
         "Cancelled": "_errors",
+        "Completed": "_batch",
+        "Completion": "_batch",
         "Finished": "_handle",
         "InvalidInput": "_errors",
         "NonZeroExit": "_errors",
@@ -88,6 +100,11 @@ else:
         "Timeout": "_errors",
         "UnexpectedOutput": "_errors",
         "Unsupported": "_errors",
+        "aoutput_all": "_batch",
+        "aoutput_all_bytes": "_batch",
+        "output_all": "_batch",
+        "output_all_bytes": "_batch",
+        "output_as_completed": "_batch",
         "wait_for": "_probe",
         "wait_for_file": "_probe",
         "wait_for_http": "_probe",
@@ -113,10 +130,13 @@ __all__ = [
     "AsyncProcessStdin",
     "AsyncRunningProcess",
     "AsyncRunningSupervisor",
+    "BatchProgress",
     "BytesResult",
     "CancelToken",
     "Cancelled",
     "Command",
+    "Completed",
+    "Completion",
     "Finished",
     "InvalidInput",
     "LimitsHit",
@@ -152,6 +172,11 @@ __all__ = [
     "Unsupported",
     "Usage",
     "__version__",
+    "aoutput_all",
+    "aoutput_all_bytes",
+    "output_all",
+    "output_all_bytes",
+    "output_as_completed",
     "wait_for",
     "wait_for_file",
     "wait_for_http",

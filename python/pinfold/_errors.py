@@ -108,7 +108,8 @@ class ProcessError(Exception):
         return hash((type(self), self.message))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        notes = {"__notes__": self.__notes__} if hasattr(self, "__notes__") else None
+        said: object = getattr(self, "__notes__", None)
+        notes = None if said is None else {"__notes__": said}
         return _rebuilt, (type(self), self.message, self._fields), notes
 
 
@@ -159,7 +160,7 @@ class Signalled(_Ended, subprocess.CalledProcessError):
         return None if self.result is None else self.result.signal
 
 
-class Timeout(_Ended, subprocess.TimeoutExpired, TimeoutError):
+class Timeout(_Ended, subprocess.TimeoutExpired, TimeoutError):  # pyright: ignore[reportIncompatibleVariableOverride]
     """A timeout of its own ended it. Also a ``TimeoutError`` and a ``subprocess.TimeoutExpired``."""
 
     timeout: float

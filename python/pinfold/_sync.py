@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pinfold._handle import Finished, Handle
 from pinfold._native import BytesResult, Outcome, Probe, ProcessResult

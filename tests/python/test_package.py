@@ -66,11 +66,13 @@ def test_a_blocking_verb_imports_neither_loops_nor_threads() -> None:
     assert not {"asyncio", "threading", "logging", "typing", "subprocess"} & set(said.split())
 
 
-@pytest.mark.parametrize("module", ["pinfold", "pinfold._async", "pinfold._errors", "pinfold._handle", "pinfold._sync"])
+MODULES = ["_async", "_batch", "_errors", "_probe", "_supervise", "_sync"]
+
+
+@pytest.mark.parametrize("module", ["pinfold", *(f"pinfold.{name}" for name in MODULES)])
 def test_the_examples_of_docstrings_are_true(module: str) -> None:
     failed, tried = doctest.testmod(importlib.import_module(module))
-    assert tried or module == "pinfold._handle"
-    assert not failed
+    assert tried and not failed
 
 
 def test_the_examples_of_native_docstrings_are_true() -> None:

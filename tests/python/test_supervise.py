@@ -101,7 +101,7 @@ def test_what_cannot_be_meant_is_refused_at_once() -> None:
         {"restart_window": 10},
     ):
         with pytest.raises(InvalidInput):
-            Supervisor(FAILS, **rules)  # type: ignore[arg-type]
+            Supervisor(FAILS, **rules)
     with pytest.raises(InvalidInput, match="retried"):
         Supervisor(FAILS.retry(2))
     with pytest.raises(TypeError):

@@ -6,6 +6,7 @@
 #![expect(clippy::needless_pass_by_value, reason = "PyO3 gives arguments to own")]
 
 mod ask;
+mod batch;
 mod cancel;
 mod command;
 mod convert;
@@ -24,6 +25,8 @@ use pyo3::prelude::*;
 /// The native half of pinfold.
 #[pymodule(gil_used = false)]
 mod _native {
+    #[pymodule_export]
+    use crate::batch::{BatchProgress, batch};
     #[pymodule_export]
     use crate::cancel::CancelToken;
     #[pymodule_export]
