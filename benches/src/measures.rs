@@ -1,5 +1,7 @@
 //! The list of all measures: what the project promises, and then what else there is to compare with.
 
+mod supervise;
+
 use crate::measure::Judge::{More, MoreShown, Ratio, Shown, Under};
 use crate::measure::{Ask, Judge, Measure, Who};
 use crate::programs::Programs;
@@ -26,6 +28,7 @@ pub(crate) fn all(programs: &Programs) -> Vec<Measure> {
     groups(&mut list, programs);
     guard(&mut list, programs);
     death(&mut list, programs);
+    supervise::supervise(&mut list, programs);
     tool(&mut list, programs);
     list
 }

@@ -8,6 +8,7 @@ mod many;
 mod output;
 mod spawn;
 mod stop;
+mod supervise;
 
 use crate::server::Answer;
 use crate::{Error, Result};
@@ -57,6 +58,7 @@ fn answer(words: &[&str], held: &mut Vec<u8>) -> Result<Answer> {
         "group" => group::answer(job),
         "guard" => guard::answer(job),
         "death" => death::answer(job),
+        "supervise" => supervise::answer(job),
         _ => Err(Error::from(format!("no such request: {words:?}"))),
     }
 }

@@ -18,6 +18,7 @@ pub(crate) mod ps;
 mod run;
 mod sheet;
 pub(crate) mod values;
+pub(crate) mod wait_for;
 
 pub(crate) use parse::parse;
 
@@ -37,6 +38,8 @@ pub(crate) enum Task {
     Batch(Box<batch::BatchArgs>),
     /// Say what this host offers.
     Doctor(doctor::DoctorArgs),
+    /// Wait until things are ready.
+    WaitFor(wait_for::WaitForArgs),
     /// Clear what dead owners left.
     Cleanup(cleanup::CleanupArgs),
     /// List owners and what they run.
@@ -67,6 +70,8 @@ pub(crate) enum Page {
     Run,
     /// `pinfold batch`.
     Batch,
+    /// `pinfold wait-for`.
+    WaitFor,
     /// `pinfold doctor`.
     Doctor,
     /// `pinfold cleanup`.
@@ -79,8 +84,8 @@ pub(crate) enum Page {
 
 impl Page {
     /// Those of commands.
-    pub(crate) const ALL: [Page; 6] =
-        [Page::Run, Page::Batch, Page::Doctor, Page::Cleanup, Page::Ps, Page::Kill];
+    pub(crate) const ALL: [Page; 7] =
+        [Page::Run, Page::Batch, Page::WaitFor, Page::Doctor, Page::Cleanup, Page::Ps, Page::Kill];
 
     /// The command's name; that of the tool itself.
     pub(crate) fn name(self) -> &'static str {
@@ -88,6 +93,7 @@ impl Page {
             Page::Pinfold => "pinfold",
             Page::Run => run::SHEET.name,
             Page::Batch => batch::SHEET.name,
+            Page::WaitFor => wait_for::SHEET.name,
             Page::Doctor => doctor::SHEET.name,
             Page::Cleanup => cleanup::SHEET.name,
             Page::Ps => ps::SHEET.name,

@@ -54,6 +54,17 @@ pub(crate) const BATCH: Contract = &[
     ),
 ];
 
+/// That of `pinfold wait-for`.
+pub(crate) const WAIT_FOR: Contract = &[
+    ("0", "what was waited for is ready, and no program was given"),
+    ("0 to 255", "the program's own exit code, once that runs in pinfold's place"),
+    ("a signal", "it came during the wait, and ended that"),
+    ("124", "--timeout passed first; a line says what failed last, and no program was run"),
+    ("125", "pinfold itself failed: bad usage, or something that cannot be waited for"),
+    ("126", "the program, or what its #! line names, was found and cannot be executed"),
+    ("127", "the program, or what its #! line names, was not found"),
+];
+
 /// That of `pinfold doctor`.
 pub(crate) const DOCTOR: Contract = &[
     ("0", "something better than a process group can be had here"),
@@ -216,7 +227,7 @@ mod tests {
     #[test]
     fn the_page_on_exit_codes_and_the_help_say_the_same() {
         let page = include_str!("../../../docs/exit-codes.md");
-        for (what, when) in [RUN, BATCH, DOCTOR, CLEANUP, PS, KILL].concat() {
+        for (what, when) in [RUN, BATCH, WAIT_FOR, DOCTOR, CLEANUP, PS, KILL].concat() {
             let row = format!("| {what} | {when} |");
             assert!(page.contains(&row), "docs/exit-codes.md lacks: {row}");
         }

@@ -10,6 +10,7 @@ mod out;
 mod run;
 #[cfg(target_os = "linux")]
 mod tracked;
+mod wait_for;
 
 use args::{Task, help};
 use exit::{End, FAILED};
@@ -20,6 +21,7 @@ fn main() {
         Ok(Task::Run(args)) => run::run(&args),
         Ok(Task::Batch(args)) => batch::batch(&args),
         Ok(Task::Doctor(args)) => doctor::doctor(&args),
+        Ok(Task::WaitFor(args)) => wait_for::wait_for(&args),
         #[cfg(target_os = "linux")]
         Ok(Task::Cleanup(args)) => tracked::cleanup(&args),
         #[cfg(target_os = "linux")]

@@ -1,28 +1,78 @@
 //! Memory ahead of its use, and after it.
+//!
+//! Filling a large buffer for the first time costs more in page faults than in copies. Making the pages in one call before
+//! they are written saves a third of that; having the kernel use huge pages saves most of it, on most machines. In some
+//! virtual ones the host takes free huge pages away and takes milliseconds to give one back, so what they take is looked at.
 
-/// Makes the first `bytes` of the buffer's free capacity resident in one call (`madvise(2)`, `MADV_POPULATE_WRITE`, Linux
-/// 5.14), where each page would fault by itself: filling a large buffer for the first time then costs a quarter less.
-///
-/// Nothing else changes, and where the kernel cannot do it nothing happens.
-pub fn populate(buffer: &mut Vec<u8>, bytes: usize) {
-    #[cfg(target_os = "linux")]
-    {
-        // A multiple of every page size that Linux has.
-        const PAGE: usize = 64 << 10;
-        let spare = buffer.spare_capacity_mut();
-        let wanted = bytes.min(spare.len());
-        let spare = spare[..wanted].as_mut_ptr_range();
-        let start = (spare.start as usize).next_multiple_of(PAGE);
-        let end = spare.end as usize / PAGE * PAGE;
-        if end > start {
-            // SAFETY: whole pages inside an allocation that we have exclusively; populating changes no content.
-            let _ = unsafe {
-                rustix::mm::madvise(start as *mut _, end - start, rustix::mm::Advice::LinuxPopulateWrite)
-            };
+use std::time::{Duration, Instant};
+
+/// What a huge page holds on x86-64, and on others with pages of 4 KiB; elsewhere it is a length like any other.
+const HUGE: usize = 2 << 20;
+/// From this capacity on huge pages are asked for. So large an allocation is a mapping of its own in the usual allocators
+/// (`M_MMAP_THRESHOLD` of glibc rises to 32 MiB), so that nothing else is touched, and growing it moves pages only.
+const WORTH: usize = 64 << 20;
+/// A huge page that takes longer gains nothing: five hundred small ones are as soon there.
+const FAIR: Duration = Duration::from_micros(400);
+/// How far they may be behind before they are given up.
+const PATIENCE: Duration = Duration::from_millis(5);
+
+/// How far the memory of a buffer was made ready, and by what means.
+#[derive(Debug, Default)]
+pub struct Ahead {
+    /// Up to which index the buffer is resident.
+    ready: usize,
+    /// The allocation for which huge pages were asked: address and capacity.
+    asked: Option<(usize, usize)>,
+    /// Huge pages were no gain here.
+    given_up: bool,
+    /// What they took, and what would have been fair.
+    taken: Duration,
+    fair: Duration,
+}
+
+impl Ahead {
+    /// Makes at least the next `bytes` of the buffer's free capacity resident (`madvise(2)`, `MADV_POPULATE_WRITE`, Linux
+    /// 5.14).
+    ///
+    /// Nothing else changes, and where the kernel cannot do it nothing happens.
+    pub fn prepare(&mut self, buffer: &mut Vec<u8>, bytes: usize) {
+        let capacity = buffer.capacity();
+        if buffer.len().saturating_add(bytes).min(capacity) <= self.ready {
+            return;
+        }
+        // What is resident is not looked at a second time.
+        let start = self.ready.max(buffer.len());
+        let end = start.saturating_add(bytes).min(capacity);
+        if self.given_up || capacity < WORTH {
+            imp::populate(buffer, start, end);
+            self.ready = end;
+            return;
+        }
+        let address = buffer.as_ptr() as usize;
+        if self.asked != Some((address, capacity)) {
+            self.asked = Some((address, capacity));
+            imp::ask_for_huge_pages(buffer, true);
+        }
+        let end = ((address + end).next_multiple_of(HUGE) - address).min(capacity);
+        let begun = Instant::now();
+        imp::populate(buffer, start, end);
+        self.judge(begun.elapsed(), end - start);
+        self.ready = end;
+        if self.given_up {
+            imp::ask_for_huge_pages(buffer, false);
         }
     }
-    #[cfg(not(target_os = "linux"))]
-    let _ = (buffer, bytes);
+
+    fn judge(&mut self, taken: Duration, bytes: usize) {
+        self.taken += taken;
+        self.fair += FAIR.mul_f64(bytes as f64 / HUGE as f64);
+        self.given_up = self.taken > self.fair + PATIENCE;
+    }
+
+    /// The buffer was made smaller.
+    pub fn shrunk_to(&mut self, capacity: usize) {
+        self.ready = self.ready.min(capacity);
+    }
 }
 
 /// Hands out a buffer piece by piece and gives the memory of each back to the kernel behind it (`madvise(2)`,
@@ -62,9 +112,101 @@ fn discard(buffer: &mut [u8]) {
     let _ = buffer;
 }
 
+#[cfg(target_os = "linux")]
+mod imp {
+    use rustix::mm::{Advice, madvise};
+
+    /// A multiple of every page size that Linux has.
+    const PAGE: usize = 64 << 10;
+
+    /// Makes the whole pages from index `start` to index `end`, which are in the free capacity, resident.
+    pub(super) fn populate(buffer: &mut Vec<u8>, start: usize, end: usize) {
+        let used = buffer.len();
+        let spare = &mut buffer.spare_capacity_mut()[start - used..end - used];
+        let range = spare.as_mut_ptr_range();
+        let start = (range.start as usize).next_multiple_of(PAGE);
+        let end = range.end as usize / PAGE * PAGE;
+        if end > start {
+            // SAFETY: whole pages inside an allocation that we have exclusively; populating changes no content.
+            let _ = unsafe { madvise(start as *mut _, end - start, Advice::LinuxPopulateWrite) };
+        }
+    }
+
+    /// Asks for huge pages in the whole allocation, or for none.
+    pub(super) fn ask_for_huge_pages(buffer: &mut Vec<u8>, wanted: bool) {
+        // What allocators keep in front of an allocation lies in its mapping, which must stay one: only as one can it be
+        // moved when it grows.
+        const HEAD: usize = 16;
+        let page = rustix::param::page_size();
+        let range = buffer.as_mut_ptr() as usize..buffer.as_mut_ptr() as usize + buffer.capacity();
+        let start = (range.start - HEAD) / page * page;
+        let length = range.end.next_multiple_of(page) - start;
+        let advice = if wanted { Advice::LinuxHugepage } else { Advice::LinuxNoHugepage };
+        // SAFETY: it is advice, which changes no content, whoever has the rest of the first and the last page.
+        let _ = unsafe { madvise(start as *mut _, length, advice) };
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+mod imp {
+    pub(super) fn populate(_: &mut Vec<u8>, _: usize, _: usize) {}
+
+    pub(super) fn ask_for_huge_pages(_: &mut Vec<u8>, _: bool) {}
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_made_ready_keeps_its_content_and_capacity() {
+        for capacity in [0, 1, 4096, 5 << 20, WORTH, WORTH + 12_345] {
+            let mut ahead = Ahead::default();
+            let mut buffer = Vec::with_capacity(capacity);
+            buffer.extend_from_slice(b"kept".get(..capacity.min(4)).unwrap_or_default());
+            let before = (buffer.clone(), buffer.capacity());
+            for bytes in [1 << 20, 1, 3 << 20, usize::MAX] {
+                ahead.prepare(&mut buffer, bytes);
+                assert_eq!((buffer.clone(), buffer.capacity()), before);
+                assert!(ahead.ready >= (buffer.len().saturating_add(bytes)).min(capacity));
+            }
+        }
+    }
+
+    #[test]
+    fn a_buffer_that_grows_is_made_ready_where_it_is() {
+        let mut ahead = Ahead::default();
+        let mut buffer: Vec<u8> = Vec::new();
+        while buffer.len() < 3 * WORTH {
+            if buffer.capacity() - buffer.len() < 1 << 20 {
+                buffer.reserve(1 << 20);
+            }
+            ahead.prepare(&mut buffer, 1 << 20);
+            buffer.resize(buffer.len() + (1 << 20), 7);
+        }
+        assert!(buffer.iter().all(|byte| *byte == 7));
+        buffer.truncate(10);
+        buffer.shrink_to_fit();
+        ahead.shrunk_to(buffer.capacity());
+        ahead.prepare(&mut buffer, 5);
+        assert!(ahead.ready <= buffer.capacity());
+    }
+
+    #[test]
+    fn huge_pages_are_given_up_when_they_are_no_gain() {
+        let mut ahead = Ahead::default();
+        for _ in 0..100 {
+            ahead.judge(Duration::from_micros(180), HUGE);
+        }
+        ahead.judge(Duration::from_millis(20), HUGE);
+        assert!(!ahead.given_up, "that was one of a hundred");
+        ahead.judge(Duration::from_millis(20), HUGE);
+        assert!(ahead.given_up);
+        let mut ahead = Ahead::default();
+        ahead.judge(Duration::from_millis(4), HUGE);
+        ahead.judge(Duration::from_millis(4), HUGE);
+        assert!(ahead.given_up, "none of them was soon there");
+    }
 
     fn copied(from: Vec<u8>) -> Vec<u8> {
         let mut to = Vec::with_capacity(from.len());
@@ -98,16 +240,5 @@ mod tests {
         let more = (peak() - before) << 10;
         assert!(to.iter().all(|byte| *byte == 1));
         assert!(more < LENGTH / 4, "{more} bytes came");
-    }
-
-    #[test]
-    fn populating_leaves_content_and_capacity_as_they_are() {
-        for capacity in [0, 1, 4096, 5 << 20] {
-            let mut buffer = Vec::with_capacity(capacity);
-            buffer.extend_from_slice(b"kept".get(..capacity.min(4)).unwrap_or_default());
-            let before = (buffer.clone(), buffer.capacity());
-            populate(&mut buffer, 1 << 20);
-            assert_eq!((buffer.clone(), buffer.capacity()), before);
-        }
     }
 }

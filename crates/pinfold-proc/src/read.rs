@@ -21,8 +21,9 @@ use crate::parse::{self, ParseError};
 /// What read(2) answers when the process ended after its file was opened. The same number on every Unix; std has no
 /// [`io::ErrorKind`] for it.
 const ESRCH: i32 = 3;
-/// Enough for every file but the longest command lines and mount tables.
-const BUFFER: usize = 4096;
+/// Enough for the files that are read most, and little enough for no allocator to map memory for it alone. The buffer grows
+/// with what is read into it.
+const BUFFER: usize = 1024;
 
 /// Whose files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

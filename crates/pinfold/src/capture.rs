@@ -19,7 +19,7 @@ pub use journal::{Journal, Segment, combine};
 pub use limit::{Keep, Limit, Overflow};
 
 use crate::text::LineCounter;
-use pinfold_os::memory::populate;
+use pinfold_os::memory::Ahead;
 use std::fmt;
 use std::io;
 use std::ops::Range;
@@ -65,8 +65,8 @@ pub struct Capture {
     consumed: u64,
     /// The room wanted for the next read, in bytes.
     room: usize,
-    /// Up to which index the memory of `bytes` is known to be resident, once it is large.
-    populated: usize,
+    /// The memory of `bytes`, once it is large.
+    ahead: Ahead,
     /// Nothing more is retained, because the limit keeps the first of it.
     full: bool,
     truncated: bool,
@@ -97,7 +97,7 @@ impl Capture {
             cursors: Vec::new(),
             consumed: 0,
             room: FIRST_READ,
-            populated: 0,
+            ahead: Ahead::default(),
             full: false,
             truncated: false,
             ended: false,
@@ -262,10 +262,8 @@ impl Capture {
             more.or_else(|_| self.bytes.try_reserve_exact(self.room))
                 .or_else(|_| self.bytes.try_reserve_exact(FIRST_READ))?;
         }
-        let end = self.bytes.len() + self.room;
-        if self.bytes.capacity() >= LARGE && self.populated < end.min(self.bytes.capacity()) {
-            populate(&mut self.bytes, LARGEST_READ);
-            self.populated = self.bytes.len() + LARGEST_READ;
+        if self.bytes.capacity() >= LARGE {
+            self.ahead.prepare(&mut self.bytes, self.room);
         }
         Ok(())
     }
@@ -365,7 +363,7 @@ impl Capture {
         let wanted = (left + self.room).max(LARGE);
         if self.bytes.capacity() / 4 > wanted {
             self.bytes.shrink_to(2 * wanted);
-            self.populated = self.populated.min(self.bytes.capacity());
+            self.ahead.shrunk_to(self.bytes.capacity());
         }
     }
 }

@@ -124,6 +124,16 @@ struct Readme;
 #[doc = include_str!("../../../docs/library.md")]
 struct Tour;
 
+/// The example of the page on waiting.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/wait-for.md")]
+struct WaitForPage;
+
+/// The example of the page on supervision.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/supervision.md")]
+struct SupervisionPage;
+
 /// The examples of the page on pipelines and batches.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/pipelines.md")]

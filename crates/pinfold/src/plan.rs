@@ -162,7 +162,12 @@ impl<'a> Plan<'a> {
 impl Extras {
     /// What the container of a command is to be.
     fn demand<'a>(&'a self, command: &'a Command) -> Demand<'a> {
-        Demand { limits: Some(&command.limits), group: self.group.as_ref(), take_over: self.take_over }
+        Demand {
+            limits: Some(&command.limits),
+            group: self.group.as_ref(),
+            take_over: self.take_over,
+            alone: self.one_at_a_time,
+        }
     }
 }
 

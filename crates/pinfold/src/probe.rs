@@ -52,7 +52,7 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 /// server.wait_until(&Probe::line(|line| line.starts_with("listening")), Duration::from_secs(10))?;
 ///
 /// let nobody = Probe::tcp("127.0.0.1", 1).wait(Duration::from_millis(20)).unwrap_err();
-/// assert_eq!(nobody.to_string(), "tcp://127.0.0.1:1 was still awaited after 20ms: connection refused");
+/// assert_eq!(nobody.to_string(), "not ready after 20ms: tcp://127.0.0.1:1: connection refused");
 /// # pinfold::Result::Ok(())
 /// ```
 #[derive(Clone)]
@@ -198,6 +198,20 @@ impl Probe {
         self
     }
 
+    /// Runs its commands by this runner.
+    pub fn run_by(mut self, by: impl Runner + 'static) -> Probe {
+        self.set_runner(&(Arc::new(by) as Arc<dyn Runner>));
+        self
+    }
+
+    fn set_runner(&mut self, by: &Arc<dyn Runner>) {
+        match &mut self.kind {
+            Kind::Command { runner, .. } => *runner = by.clone(),
+            Kind::All(probes) | Kind::Any(probes) => probes.iter_mut().for_each(|probe| probe.set_runner(by)),
+            _ => {}
+        }
+    }
+
     /// For a URL: which statuses are good.
     pub fn status(mut self, statuses: RangeInclusive<u16>) -> Probe {
         if let Kind::Http { good, .. } = &mut self.kind {
@@ -255,6 +269,11 @@ impl Probe {
             Kind::All(probes) | Kind::Any(probes) => probes.iter().any(Probe::is_of_output),
             _ => false,
         }
+    }
+
+    /// Whether it has no name but those of its parts.
+    fn is_named_in_reasons(&self) -> bool {
+        self.name.is_none() && matches!(self.kind, Kind::All(_) | Kind::Any(_))
     }
 
     /// What nobody can wait for.

@@ -35,6 +35,7 @@ use crate::settings::Stream;
 use crate::verbs::{self, Judge};
 use pinfold_os::signal::SignalSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// What can run commands, with every verb that waits for the end.
 ///
@@ -229,6 +230,8 @@ pub struct Host {
     mask: Option<SignalSet>,
     pass_descriptors: bool,
     take_over: bool,
+    one_at_a_time: bool,
+    guard_after: Option<Duration>,
 }
 
 impl Host {
@@ -319,6 +322,32 @@ impl Host {
         self.take_over = true;
         self
     }
+
+    /// Promises that this process runs one program at a time, which spares a run without limits and groups a cgroup of its
+    /// own within that of this process. Until such a run has ended no other can be started in a cgroup by this process.
+    /// Linux.
+    #[must_use]
+    pub fn one_at_a_time(mut self) -> Host {
+        self.one_at_a_time = true;
+        self
+    }
+
+    /// Starts the guard of this process, and notes it in the registry, only once a run in a cgroup has lasted this long,
+    /// instead of beside its start: for a tool whose runs are mostly shorter than the start of a guard.
+    ///
+    /// Until then [`Running::guarantee`] is no more than
+    /// [`Guarantee::WhileOwnerLives`](crate::Guarantee::WhileOwnerLives): should this process be killed, the kernel kills the
+    /// program (`PR_SET_PDEATHSIG`), and what that had already started is left to the next owner's sweep. Nothing is put off
+    /// where the command requires the guarantee, in a group, or once this process has a guard.
+    ///
+    /// It takes a thread that lives as long as the run, since the kernel means the thread and not the process, and that
+    /// drives the machine when its [`Interest`](crate::Interest) says so: a handle that nobody waits for would never get its
+    /// guard.
+    #[must_use]
+    pub fn guard_after(mut self, age: Duration) -> Host {
+        self.guard_after = Some(age);
+        self
+    }
 }
 
 impl Runner for Host {
@@ -379,6 +408,8 @@ impl Host {
             mask: self.mask,
             pass_descriptors: self.pass_descriptors,
             take_over: self.take_over,
+            one_at_a_time: self.one_at_a_time,
+            guard_after: self.guard_after,
             ..Extras::default()
         }
     }
@@ -389,6 +420,15 @@ impl Host {
     /// As those of that.
     pub fn plan<'a>(&self, command: &'a Command) -> Result<Plan<'a>> {
         command.plan_with(&Extras { take_over: self.take_over, ..Extras::default() })
+    }
+
+    /// [`Command::exec`](crate::Command::exec), with this host's signal mask and descriptors.
+    ///
+    /// # Errors
+    /// As those of that.
+    pub fn exec(&self, command: &Command) -> Result<std::convert::Infallible> {
+        let extras = Extras { mask: self.mask, pass_descriptors: self.pass_descriptors, ..Extras::default() };
+        command.plan_with(&extras)?.replace(&extras)
     }
 
     /// Whether limits may move others out of our cgroup.
@@ -483,6 +523,6 @@ impl Command {
     /// # Errors
     /// As [`Runner::launch`].
     pub fn exec(&self) -> Result<std::convert::Infallible> {
-        self.plan()?.replace()
+        Host::new().exec(self)
     }
 }

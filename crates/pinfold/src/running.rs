@@ -213,6 +213,9 @@ impl Running {
         self.keep_time(now);
         self.climb(now);
         self.finish_if_over(now);
+        if let Some(guarantee) = self.source.attend(now) {
+            self.guarantee = guarantee;
+        }
         if self.outcome.is_some() { Progress::Done } else { Progress::Pending }
     }
 

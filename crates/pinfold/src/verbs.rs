@@ -180,7 +180,7 @@ impl Attempts {
         Attempts { retry: command.retry, judge, made: 0 }
     }
 
-    /// How many there were.
+    /// How many have ended.
     pub(crate) fn made(&self) -> u32 {
         self.made
     }

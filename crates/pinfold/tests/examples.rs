@@ -17,6 +17,10 @@ fn told(command: &Command) -> Output {
     command.output().unwrap()
 }
 
+fn said(name: &str) -> String {
+    example(name).timeout(std::time::Duration::from_secs(60)).run().unwrap()
+}
+
 #[test]
 fn a_pipeline_counts_words() {
     let file = tempfile::NamedTempFile::new().unwrap();
@@ -42,4 +46,30 @@ fn a_batch_sums_files_and_tells_its_progress() {
     let output = told(&example("batch").arg(files[0].path()).arg("/no/such/file"));
     assert_eq!((output.code(), output.stdout.lines().count()), (Some(1), 1));
     assert!(output.stderr.contains("/no/such/file: sha256sum: exited with code 1"), "{}", output.stderr);
+}
+
+#[test]
+fn a_server_is_used_once_it_is_ready() {
+    let said = said("ready_server");
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!(lines[0], "the server says: hello");
+    assert_eq!(lines[1], "and ends: was stopped and was ended by SIGTERM");
+    assert_eq!(lines[2], "another ended first: Some(1)");
+}
+
+#[test]
+fn a_flaky_service_is_started_until_it_is_healthy() {
+    let said = said("until_healthy");
+    let lines: Vec<&str> = said.lines().collect();
+    let expected = [
+        "run 1 has begun",
+        "  it exited with code 1",
+        "run 2 has begun",
+        "  it exited with code 1",
+        "run 3 has begun",
+        "  it is healthy",
+        "  it was stopped and was ended by SIGTERM",
+        "restarts: 2; ended because it was stopped",
+    ];
+    assert_eq!(lines, expected);
 }

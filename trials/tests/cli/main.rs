@@ -9,8 +9,10 @@ mod container;
 mod emptiness;
 mod ending;
 mod jobs;
+mod killed;
 mod limits;
 mod output;
+mod place;
 mod record;
 mod refusals;
 mod sandbox;
@@ -19,6 +21,7 @@ mod signals;
 mod terminal;
 mod tracked;
 mod transparent;
+mod wait_for;
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Command, ExitStatus, Output, Stdio};

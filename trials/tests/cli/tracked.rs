@@ -7,10 +7,11 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use pinfold_trials::{Trial, as_nobody, cgroup2_dir, fixture, is_root, pinfold_bin, wait_until};
+use pinfold_trials::{Trial, as_nobody, fixture, is_root, pinfold_bin, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
+use crate::place::Place;
 use crate::{LONG, Live, isolations, run, text};
 
 struct Registry(TempDir);
@@ -222,38 +223,6 @@ fn an_owner_of_another_user_is_told_as_such() {
     trial.finish();
 }
 
-/// A cgroup of this test's own, where nobody else's owners clear what they find.
-struct Place(PathBuf);
-
-impl Place {
-    fn new() -> Place {
-        let path = cgroup2_dir().unwrap().join(format!("trial-tracked-{}", std::process::id()));
-        fs::create_dir(&path).unwrap();
-        Place(path)
-    }
-
-    /// The same command, in there.
-    fn inside(&self, command: &Command) -> Command {
-        let mut inside = Command::new("sh");
-        inside.args(["-c", "echo $$ >\"$0/cgroup.procs\" && exec \"$@\""]).arg(&self.0);
-        inside.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
-        inside.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        inside
-    }
-
-    fn directories(&self) -> Vec<PathBuf> {
-        let entries = fs::read_dir(&self.0).unwrap().map(|entry| entry.unwrap());
-        entries.filter(|entry| entry.file_type().unwrap().is_dir()).map(|entry| entry.path()).collect()
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        // What a failed test left in it is killed by its trial, and the directory is then in nobody's way.
-        let _ = fs::remove_dir(&self.0);
-    }
-}
-
 /// Kills an owner and has what it left found and cleared, while another one goes on.
 fn clear_after(trial: &Trial, registry: &Registry, thing: &str, other: Live, live: Live) {
     let pid = live.child.id();
@@ -364,9 +333,13 @@ fn the_next_owner_clears_as_well() {
     let trial = Trial::new();
     let registry = Registry::new();
     let live = registry.owner(&trial, "", "guard", "trap USR2");
+    let pid = live.child.id();
     kill_owner(live);
-    let mut command = run(&trial, "", "exit 0");
-    assert!(command.env("PINFOLD_REGISTRY", registry.path()).status().unwrap().success());
+    // One that lasts: a run of a millisecond has no time for others.
+    let next = registry.owner(&trial, "", "", "trap USR2");
+    wait_until("what was left is cleared", LONG, || registry.entry_of(pid).is_none());
+    next.signal(15);
+    next.end();
     assert_eq!(registry.entries(), Vec::<PathBuf>::new());
     trial.wait_until_gone(LONG);
     trial.finish();

@@ -2,7 +2,7 @@
 
 use super::flag::{Flag, Value};
 use super::sheet::Sheet;
-use super::{Page, batch, cleanup, doctor, kill, ps, run};
+use super::{Page, batch, cleanup, doctor, kill, ps, run, wait_for};
 use crate::exit;
 use clap::builder::{PossibleValuesParser, ValueParser};
 use clap::{Arg, ArgAction, Command, ValueHint};
@@ -16,6 +16,7 @@ Examples:
   pinfold run -t 5m -- cargo test     all of it is stopped after five minutes
   pinfold run --explain -- make       what would be done, and nothing started
   pinfold batch -j4 gzip ::: *.log    many of them, a few at a time
+  pinfold wait-for db:5432 -- serve   once somebody listens there
   pinfold doctor                      what this host offers, and how to get more
   pinfold ps --tracked                who runs what
   pinfold completions bash            to be sourced by a shell
@@ -37,6 +38,7 @@ pub(crate) fn tool() -> Command {
         .subcommands([
             of(&run::SHEET),
             of(&batch::SHEET),
+            of(&wait_for::SHEET),
             of(&doctor::SHEET),
             of(&cleanup::SHEET),
             of(&ps::SHEET),
@@ -57,6 +59,7 @@ pub(crate) fn command(page: Page) -> Command {
         Page::Pinfold => return tool(),
         Page::Run => of(&run::SHEET),
         Page::Batch => of(&batch::SHEET),
+        Page::WaitFor => of(&wait_for::SHEET),
         Page::Doctor => of(&doctor::SHEET),
         Page::Cleanup => of(&cleanup::SHEET),
         Page::Ps => of(&ps::SHEET),
@@ -151,6 +154,7 @@ mod tests {
             ("run-short", Page::Run, false),
             ("run", Page::Run, true),
             ("batch", Page::Batch, true),
+            ("wait-for", Page::WaitFor, true),
             ("doctor", Page::Doctor, true),
             ("cleanup", Page::Cleanup, true),
             ("ps", Page::Ps, true),

@@ -5,13 +5,15 @@ use super::kill::KillArgs;
 use super::options::{self, Given, Options};
 use super::ps::PsArgs;
 use super::sheet::Sheet;
+use super::wait_for::{self, Target, WaitForArgs};
 use super::{Misuse, Page, RunArgs, Task, batch, cleanup, doctor, kill, ps, run};
 use std::ffi::{OsStr, OsString};
 
 pub(super) type Words = std::vec::IntoIter<OsString>;
 
 /// The subcommands, for the hint to who misspells one.
-const COMMANDS: &[&str] = &["run", "batch", "doctor", "cleanup", "ps", "kill", "completions", "man", "help"];
+const COMMANDS: &[&str] =
+    &["run", "batch", "wait-for", "doctor", "cleanup", "ps", "kill", "completions", "man", "help"];
 
 /// Reads the arguments of this process, without its own name.
 ///
@@ -25,6 +27,7 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Task, Misuse> {
     match first.to_str() {
         Some("run") => run(words),
         Some("batch") => batch(words),
+        Some("wait-for") => wait_for(words),
         Some("doctor") => command(&doctor::SHEET, Page::Doctor, words, |args, words| {
             nothing_more(words).map(|()| Task::Doctor(args))
         }),
@@ -128,11 +131,52 @@ fn command<T: Default>(
     words: Words,
     task: impl FnOnce(T, Words) -> Result<Task, Misuse>,
 ) -> Result<Task, Misuse> {
-    let mut args = T::default();
+    command_of(sheet, page, T::default(), words, task)
+}
+
+/// The same, of arguments that are there in part.
+fn command_of<T>(
+    sheet: &Sheet<T>,
+    page: Page,
+    mut args: T,
+    words: Words,
+    task: impl FnOnce(T, Words) -> Result<Task, Misuse>,
+) -> Result<Task, Misuse> {
     match options::read(sheet, &mut args, words, Options::Anywhere)? {
         Given::Help { long } => Ok(Task::Help { page, long }),
         Given::Words(words) => task(args, words.into_iter()),
     }
+}
+
+/// The targets stand before the first `--`, and the program behind it.
+fn wait_for(words: Words) -> Result<Task, Misuse> {
+    let mut words: Vec<OsString> = words.collect();
+    let command = match words.iter().position(|word| word == "--") {
+        Some(at) => words.split_off(at + 1),
+        None => Vec::new(),
+    };
+    let split = words.last().is_some_and(|word| word == "--");
+    let args = WaitForArgs { command, ..WaitForArgs::default() };
+    command_of(&wait_for::SHEET, Page::WaitFor, args, words.into_iter(), |mut args, words| {
+        for word in words {
+            let target = super::values::text(&word).and_then(Target::read);
+            args.targets.push(target.map_err(|wrong| {
+                let (what, hint) =
+                    wrong.rsplit_once("; ").unwrap_or((&wrong, "see `pinfold wait-for --help`"));
+                misuse(format!("wait-for: {what}"), hint)
+            })?);
+        }
+        if args.targets.is_empty() {
+            return Err(misuse(
+                "wait-for: nothing is named",
+                "use `pinfold wait-for tcp://HOST:PORT [-- program]`",
+            ));
+        }
+        if split && args.command.is_empty() {
+            return Err(misuse("wait-for: no program is given after --", "name one, or leave out the --"));
+        }
+        Ok(Task::WaitFor(args))
+    })
 }
 
 fn ps(args: PsArgs, words: Words) -> Result<Task, Misuse> {
@@ -306,6 +350,13 @@ mod tests {
             ("kill x", "'x' is no pid", "kill --help"),
             ("kill -1", "no option -1", "kill --help"),
             ("kill -- -1", "'-1' is no pid", "kill --help"),
+            ("wait-for", "nothing is named", "tcp://"),
+            ("wait-for db", "wait-for: db: is nothing", "tcp://HOST:PORT"),
+            ("wait-for tcp://db", "tcp://db: names no port", "wait-for --help"),
+            ("wait-for https://db/", "would take TLS", "curl"),
+            ("wait-for db:80 --", "no program is given", "leave out"),
+            ("wait-for db:80 --wait-retry-interval 1s", "no option", "called --interval"),
+            ("wait-for -- make", "nothing is named", "tcp://"),
             ("completions", "no shell", "zsh"),
             ("completions tcsh", "'tcsh'", "zsh"),
             ("completions bash x", "one word too many", "--help"),

@@ -21,7 +21,7 @@ pub(crate) struct Sheet<T: 'static> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{batch, cleanup, doctor, kill, ps, run};
+    use super::super::{batch, cleanup, doctor, kill, ps, run, wait_for};
     use super::*;
 
     fn is_sound<T>(sheet: &Sheet<T>) {
@@ -47,6 +47,7 @@ mod tests {
     fn no_name_is_given_twice_and_every_option_is_explained_in_a_line() {
         is_sound(&run::SHEET);
         is_sound(&batch::SHEET);
+        is_sound(&wait_for::SHEET);
         is_sound(&doctor::SHEET);
         is_sound(&cleanup::SHEET);
         is_sound(&ps::SHEET);

@@ -50,6 +50,11 @@ pub(crate) fn taken() -> SignalSet {
     all.fold(SignalSet::empty(), SignalSet::with)
 }
 
+/// Those that end pinfold where there is no program.
+pub(crate) fn deadly() -> SignalSet {
+    DEADLY.into_iter().fold(SignalSet::empty(), SignalSet::with)
+}
+
 /// Whether this signal ends pinfold where there is no program.
 pub(crate) fn is_deadly(signal: Signal) -> bool {
     DEADLY.contains(&signal)

@@ -27,6 +27,8 @@ pub(super) struct Script {
     pub(super) descriptors: *mut (i32, i32),
     pub(super) descriptor_count: usize,
     pub(super) pass_descriptors: bool,
+    /// Above 0, the table of descriptors is still the parent's own, and from this number on nothing in it is needed.
+    pub(super) shared_table: i32,
     /// The first number that is neither a target nor the report pipe.
     pub(super) free_descriptor: i32,
     pub(super) directory: *const c_char,
@@ -185,6 +187,9 @@ pub(super) unsafe fn prepare(script: *mut Script) -> Done {
     // SAFETY: the parent's layout; every call below is given what it asks for.
     unsafe {
         let s = &*script;
+        if s.shared_table > 0 {
+            leave_table(s.shared_table)?;
+        }
         reset_signals(s)?;
         if s.cgroup >= 0 && s.enters_cgroup {
             enter_cgroup(s.cgroup)?;
@@ -313,6 +318,18 @@ unsafe fn enter_cgroup(directory: i32) -> Done {
         let written = call!(libc::SYS_write, file, c"0".as_ptr(), 1).map_err(at(Step::Cgroup));
         let _ = call!(libc::SYS_close, file);
         written.map(drop)
+    }
+}
+
+/// From here on descriptors are our own: those below `end`. Where the kernel cannot copy that few it copies all.
+unsafe fn leave_table(end: i32) -> Done {
+    const CLOSE_RANGE_UNSHARE: u32 = 1 << 1;
+    // SAFETY: plain numbers; until this has worked nothing of ours changes a descriptor.
+    unsafe {
+        call!(libc::SYS_close_range, end, u32::MAX, CLOSE_RANGE_UNSHARE)
+            .or_else(|_| call!(libc::SYS_unshare, libc::CLONE_FILES))
+            .map(drop)
+            .map_err(at(Step::CloseDescriptors))
     }
 }
 

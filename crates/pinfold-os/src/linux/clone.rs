@@ -43,7 +43,8 @@ pub(super) struct Cloned {
     pub(super) pidfd: i32,
 }
 
-/// Makes a process by `route` which runs `entry(arg)` on `stack`, in new namespaces of the kinds given (`CLONE_NEW*`).
+/// Makes a process by `route` which runs `entry(arg)` on `stack`, in new namespaces of the kinds given (`CLONE_NEW*`), or with
+/// our own table of descriptors (`CLONE_FILES`).
 ///
 /// # Safety
 /// `entry` and all it does with `arg` must be fit for a child of this route: while memory is shared, no libc call,
@@ -53,7 +54,7 @@ pub(super) unsafe fn clone<const SIZE: usize>(
     route: Route,
     stack: &mut MaybeUninit<Stack<SIZE>>,
     cgroup: Option<i32>,
-    namespaces: u64,
+    kinds: u64,
     entry: Entry,
     arg: *mut c_void,
 ) -> Result<Cloned, i32> {
@@ -65,7 +66,7 @@ pub(super) unsafe fn clone<const SIZE: usize>(
             flags: (libc::CLONE_VM | libc::CLONE_VFORK) as u64
                 | pidfd_flag
                 | CLONE_CLEAR_SIGHAND
-                | namespaces
+                | kinds
                 | if cgroup.is_some() { CLONE_INTO_CGROUP } else { 0 },
             pidfd: &raw mut pidfd as u64,
             child_tid: 0,
@@ -83,7 +84,7 @@ pub(super) unsafe fn clone<const SIZE: usize>(
         answer(unsafe { enter(libc::SYS_clone3, args, entry, arg) })?
     } else {
         let share = if route == Route::Clone { libc::CLONE_VM | libc::CLONE_VFORK } else { 0 };
-        let flags = (share | libc::SIGCHLD) as usize | (pidfd_flag | namespaces) as usize;
+        let flags = (share | libc::SIGCHLD) as usize | (pidfd_flag | kinds) as usize;
         let top = bottom + SIZE;
         // CLONE_PIDFD stores where CLONE_PARENT_SETTID would: the third argument on both architectures.
         let args = [flags, top, &raw mut pidfd as usize, 0, 0];

@@ -2,11 +2,12 @@
 
 use super::child::{self, Keep, PID_DIGITS, Report, Script};
 use super::clone::{self, Cloned, Stack, demote};
+use super::handles;
 use super::sys::call;
 use crate::deny::{Feature, denied};
 use crate::fault::{self, Fault};
 use crate::handle::{Pid, Process};
-use crate::order::{Directory, Env, Order, SpawnError, Step};
+use crate::order::{Directory, Env, Grouping, Order, SpawnError, Step};
 use crate::sandbox;
 use crate::spawn::Route;
 use std::convert::Infallible;
@@ -45,8 +46,11 @@ fn make(
     mut keep: Option<&mut KeepLayout<'_>>,
 ) -> Result<(Cloned, Report), SpawnError> {
     let mut route = forced.unwrap_or_else(chosen);
+    let mut may_share =
+        keep.is_none() && !(order.detach || order.pass_descriptors || denied(Feature::CloseRange));
     loop {
         let mut layout = Layout::new(order)?;
+        layout.shares_table = may_share && route != Route::Fork && handles::are_many();
         let keep = keep.as_deref_mut().map(KeepLayout::script);
         let outcome = if order.detach || keep.is_some() {
             start::<STACK_FOR_TWO>(order, &mut layout, route, keep)
@@ -62,6 +66,8 @@ fn make(
             {
                 route = demote(route);
             }
+            // What it was to find may be named by a descriptor of ours (`/proc/self/fd/N`), which it had not.
+            Err(error) if layout.shares_table && error.step != Step::Clone => may_share = false,
             other => return other,
         }
     }
@@ -82,11 +88,15 @@ fn start<const SIZE: usize>(
     let pipe = if route == Route::Fork { Some(report_pipe(layout.free_descriptor)?) } else { None };
     let mut script = layout.script(order, route, pipe.as_ref().map_or(-1, |(_, write)| write.as_raw_fd()));
     script.keep = keep;
+    if layout.shares_table {
+        script.shared_table = layout.end_of_needed(order);
+    }
     let script: *mut Script = &raw mut script;
     let mut stack = MaybeUninit::<Stack<SIZE>>::uninit();
     let born_in = route == Route::Clone3 && !BIRTHS_ARE_KILLED.load(Ordering::Relaxed);
     let cgroup = order.cgroup.filter(|_| born_in && !order.detach).map(|fd| fd.as_raw_fd());
-    let namespaces = keep.map_or(0, |keep| keep.namespaces);
+    let kinds = keep.map_or(0, |keep| keep.namespaces)
+        | if layout.shares_table { libc::CLONE_FILES as u64 } else { 0 };
     let dumpable = (route != Route::Fork).then(dumpable);
     let blocked = BlockedSignals::new();
     // SAFETY: `child::main` keeps to raw system calls; signals are blocked; script, stack and what the script points
@@ -95,7 +105,7 @@ fn start<const SIZE: usize>(
         if order.mask.is_none() {
             (*script).mask = blocked.before;
         }
-        clone::clone(route, &mut stack, cgroup, namespaces, child::main, script.cast())
+        clone::clone(route, &mut stack, cgroup, kinds, child::main, script.cast())
     };
     drop(blocked);
     stay_dumpable(dumpable.flatten());
@@ -150,7 +160,7 @@ fn adopt(cloned: Cloned, report: Report, detach: bool) -> Result<Process, SpawnE
         return Process::open(pid).map_err(failed);
     }
     // SAFETY: the kernel has just made this descriptor for us.
-    let pidfd = (cloned.pidfd >= 0).then(|| unsafe { OwnedFd::from_raw_fd(cloned.pidfd) });
+    let pidfd = (cloned.pidfd >= 0).then(|| handles::place(unsafe { OwnedFd::from_raw_fd(cloned.pidfd) }));
     let Some(pid) = Pid::new(cloned.pid.into()) else {
         return Err(failed(std::io::Error::other("the kernel gave a child no usable pid")));
     };
@@ -291,6 +301,8 @@ struct Layout {
     /// What is added to it.
     inside: Vec<(*const c_char, u64)>,
     parent_pid: u32,
+    /// The child begins with our own table of descriptors.
+    shares_table: bool,
 }
 
 impl Layout {
@@ -316,7 +328,20 @@ impl Layout {
             ruleset: order.sandbox.landlock.map(|it| above(&it.ruleset, free_descriptor)).transpose()?,
             inside: inside.iter().map(|it| (it.path.as_ptr(), it.rights)).collect(),
             parent_pid: std::process::id(),
+            shares_table: false,
         })
+    }
+
+    /// The number above every descriptor of ours that the child asks for.
+    fn end_of_needed(&self, order: &Order<'_>) -> i32 {
+        let sources = self.descriptors.iter().map(|(source, _)| *source);
+        let others = [order.cgroup.map(|fd| fd.as_raw_fd()), self.ruleset.as_ref().map(|fd| fd.as_raw_fd())];
+        let terminal = match order.grouping {
+            Grouping::OwnForeground(terminal) | Grouping::SessionTerminal(terminal) => Some(terminal),
+            _ => None,
+        };
+        // At least the standard three.
+        sources.chain(others.into_iter().flatten()).chain(terminal).max().map_or(3, |last| last + 1).max(3)
     }
 
     fn sandbox(&self, order: &sandbox::Sandbox<'_>) -> child::Sandbox {
@@ -349,6 +374,7 @@ impl Layout {
             descriptors: self.descriptors.as_mut_ptr(),
             descriptor_count: self.descriptors.len(),
             pass_descriptors: order.pass_descriptors,
+            shared_table: 0,
             free_descriptor: self.free_descriptor,
             directory: match &order.directory {
                 Some(Directory::Path(path)) => path.as_ptr(),

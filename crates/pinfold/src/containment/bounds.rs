@@ -21,6 +21,9 @@ pub(crate) struct Demand<'a> {
     /// Strangers in our cgroup may be moved for it.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has cgroups"))]
     pub(crate) take_over: bool,
+    /// This process runs nothing else meanwhile.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has cgroups"))]
+    pub(crate) alone: bool,
 }
 
 /// Chooses the mechanism for a command with these limits, or its group's.
@@ -102,16 +105,18 @@ impl Container {
     ) -> Result<Container, Refusal> {
         #[cfg(target_os = "linux")]
         if mechanism == Mechanism::CgroupV2 {
-            let directory = demand.group.and_then(|group| group.directory());
             let guarded = required >= Some(Guarantee::Guarded);
-            let leaf =
-                super::cgroup::Leaf::bound(settings(demand.limits)?, directory, demand.take_over, guarded)?;
+            let leaf = super::cgroup::Leaf::bound(settings(demand.limits)?, demand, guarded)?;
             return Ok(Container::Cgroup(leaf));
         }
         #[cfg(target_os = "linux")]
         if takes_cgroup(demand.limits) && matches!(mechanism, Mechanism::Subreaper | Mechanism::PidNamespace)
         {
-            let leaf = super::cgroup::Leaf::bound(settings(demand.limits)?, None, demand.take_over, false)?;
+            let leaf = super::cgroup::Leaf::bound(
+                settings(demand.limits)?,
+                Demand { group: None, ..demand },
+                false,
+            )?;
             return Ok(Container::Kept(super::kept::Kept::new(mechanism, Some(leaf))));
         }
         let _ = demand;

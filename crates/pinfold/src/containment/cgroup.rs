@@ -5,6 +5,7 @@
 //! costs more than the spawn itself.
 
 mod bound;
+mod whereabouts;
 
 pub(super) use bound::{could_provide, next_path, provide};
 
@@ -19,14 +20,16 @@ use pinfold_os::linux::cgroup::{self, Cgroup, CpuTime};
 use pinfold_os::linux::guard::Guard;
 use pinfold_os::poll::Waitable;
 use pinfold_os::signal::Signal;
-use pinfold_proc::{Proc, ReadError, Target};
-use std::ffi::OsStr;
+use pinfold_proc::Proc;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
+use whereabouts::{base, pid_namespace, settle, unreadable};
+
+/// Why there is no second run beside one that has the directory to itself.
+const ALONE: &str = "this process runs one program at a time, by its own word";
 
 /// What a directory of ours is called: this, then PID namespace, pid and start time, with dots between.
 const PREFIX: &str = "pinfold";
@@ -38,6 +41,8 @@ struct Owner {
     pid: u32,
     /// The reason why there is none.
     directory: Result<PathBuf, String>,
+    /// The directory itself, for a run that is to be alone in it.
+    whole: Whole,
     pool: Pool,
     made: u64,
     /// Started with the first run; the reason why there is none.
@@ -50,6 +55,17 @@ struct Owner {
     aside: Option<Aside>,
 }
 
+/// What the owner's directory itself is used for.
+#[derive(Debug)]
+enum Whole {
+    /// Nothing yet; what was used in it.
+    Free(Cgroup, CpuTime),
+    /// A run has it to itself.
+    Lent,
+    /// Other directories lie in it, or it was killed once.
+    Divided,
+}
+
 static OWNER: Mutex<Option<Owner>> = Mutex::new(None);
 
 /// This process as an owner. That it has no directory is remembered, unless something had run out just then.
@@ -57,9 +73,13 @@ fn owner() -> io::Result<MutexGuard<'static, Option<Owner>>> {
     let mut guard = OWNER.lock().unwrap_or_else(PoisonError::into_inner);
     let pid = std::process::id();
     if guard.as_ref().is_none_or(|owner| owner.pid != pid) {
-        let directory = match settle() {
-            Ok(directory) => Ok(directory),
-            Err(Lack::Lasting(why)) => Err(why),
+        let (directory, whole) = match settle() {
+            Ok(mut cgroup) => {
+                // Who only asked what there is has nothing open for it.
+                cgroup.close_files();
+                (Ok(cgroup.path().to_owned()), Whole::Free(cgroup, CpuTime::default()))
+            }
+            Err(Lack::Lasting(why)) => (Err(why), Whole::Divided),
             Err(Lack::Passing(error)) => return Err(error),
         };
         if directory.is_ok() {
@@ -69,6 +89,7 @@ fn owner() -> io::Result<MutexGuard<'static, Option<Owner>>> {
         *guard = Some(Owner {
             pid,
             directory,
+            whole,
             pool: Pool::default(),
             made: 0,
             guard: None,
@@ -99,6 +120,24 @@ pub(crate) fn own_directory() -> Option<PathBuf> {
 }
 
 impl Owner {
+    /// A path in the directory that nobody has had.
+    fn next_path(&mut self, prefix: &str) -> io::Result<PathBuf> {
+        let path = self.directory.as_ref().map_err(|why| io::Error::other(why.clone()))?;
+        let path = path.join(format!("{prefix}{}", self.made + 1));
+        self.divide()?;
+        self.made += 1;
+        Ok(path)
+    }
+
+    /// Before another directory is made in this one: it can be no run's own any more.
+    fn divide(&mut self) -> io::Result<()> {
+        if matches!(self.whole, Whole::Lent) {
+            return Err(io::Error::other(ALONE));
+        }
+        self.whole = Whole::Divided;
+        Ok(())
+    }
+
     /// Has a guard started, unless that was tried before: whether one is at work.
     fn is_guarded(&mut self) -> io::Result<bool> {
         let Ok(directory) = &self.directory else { return Ok(false) };
@@ -115,142 +154,18 @@ impl Owner {
     }
 }
 
+/// Whether a guard was started for this process.
+pub(crate) fn has_guard() -> bool {
+    let owner = owner().ok();
+    owner.as_ref().and_then(|owner| owner.as_ref()).is_some_and(|owner| matches!(owner.guard, Some(Ok(_))))
+}
+
 /// Whether runs here outlive their owner by no more than a moment: known for certain once one was started.
 pub(crate) fn promises_guard() -> bool {
     let owner = owner().ok();
     let owner = owner.as_ref().and_then(|owner| owner.as_ref());
     let tried = owner.and_then(|owner| owner.guard.as_ref().map(Result::is_ok));
     tried.unwrap_or_else(pinfold_os::linux::guard::is_built)
-}
-
-/// Makes the directory of this process: in the cgroup that it is in, or where that cannot be written, in one that systemd
-/// makes for it.
-fn settle() -> Result<PathBuf, Lack> {
-    use pinfold_os::deny::{Feature, denied};
-    if denied(Feature::Cgroup) {
-        return Err(Lack::lasting("hidden by PINFOLD_DENY"));
-    }
-    let mut proc = Proc::host().map_err(unreadable)?;
-    let (what, error) = match make_in(&base(&mut proc)?, &mut proc)? {
-        Ok(directory) => return Ok(directory),
-        Err(failed) => failed,
-    };
-    // Another cgroup of a hierarchy that is mounted read-only would be no better.
-    let elsewhere = error.kind() != io::ErrorKind::ReadOnlyFilesystem;
-    let why = match Lack::of(&what, error) {
-        Lack::Lasting(why) if elsewhere => why,
-        lack => return Err(lack),
-    };
-    match scope() {
-        None => Err(Lack::Lasting(why)),
-        Some(Err(no)) => Err(Lack::Lasting(format!("{why}; systemd gave no scope: {no}"))),
-        Some(Ok(())) => settle_in_scope(),
-    }
-}
-
-/// The directory of this process once it is in a scope.
-fn settle_in_scope() -> Result<PathBuf, Lack> {
-    let mut proc = Proc::host().map_err(unreadable)?;
-    let made = make_in(&base(&mut proc)?, &mut proc)?;
-    made.map_err(|(what, error)| Lack::of(&format!("in a scope of systemd's: {what}"), error))
-}
-
-/// Has systemd move this process into a scope: whether it did. `None` where it is not asked.
-fn scope() -> Option<Result<(), String>> {
-    #[cfg(feature = "systemd")]
-    {
-        let (pid, start) =
-            Proc::host().ok()?.stat(Target::Own).map(|stat| (stat.pid, stat.starttime)).ok()?;
-        super::systemd::scope(&format!("{PREFIX}-{pid}-{start}.scope"))
-    }
-    #[cfg(not(feature = "systemd"))]
-    None
-}
-
-/// Makes a directory of ours in a cgroup; the inner error says that this one cannot be used.
-fn make_in(base: &Path, proc: &mut Proc) -> Result<Result<PathBuf, (String, io::Error)>, Lack> {
-    let directory = base.join(own_name(proc)?);
-    match std::fs::create_dir(&directory) {
-        Ok(()) => {}
-        // Ours by its name, so it was left by a process image of this very process before it executed us.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-        Err(error) => return Ok(Err((format!("{} cannot be written to", base.display()), error))),
-    }
-    // Only inside a threaded subtree, or where moving between cgroups is not ours to do, does this fail.
-    Ok(match Cgroup::open(&directory).and_then(|cgroup| cgroup.is_populated()) {
-        Ok(_) => Ok(directory),
-        Err(error) => {
-            let _ = cgroup::remove(&directory);
-            Err((format!("{} is no usable cgroup", directory.display()), error))
-        }
-    })
-}
-
-/// Where our directory goes: into our own cgroup.
-fn base(proc: &mut Proc) -> Result<PathBuf, Lack> {
-    let mut own = own_cgroup(proc)?;
-    // A leaf into which we, or who made us, stepped aside.
-    let stepped_aside = |path: &Path| {
-        path.file_name().and_then(OsStr::to_str).is_some_and(|name| name.starts_with(control::SELF))
-    };
-    while stepped_aside(&own) && own.pop() {}
-    Ok(own)
-}
-
-/// The cgroup v2 directory that this process is in.
-fn own_cgroup(proc: &mut Proc) -> Result<PathBuf, Lack> {
-    use std::os::unix::ffi::OsStringExt;
-    let malformed =
-        |error: pinfold_proc::parse::ParseError| Lack::lasting(format!("/proc cannot be read: {error}"));
-    let own = {
-        let cgroups = proc.cgroup(Target::Own).map_err(unreadable)?;
-        let own = cgroups.v2().map_err(malformed)?;
-        own.ok_or_else(|| Lack::lasting("the kernel has no cgroup v2"))?.path.to_vec()
-    };
-    if let Some(place) = usual_place(&own) {
-        return Ok(place);
-    }
-    let mounts = proc.mountinfo(Target::Own).map_err(unreadable)?;
-    let mount = mounts.cgroup2().map_err(malformed)?;
-    let mount = mount.ok_or_else(|| Lack::lasting("no cgroup v2 hierarchy is mounted"))?;
-    let place = mount.locate(&own).ok_or_else(|| {
-        let (own, point) = (String::from_utf8_lossy(&own), String::from_utf8_lossy(&mount.mount_point));
-        Lack::lasting(format!("our cgroup {own} is not below what is mounted at {point}"))
-    })?;
-    Ok(std::ffi::OsString::from_vec(place).into())
-}
-
-/// Our cgroup where hosts usually have the hierarchy, if that is certain: reading the table of mounts, which the kernel
-/// writes anew for each reader, costs as much as all the rest.
-fn usual_place(own: &[u8]) -> Option<PathBuf> {
-    /// The namespace that a host begins with (`PROC_CGROUP_INIT_INO`): paths told in it begin at the hierarchy's root.
-    const FIRST: &str = "cgroup:[4026531835]";
-    if std::fs::read_link("/proc/self/ns/cgroup").ok()?.to_str() != Some(FIRST) {
-        return None;
-    }
-    let place = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].into_iter().map(Path::new);
-    let root = place.into_iter().find(|place| cgroup::is_hierarchy(place))?;
-    let own = own.strip_prefix(b"/")?;
-    Some(if own.is_empty() { root.to_owned() } else { root.join(OsStr::from_bytes(own)) })
-}
-
-fn own_name(proc: &mut Proc) -> Result<String, Lack> {
-    let stat = proc.stat(Target::Own).map_err(unreadable)?;
-    let namespace = pid_namespace().ok_or_else(|| Lack::lasting("/proc does not say where we are"))?;
-    Ok(format!("{PREFIX}.{namespace}.{}.{}", stat.pid, stat.starttime))
-}
-
-fn unreadable(error: ReadError) -> Lack {
-    match error {
-        ReadError::Other { path, source } => Lack::of(&format!("{} cannot be read", path.display()), source),
-        other => Lack::lasting(format!("/proc cannot be read: {other}")),
-    }
-}
-
-/// The number of our PID namespace. The pids in other ones mean nothing here.
-fn pid_namespace() -> Option<u64> {
-    let link = std::fs::read_link("/proc/self/ns/pid").ok()?;
-    link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
 }
 
 /// Clears what owners left that ended without a chance to do it themselves.
@@ -265,8 +180,7 @@ fn sweep(base: &Path) {
                 continue;
             }
             if let Ok(cgroup) = Cgroup::open(&path) {
-                let _ = cgroup.kill();
-                wait_until_empty(&cgroup, Instant::now() + Duration::from_secs(1));
+                end(&cgroup);
             }
             let _ = cgroup::remove(&path);
         }
@@ -358,6 +272,8 @@ pub(crate) struct Leaf {
     /// Held where its files may stay open while it is in use.
     open: Option<StaysOpen>,
     guarded: bool,
+    /// It is the owner's directory itself.
+    is_whole: bool,
     /// Made where it has limits or is in a group.
     bound: OnceLock<Box<Bound>>,
 }
@@ -367,19 +283,39 @@ impl Leaf {
     pub(crate) fn take(guarded: bool) -> io::Result<Leaf> {
         let mut guard = owner()?;
         let owner = guard.as_mut().ok_or(io::ErrorKind::NotFound)?;
-        let directory = owner.directory.clone().map_err(io::Error::other)?;
         let guarded = guarded && owner.is_guarded()?;
         if let Some((cgroup, used)) = owner.pool.take() {
             return Ok(Leaf::new(cgroup, used, guarded));
         }
-        owner.made += 1;
-        let path = directory.join(owner.made.to_string());
+        let path = owner.next_path("")?;
         drop(guard);
         Ok(Leaf::new(Cgroup::create(&path)?, CpuTime::default(), guarded))
     }
 
+    /// The directory of this process itself, for the one run that there is, where that is to be had: it spares making and
+    /// removing another.
+    pub(crate) fn take_whole(guarded: bool) -> io::Result<Leaf> {
+        let mut lock = owner()?;
+        let owner = lock.as_mut().ok_or(io::ErrorKind::NotFound)?;
+        // The guard first: should it fail, nothing is lent.
+        let guarded = guarded && owner.is_guarded()?;
+        match std::mem::replace(&mut owner.whole, Whole::Lent) {
+            Whole::Free(cgroup, used) => {
+                let mut leaf = Leaf::new(cgroup, used, guarded);
+                leaf.is_whole = true;
+                Ok(leaf)
+            }
+            other => {
+                owner.whole = other;
+                drop(lock);
+                Leaf::take(guarded)
+            }
+        }
+    }
+
     fn new(cgroup: Cgroup, before: CpuTime, guarded: bool) -> Leaf {
         Leaf {
+            is_whole: false,
             guarded,
             open: pool::stay_open(),
             cgroup: Some(cgroup),
@@ -464,6 +400,20 @@ impl Leaf {
     }
 }
 
+/// Kills all that is in it, and waits until that is gone.
+fn end(cgroup: &Cgroup) {
+    let _ = cgroup.kill();
+    wait_until_empty(cgroup, Instant::now() + Duration::from_secs(1));
+}
+
+/// The directory of this process comes back from a run, and will be no other's own.
+fn give_back_divided() {
+    let mut guard = OWNER.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(owner) = guard.as_mut() {
+        owner.whole = Whole::Divided;
+    }
+}
+
 impl Drop for Leaf {
     fn drop(&mut self) {
         let Some(mut cgroup) = self.cgroup.take() else { return };
@@ -473,6 +423,19 @@ impl Drop for Leaf {
         // A run ends when its cgroup was seen empty, and nobody but its members makes new ones.
         let empty =
             self.emptied.load(Ordering::Relaxed) || cgroup.is_populated().is_ok_and(|populated| !populated);
+        if self.is_whole {
+            owner.whole = match used.filter(|_| empty && !self.killed.load(Ordering::Relaxed)) {
+                Some(used) if !cgroup.has_children() => Whole::Free(cgroup, used),
+                _ if empty => Whole::Divided,
+                _ => {
+                    drop(guard);
+                    end(&cgroup);
+                    give_back_divided();
+                    return;
+                }
+            };
+            return;
+        }
         let bound = self.bound.take();
         let uncounted = bound.as_ref().is_none_or(|bound| bound.is_uncounted());
         let fit = uncounted && !self.killed.load(Ordering::Relaxed) && !cgroup.has_children();
@@ -489,8 +452,7 @@ impl Drop for Leaf {
         }
         drop(guard);
         if !empty {
-            let _ = cgroup.kill();
-            wait_until_empty(&cgroup, Instant::now() + Duration::from_secs(1));
+            end(&cgroup);
         }
         // What refuses to die now is still in the owner's directory, and goes with that.
         let _ = cgroup.remove();
@@ -501,6 +463,8 @@ impl Drop for Leaf {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::*;
+    use pinfold_proc::Target;
+    use whereabouts::own_name;
 
     #[test]
     fn only_what_a_dead_process_of_our_namespace_made_is_left_over() {

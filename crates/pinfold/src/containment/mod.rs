@@ -103,6 +103,15 @@ impl Container {
         }
     }
 
+    /// Whether [`Container::attend`] has much to do, and can wait.
+    pub(crate) fn can_be_attended_later(&self) -> bool {
+        match self {
+            #[cfg(target_os = "linux")]
+            Container::Cgroup(leaf) => !leaf.is_guarded() && !cgroup::has_guard(),
+            _ => false,
+        }
+    }
+
     /// After a program was started in here: what does not have to come before it, so that it has not to wait for it.
     pub(crate) fn attend(&mut self, leader: &Process) -> io::Result<()> {
         // The guard comes first: what it is for cannot wait.

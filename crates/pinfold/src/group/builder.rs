@@ -84,7 +84,7 @@ impl GroupBuilder {
             return Err(error(ErrorKind::InvalidInput, what).hint("give them to each command"));
         }
         let take_over = self.host.takes_over();
-        let demand = Demand { limits: Some(&self.limits), group: outer, take_over };
+        let demand = Demand { limits: Some(&self.limits), group: outer, take_over, alone: false };
         let nest = Nest::make(self.containment, demand).map_err(refused)?;
         let (host, stop) = (self.host, self.stop);
         Ok(ProcessGroup(Arc::new(Inner { nest, host, stop })))

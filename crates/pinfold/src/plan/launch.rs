@@ -15,7 +15,7 @@ use pinfold_os::handle::Pid;
 use pinfold_os::limits::Resource;
 use pinfold_os::order::{Directory, Env, Grouping, Mapping, Order, SpawnError, Step};
 use pinfold_os::pipe;
-use pinfold_os::signal::SignalSet;
+use pinfold_os::signal::{Signal, SignalSet};
 use pinfold_os::sink::Sink;
 use pinfold_os::spawn;
 use std::convert::Infallible;
@@ -23,7 +23,7 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What a run is given beside its command.
 #[derive(Default)]
@@ -37,6 +37,10 @@ pub(crate) struct Extras {
     pub(crate) take_over: bool,
     /// Pipes to other programs, instead of what the command says.
     pub(crate) ends: super::chain::Ends,
+    /// Nothing else is run meanwhile.
+    pub(crate) one_at_a_time: bool,
+    /// How old a run has to be before it is attended to; at once if nothing is said.
+    pub(crate) guard_after: Option<Duration>,
 }
 
 /// The child's ends of its three streams; what is `None` it inherits.
@@ -85,16 +89,19 @@ impl Plan<'_> {
             let what = format!("guarantees {} and no more: no guard could be started", container.guarantee());
             return Err(command.error(ErrorKind::Unsupported, what).hint("require less, or nothing"));
         }
+        let later =
+            extras.guard_after.filter(|_| extras.group.is_none() && container.can_be_attended_later());
         let maker_memory = pinfold_os::wait::own_peak_memory();
         let started = Instant::now();
         let process = {
             let mut order = self.order(&ends);
             order.mask = extras.mask;
             order.pass_descriptors = extras.pass_descriptors;
+            order.parent_death = later.map(|_| Signal::KILL);
             container.launch(order, command.process.foreground).map_err(|error| self.explain(error))?
         };
         drop(ends);
-        let attended = container.attend(&process);
+        let attended = later.map_or_else(|| container.attend(&process), |_| Ok(()));
         let container = Arc::new(container);
         let joined = extras.group.as_ref().map_or(Ok(()), |group| group.join(&container, &process));
         drop(entry);
@@ -105,6 +112,7 @@ impl Plan<'_> {
                 container: Some(container),
                 group: extras.group.clone(),
                 maker_memory,
+                attend_at: later.and_then(|age| started.checked_add(age)),
             }),
             channels,
             feed,
@@ -135,7 +143,7 @@ impl Plan<'_> {
     }
 
     /// Becomes it.
-    pub(crate) fn replace(&self) -> Result<Infallible> {
+    pub(crate) fn replace(&self, extras: &Extras) -> Result<Infallible> {
         if self.feeds() {
             let what = "a process that becomes the program cannot feed it";
             return Err(self.command.error(ErrorKind::InvalidInput, what).hint("give it a file to read"));
@@ -147,7 +155,9 @@ impl Plan<'_> {
         self.open_outputs(&mut ends, false)?;
         ends.ruleset = self.sandbox.ruleset(self.command, &self.path)?;
         containment::release();
-        spawn::exec(&self.order(&ends)).map_err(|error| self.explain(error))
+        let mut order = self.order(&ends);
+        (order.mask, order.pass_descriptors) = (extras.mask, extras.pass_descriptors);
+        spawn::exec(&order).map_err(|error| self.explain(error))
     }
 
     fn open_stdin(&self, ends: &mut Ends) -> Result<Feed> {
@@ -192,6 +202,10 @@ impl Plan<'_> {
             match stdio {
                 Stdio::Inherit => {}
                 Stdio::Stdout => ends.stderr_to_stdout = true,
+                // One for both is as good as one for each.
+                Stdio::Null if stream == Stream::Stderr && command.stdout == Stdio::Null => {
+                    ends.stderr_to_stdout = true;
+                }
                 Stdio::Null => ends.outputs[index] = Some(null(command)?.into()),
                 Stdio::File { path, append } => {
                     ends.outputs[index] = Some(command.open_to_write(path, *append)?.into());

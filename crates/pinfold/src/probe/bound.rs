@@ -5,10 +5,11 @@ use super::waiting::Waiting;
 #[cfg(all(feature = "tokio", unix))]
 use crate::async_handle::AsyncHandle;
 #[cfg(all(feature = "tokio", unix))]
-use crate::drive::tokio::{Watch, failed};
+use crate::drive::tokio::{self, failed};
 use crate::error::Result;
 use crate::handle::Handle;
 use crate::machine::Machine;
+use crate::polled::{PolledHandle, Watch};
 use pinfold_os::poll::Set;
 #[cfg(all(feature = "tokio", unix))]
 use std::ops::ControlFlow;
@@ -81,6 +82,21 @@ impl Handle {
     }
 }
 
+impl PolledHandle {
+    /// [`Handle::wait_until`], asked: `waiting` is [`Probe::waiting`] and begins with the first asking.
+    ///
+    /// # Errors
+    /// As those of that.
+    pub fn wait_until(&self, watch: &mut Watch, waiting: &mut Waiting) -> Result<Option<()>> {
+        self.ask_beside(watch, waiting, Waiting::advance_beside, Waiting::interest)?.transpose()
+    }
+
+    /// Lets the run go of what it keeps for a wait: for whoever asks no more, with an answer or without.
+    pub fn leave(&self, waiting: &mut Waiting) {
+        self.visit(|running| waiting.close(running));
+    }
+}
+
 #[cfg(all(feature = "tokio", unix))]
 impl AsyncHandle {
     /// [`Handle::wait_until`], awaited. The future can be dropped at any point, and nothing is lost by it.
@@ -89,7 +105,7 @@ impl AsyncHandle {
     /// As those of that.
     pub async fn wait_until(&self, probe: &Probe, timeout: Duration) -> Result<()> {
         let command = self.command();
-        let own = Watch::new().map_err(|error| failed(command, error))?;
+        let own = tokio::Watch::new().map_err(|error| failed(command, error))?;
         let mut beside = Beside { handle: self, waiting: probe.waiting(timeout) };
         let waiting = &mut beside.waiting;
         let looked = self.drive_beside(&own, |running, now| {

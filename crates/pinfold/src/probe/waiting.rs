@@ -115,8 +115,7 @@ impl Waiting {
         }
         if self.until.is_some_and(|until| until <= now) {
             self.over = true;
-            let what =
-                format!("{} was still awaited after {:?}: {}", self.probe, self.timeout, self.check.reason());
+            let what = format!("not ready after {:?}: {}", self.timeout, self.reasons());
             return Ok(Some(Err(self.error(ErrorKind::Timeout, command, what).after(Some(self.timeout)))));
         }
         Ok(None)
@@ -133,6 +132,13 @@ impl Waiting {
         })
     }
 
+    /// What has not held, and why.
+    fn reasons(&self) -> String {
+        let reason = self.check.reason();
+        // Of several each is named in it.
+        if self.probe.is_named_in_reasons() { reason } else { format!("{}: {reason}", self.probe) }
+    }
+
     fn error(&self, kind: ErrorKind, command: Option<&Command>, what: String) -> Error {
         Error::new(kind, command.map_or(OsStr::new(""), Command::program), what)
     }
@@ -140,8 +146,8 @@ impl Waiting {
     /// The run has ended first.
     fn ended(&self, running: &Running, command: &Command) -> Error {
         let outcome = running.outcome().map_or_else(|| "ended".to_owned(), ToString::to_string);
-        let error =
-            command.error(ErrorKind::NotReady, format!("{outcome} while {} was still awaited", self.probe));
+        let what = format!("{outcome} before it was ready: {}", self.reasons());
+        let error = command.error(ErrorKind::NotReady, what);
         let Some(output) = running.copy_output(command) else { return error };
         let error = match verbs::last_line(&output.stderr) {
             Some(line) => error.hint(format!("it last wrote: {line}")),

@@ -1,5 +1,6 @@
 //! Who an owner is, in a form that can never come to mean another process.
 
+use pinfold_os::linux::namespace;
 use pinfold_proc::{Proc, Target};
 
 /// What is ours is called: this, then PID namespace, pid and start time, with dots between.
@@ -78,8 +79,7 @@ pub(crate) fn start_of(pid: u32) -> Option<u64> {
 
 /// The number of our PID namespace.
 pub(crate) fn own_namespace() -> Option<u64> {
-    let link = std::fs::read_link("/proc/self/ns/pid").ok()?;
-    link.to_str()?.strip_prefix("pid:[")?.strip_suffix(']')?.parse().ok()
+    namespace::own(namespace::Kind::Pid)
 }
 
 #[cfg(test)]

@@ -289,6 +289,7 @@ impl Chain {
             let room = NAMED.saturating_sub(strays.some.len());
             strays.some.extend(outcome.strays.some.iter().take(room).cloned());
             strays.holding_output.extend(outcome.strays.holding_output.iter().cloned());
+            strays.beyond_reach.extend(outcome.strays.beyond_reach.iter().cloned());
         }
     }
 

@@ -25,10 +25,10 @@ pub(crate) struct Channel {
     inlet: Option<Inlet>,
     pub(crate) capture: Option<Capture>,
     tee: Option<Tee>,
-    /// How far it was carried on to another run.
-    carried: Option<Cursor>,
     /// What was read since somebody took it, for whoever records the run.
     tapped: Option<Vec<u8>>,
+    /// How far it was carried on to another run.
+    carried: Option<Cursor>,
     /// Some was dropped before it could be passed on.
     skipped: bool,
     /// It ended before its time, since it could not be read or passed on.

@@ -1,13 +1,17 @@
 //! A process of the kernel's, and the container that it was born in.
 
 use crate::containment::{self, Container, Counters, Nest};
-use crate::outcome::Usage;
+use crate::outcome::{Guarantee, Usage};
 use pinfold_os::handle::{Pid, Process};
 use pinfold_os::poll::{Direction, Waitable};
 use pinfold_os::signal::Signal;
 use pinfold_os::wait::Exit;
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How soon a guard is tried again for which something had run out.
+const ATTEND_AGAIN: Duration = Duration::from_millis(50);
 
 /// A freshly made process, and what it is in.
 #[derive(Debug)]
@@ -17,6 +21,8 @@ pub(crate) struct Real {
     /// The group that it is in.
     pub(crate) group: Option<Arc<Nest>>,
     pub(crate) maker_memory: u64,
+    /// When its container is to be attended to, if that was put off.
+    pub(crate) attend_at: Option<Instant>,
 }
 
 /// What was counted of a run by its end.
@@ -37,6 +43,17 @@ impl Real {
     /// Whether no event tells that the last member has gone, so that only asking does.
     pub(super) fn has_to_be_asked(&self) -> bool {
         self.container.as_ref().is_some_and(|container| container.waitable().is_none())
+    }
+
+    /// Where something ran out it is tried again, and the outcome tells what there was.
+    pub(super) fn attend(&mut self, now: Instant) -> Option<Guarantee> {
+        self.attend_at.filter(|at| *at <= now)?;
+        let container = self.container.as_mut()?;
+        // Nobody else has it: what is put off is in no group.
+        let attended = Arc::get_mut(container).map(|container| container.attend(&self.process));
+        let again = attended.is_some_and(|attended| attended.is_err());
+        self.attend_at = again.then(|| now + ATTEND_AGAIN);
+        Some(container.guarantee())
     }
 
     pub(super) fn poll_exit(&mut self) -> io::Result<Option<Exit>> {

@@ -8,20 +8,17 @@ impl Running {
     /// For whoever drives it by a made-up clock: a script that was not advanced yet begins now by that clock, and not when
     /// it was launched. A process of the kernel's began when it did.
     pub fn begin_at(&mut self, now: Instant) {
-        let began = match &mut self.source {
-            Source::Real(_) => return,
-            Source::Scripted(script) => {
-                if !script.begin_at(now) {
-                    return;
-                }
-                now
-            }
+        let started = match &mut self.source {
+            Source::Real(_) => None,
+            Source::Scripted(script) => script.begin_at(now).then_some(now),
             Source::Chain(chain) => {
                 chain.begin_at(now);
-                chain.started()
+                Some(chain.started())
             }
         };
-        (self.started, self.last_output, self.looked) = (began, began, began);
+        if let Some(started) = started {
+            (self.started, self.last_output, self.looked) = (started, started, started);
+        }
     }
 
     /// Does what a script has to do by now. What it writes is read at once, so that two streams keep their order.
@@ -83,7 +80,7 @@ impl Running {
 
     /// What a real child has done by now it has done, looked at or not; a script has to be looked at for it.
     pub(crate) fn catch_up(&mut self, now: Instant) {
-        if let Source::Scripted(_) | Source::Chain(_) = self.source {
+        if !matches!(self.source, Source::Real(_)) {
             self.advance(now);
         }
     }

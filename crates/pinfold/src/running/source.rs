@@ -67,9 +67,21 @@ impl Source {
     /// When it is to be looked at even if nothing tells of it.
     pub(super) fn deadline(&self, exited: bool, looked: Instant, ask_again: Duration) -> Option<Instant> {
         match self {
-            Source::Real(real) => (exited && real.has_to_be_asked()).then(|| looked + ask_again),
+            Source::Real(real) => {
+                let ask_at = (exited && real.has_to_be_asked()).then(|| looked + ask_again);
+                [ask_at, real.attend_at].into_iter().flatten().min()
+            }
             Source::Scripted(scripted) => scripted.deadline(exited),
             Source::Chain(chain) => chain.deadline(looked),
+        }
+    }
+
+    /// Does what was put off at the start, once it is due: what it is good for since.
+    pub(super) fn attend(&mut self, now: Instant) -> Option<Guarantee> {
+        match self {
+            Source::Real(real) => real.attend(now),
+            // Each stage looks after itself.
+            Source::Scripted(_) | Source::Chain(_) => None,
         }
     }
 
@@ -153,7 +165,7 @@ impl Source {
     pub(super) fn leave_whom_it_may_not_end(&self) -> Vec<Pid> {
         match self {
             Source::Real(real) => real.leave_whom_it_may_not_end(),
-            // Each stage sees to that itself.
+            // Each stage looks after itself.
             Source::Scripted(_) | Source::Chain(_) => Vec::new(),
         }
     }

@@ -511,3 +511,14 @@ fn a_crowd_of_supervisors_is_driven_in_one_poll_set() {
     }
     assert_eq!(stopped, MANY);
 }
+
+#[test]
+fn the_diagram_names_every_phase() {
+    let page = include_str!("../../../../docs/supervision.md");
+    let diagram = page.split("```text\n").nth(1).unwrap().split("```").next().unwrap();
+    for phase in Phase::ALL {
+        let names = diagram.split(|c: char| !c.is_alphanumeric() && c != '_');
+        assert!(names.clone().any(|name| name == phase.as_str()), "the diagram lacks {phase}");
+        assert!(page.contains(&format!("\n| `{phase}` | ")), "the table lacks {phase}");
+    }
+}

@@ -27,7 +27,12 @@ pub(super) enum Container {
 pub(super) fn of(entry: &Entry) -> Vec<(String, Container)> {
     let mut all = Vec::new();
     if let Some(directory) = &entry.cgroup {
-        leaves(directory, "", &mut all);
+        // Its only run has the directory itself, and then what lies below it is what that made.
+        if has_members(directory) {
+            all.push((ONLY.to_owned(), Container::cgroup(directory.clone())));
+        } else {
+            leaves(directory, "", &mut all);
+        }
     }
     // The cgroup that holds a keeper to its limits is told by the keeper.
     all.retain(|(_, container)| {
@@ -36,6 +41,14 @@ pub(super) fn of(entry: &Entry) -> Vec<(String, Container)> {
     });
     all.extend(entry.runs.iter().map(|line| (line.pid.to_string(), Container::process(*line))));
     all
+}
+
+/// What a run is called that is all that its owner has.
+const ONLY: &str = "1";
+
+/// Whether processes live in a cgroup itself, and not just below it.
+fn has_members(directory: &Path) -> bool {
+    fs::read(directory.join("cgroup.procs")).is_ok_and(|listed| !listed.is_empty())
 }
 
 /// The runs below an owner's directory, and below the groups in it.

@@ -4,8 +4,8 @@ use super::super::control::{self, Movable};
 use super::super::directory::{Bounds, Directory};
 use super::super::knobs::{self, Controllers, Setting};
 use super::super::refusal::Lack;
-use super::super::{Counters, Refusal};
-use super::{Leaf, Owner, PREFIX, owner};
+use super::super::{Counters, Demand, Refusal};
+use super::{Leaf, Owner, PREFIX, Whole, owner, whereabouts};
 use pinfold_os::linux::cgroup::{Cgroup, CpuTime};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -67,6 +67,7 @@ pub(in crate::containment) fn provide(
     if wanted.without(owner.provided).is_empty() {
         return Ok(());
     }
+    owner.divide().map_err(|error| Refusal::at("have limits in its cgroup", error))?;
     let directory = owner.directory.clone().map_err(|why| Refusal::no_cgroup(&why))?;
     let base = directory.parent().unwrap_or(Path::new("/"));
     if let Some(aside) = control::hand_down(base, &directory, wanted, &owner.movable(take_over))? {
@@ -106,18 +107,22 @@ impl Owner {
     /// Whether these controllers could be had in another cgroup, and nothing was started in this one.
     fn would_gain(&self, wanted: Controllers) -> bool {
         let unused = self.made == 0 && self.guard.is_none() && self.aside.is_none();
-        unused && self.directory.as_ref().is_ok_and(|directory| control::exist(directory, wanted))
+        unused
+            && matches!(self.whole, Whole::Free(..))
+            && self.directory.as_ref().is_ok_and(|directory| control::exist(directory, wanted))
     }
 
     /// Moves this process and its directory into a scope of systemd's: `None` where there is none to be asked for.
     fn move_into_scope(&mut self) -> Option<Result<(), String>> {
-        let moved = super::scope()?.and_then(|()| {
-            super::settle_in_scope().map_err(|lack| match lack {
+        let moved = whereabouts::scope()?.and_then(|()| {
+            whereabouts::settle_in_scope().map_err(|lack| match lack {
                 Lack::Lasting(why) => why,
                 Lack::Passing(error) => error.to_string(),
             })
         });
-        Some(moved.map(|directory| {
+        Some(moved.map(|cgroup| {
+            let directory = cgroup.path().to_owned();
+            self.whole = Whole::Free(cgroup, CpuTime::default());
             if let Ok(old) = std::mem::replace(&mut self.directory, Ok(directory))
                 && self.directory.as_ref() != Ok(&old)
             {
@@ -131,22 +136,18 @@ impl Owner {
 pub(in crate::containment) fn next_path(prefix: &str) -> io::Result<PathBuf> {
     let mut guard = owner()?;
     let owner = guard.as_mut().ok_or(io::ErrorKind::NotFound)?;
-    let directory = owner.directory.clone().map_err(io::Error::other)?;
-    owner.made += 1;
-    Ok(directory.join(format!("{prefix}{}", owner.made)))
+    owner.next_path(prefix)
 }
 
 impl Leaf {
     /// One with limits, or in a group. Until all limits are written nothing can be in it, and it is gone if one is not.
-    pub(crate) fn bound(
-        settings: Vec<Setting>,
-        group: Option<&Arc<Directory>>,
-        take_over: bool,
-        guarded: bool,
-    ) -> Result<Leaf, Refusal> {
+    pub(crate) fn bound(settings: Vec<Setting>, demand: Demand<'_>, guarded: bool) -> Result<Leaf, Refusal> {
         let failed = |error| Refusal::at("make its cgroup", error);
+        let group = demand.group.and_then(|group| group.directory());
+        let take_over = demand.take_over;
         if settings.is_empty() && group.is_none() {
-            return Leaf::take(guarded).map_err(failed);
+            let take = if demand.alone { Leaf::take_whole } else { Leaf::take };
+            return take(guarded).map_err(failed);
         }
         let wanted = knobs::controllers(&settings);
         provide(group, wanted, take_over)?;

@@ -1,0 +1,142 @@
+//! The options of `pinfold wait-for`, and what it is told to wait for.
+
+use super::flag::{Flag, Heading, Value, put, some};
+use super::sheet::Sheet;
+use super::values;
+use crate::exit;
+use clap::Arg;
+use pinfold::Probe;
+use std::ffi::OsString;
+use std::time::Duration;
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct WaitForArgs {
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) interval: Option<Duration>,
+    pub(crate) attempt: Option<Duration>,
+    pub(crate) any: bool,
+    pub(crate) quiet: bool,
+    pub(crate) targets: Vec<Target>,
+    /// The program and its arguments, if one is to follow.
+    pub(crate) command: Vec<OsString>,
+}
+
+/// Something to wait for, known to be one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Target(String);
+
+impl Target {
+    /// As the library reads it; and a bare `HOST:PORT`, as other tools take it, is a TCP port.
+    pub(crate) fn read(text: &str) -> values::Read<Target> {
+        let text = match text.parse::<Probe>() {
+            Ok(_) => text.to_owned(),
+            Err(error) => {
+                let bare = format!("tcp://{text}");
+                // What has the name of a kind is of that kind, and wrongly written.
+                if has_scheme(text) || bare.parse::<Probe>().is_err() {
+                    return Err(error.to_string());
+                }
+                bare
+            }
+        };
+        Ok(Target(text))
+    }
+
+    pub(crate) fn probe(&self) -> pinfold::Result<Probe> {
+        self.0.parse()
+    }
+}
+
+fn has_scheme(text: &str) -> bool {
+    let scheme = text.split(':').next().unwrap_or_default().to_ascii_lowercase();
+    ["tcp", "http", "https", "unix", "file", "nonempty", "cmd"].contains(&scheme.as_str())
+        || text.contains("://")
+}
+
+pub(crate) const SHEET: Sheet<WaitForArgs> = Sheet {
+    name: "wait-for",
+    about: "Wait until a port, a URL, a file or a command is ready, then run a program",
+    long_about: "\
+Wait until a port, a URL, a file or a command is ready, then run a program.
+
+What is waited for is written tcp://HOST:PORT (or HOST:PORT alone), http://HOST[:PORT]/PATH (a GET that is answered with a \
+status from 200 to 299; redirects are not followed, and https is not spoken), unix:PATH (a socket at which somebody listens), \
+file:PATH (whatever is there), nonempty:PATH (a file that is not empty) or cmd:COMMAND (words for `sh -c` that succeed). Of \
+several, all have to be ready, each at some time during the wait. pinfold then becomes the program: it has the same pid, and \
+nothing of pinfold stays beside it. Without a program, the exit status tells.",
+    usage: "pinfold wait-for [OPTIONS] TARGET... [-- PROGRAM [ARGUMENTS]...]",
+    examples: "\
+Examples:
+  pinfold wait-for tcp://db:5432 -- ./server
+  pinfold wait-for -t 5m http://localhost:8080/health file:/run/ready
+  pinfold wait-for --any tcp://one:80 tcp://two:80
+  pinfold wait-for 'cmd:pg_isready -h db' -- ./migrate",
+    exits: exit::WAIT_FOR,
+    flags: &[
+        Flag::new(
+            "timeout",
+            Value::Needed("DURATION"),
+            Heading::Time,
+            "Give up after this long; 0 is never [default: 60s]",
+            |args: &mut WaitForArgs, value| put(&mut args.timeout, some(value, values::duration)),
+        )
+        .short('t')
+        .elsewhere(&["wait-timeout"])
+        .more("pinfold then exits with 124, and no program is run."),
+        Flag::new(
+            "interval",
+            Value::Needed("DURATION"),
+            Heading::Time,
+            "Between two attempts [default: 50ms; 500ms for cmd:]",
+            |args: &mut WaitForArgs, value| put(&mut args.interval, some(value, values::duration)),
+        )
+        .short('i')
+        .elsewhere(&["wait-retry-interval", "sleep"]),
+        Flag::new(
+            "attempt",
+            Value::Needed("DURATION"),
+            Heading::Time,
+            "What one attempt may take [default: 5s]",
+            |args: &mut WaitForArgs, value| put(&mut args.attempt, some(value, values::duration)),
+        ),
+        Flag::new(
+            "any",
+            Value::None,
+            Heading::Which,
+            "The first that is ready is enough",
+            |args: &mut WaitForArgs, _| put(&mut args.any, Ok(true)),
+        ),
+        Flag::new(
+            "quiet",
+            Value::None,
+            Heading::Reporting,
+            "Say nothing but what went wrong",
+            |args: &mut WaitForArgs, _| put(&mut args.quiet, Ok(true)),
+        )
+        .short('q'),
+    ],
+    words: || {
+        let target = Arg::new("target").value_name("TARGET").num_args(0..);
+        let program = Arg::new("program").value_name("PROGRAM").num_args(0..).last(true);
+        vec![
+            target.help("tcp://HOST:PORT, http://HOST/PATH, unix:PATH, file:PATH, nonempty:PATH or cmd:COMMAND"),
+            program.help("The program that pinfold becomes, and its arguments"),
+        ]
+    },
+};
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bare_host_and_port_is_a_port_and_nothing_else_is_taken_for_one() {
+        let read = |text: &str| Target::read(text).map(|target| target.0);
+        assert_eq!(read("db:5432").as_deref(), Ok("tcp://db:5432"));
+        assert_eq!(read("[::1]:80").as_deref(), Ok("tcp://[::1]:80"));
+        assert_eq!(read("unix:80").as_deref(), Ok("unix:80"));
+        for text in ["db", "tcp:80", "ftp://db:80", "db:http", "https://db:80", ""] {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+}
