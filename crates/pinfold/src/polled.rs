@@ -141,33 +141,6 @@ impl Shared {
         Ok(answer)
     }
 
-    /// [`Shared::ask`], of a machine beside the run, which is waited for with it.
-    fn ask_beside<M, T>(
-        &self,
-        watch: &mut Watch,
-        machine: &mut M,
-        look: impl Fn(&mut M, &mut Running, &Command, Instant) -> io::Result<Option<T>>,
-        interest: impl for<'a> Fn(&'a M, Instant) -> Interest<'a>,
-    ) -> Result<Option<T>> {
-        let mut running = self.lock();
-        watch.told.clear();
-        let (before, now) = (running.revision(), Instant::now());
-        running.advance(now);
-        let answer =
-            look(machine, &mut running, &self.command, now).map_err(|error| self.unwaitable(error))?;
-        if running.revision() != before {
-            self.tell(Some(&watch.told));
-        }
-        if answer.is_none() {
-            let (own, mut all) = (interest(machine, now), running.interest());
-            all.waitables.extend(own.waitables);
-            all.waitables.push(watch.told.waitable());
-            watch.deadline = [all.deadline, own.deadline].into_iter().flatten().min();
-            watch.set.update(&all.waitables).map_err(|error| self.unwaitable(error))?;
-        }
-        Ok(answer)
-    }
-
     fn unwaitable(&self, error: io::Error) -> Error {
         self.command.error(ErrorKind::Io, format!("cannot be waited for: {error}")).because(error)
     }
@@ -200,22 +173,6 @@ impl PolledHandle {
         watches.retain(|watch| watch.strong_count() > 0);
         watches.push(Arc::downgrade(&told));
         Ok(Watch { set, told, deadline: None })
-    }
-
-    /// What comes of a machine that looks at the run.
-    pub(crate) fn ask_beside<M, T>(
-        &self,
-        watch: &mut Watch,
-        machine: &mut M,
-        look: impl Fn(&mut M, &mut Running, &Command, Instant) -> io::Result<Option<T>>,
-        interest: impl for<'a> Fn(&'a M, Instant) -> Interest<'a>,
-    ) -> Result<Option<T>> {
-        self.0.ask_beside(watch, machine, look, interest)
-    }
-
-    /// Does something with the machine that takes no waiting.
-    pub(crate) fn visit<T>(&self, act: impl FnOnce(&mut Running) -> T) -> T {
-        self.0.visit(act)
     }
 
     /// The end of all of it.

@@ -331,23 +331,22 @@ fn a_loop_of_ones_own_asks() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let command = Command::new("sh").args(["-c", "read line; echo go; sleep 0.01; exit 3"]).keep_stdin_open();
     let run = PolledHandle::new(Host::new().launch(&command).unwrap(), command);
-    let mut watch = run.watch().unwrap();
-    let mut ask = |mut waiting: Waiting| {
-        let answer = loop {
-            match run.wait_until(&mut watch, &mut waiting) {
-                Ok(None) => drop(pinfold_os::poll::wait(&[watch.waitable()], watch.deadline()).unwrap()),
-                answer => break answer,
-            }
-        };
-        run.leave(&mut waiting);
-        answer.map_err(|error| error.kind())
+    let ask = |probe: &Probe, timeout: Duration| {
+        let mut waiting = run.wait_until(probe, timeout).unwrap();
+        loop {
+            let watch = match waiting.advance() {
+                Ok(None) => waiting.watch(),
+                answer => return answer.map_err(|error| error.kind()),
+            };
+            pinfold_os::poll::wait(&[watch.waitable()], watch.deadline()).unwrap();
+        }
     };
     let tcp = Probe::tcp("127.0.0.1", listener.local_addr().unwrap().port());
-    assert_eq!(ask(tcp.waiting(60 * SECOND)), Ok(Some(())));
-    assert_eq!(ask(Probe::line(is("go")).waiting(SECOND / 100)), Err(ErrorKind::Timeout));
+    assert_eq!(ask(&tcp, 60 * SECOND), Ok(Some(())));
+    assert_eq!(ask(&Probe::line(is("go")), SECOND / 100), Err(ErrorKind::Timeout));
     assert!(run.feed(b"\n").unwrap(), "somebody reads");
-    assert_eq!(ask(Probe::line(is("go")).waiting(60 * SECOND)), Ok(Some(())));
-    assert_eq!(ask(Probe::holds(|| false).waiting(60 * SECOND)), Err(ErrorKind::NotReady));
+    assert_eq!(ask(&Probe::line(is("go")), 60 * SECOND), Ok(Some(())));
+    assert_eq!(ask(&Probe::holds(|| false), 60 * SECOND), Err(ErrorKind::NotReady));
 }
 
 #[cfg(feature = "tokio")]
