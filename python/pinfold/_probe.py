@@ -105,7 +105,7 @@ async def wait_for_line(lines: AsyncIterable[str], condition: OfLine, timeout: S
         run = cast("Run | None", getattr(lines, "_run", None))
         if run is None:
             raise NotReady("the lines have ended while one was still awaited")
-        await _ended(run, "a line", max(end - monotonic(), 0.0))
+        await _ended(run, "a line: none was it", max(end - monotonic(), 0.0))
     return cast("str", line)
 
 
@@ -137,7 +137,7 @@ async def _until(condition: Condition, timeout: Seconds, interval: Seconds | Non
             first, answer = await race(lambda: _awaited(pending), lambda: rest(left))
             if first != 0:
                 if answer and run is not None:
-                    await _ended(run, "a condition", left)
+                    await _ended(run, "a condition: it has not answered", left)
                 _late("a condition", seconds, "it has not answered")
         else:
             answer = asked
@@ -148,7 +148,7 @@ async def _until(condition: Condition, timeout: Seconds, interval: Seconds | Non
         if left <= 0:
             _late("a condition", seconds, "it does not hold")
         if await rest(min(pause, left)) and run is not None:
-            await _ended(run, "a condition", left)
+            await _ended(run, "a condition: it does not hold", left)
 
 
 async def _awaited(answer: Awaitable[Any]) -> Any:
@@ -159,17 +159,17 @@ async def _ended(run: Run, what: str, patience: float) -> NoReturn:
     """The run has ended first, or its output has."""
     outcome = await drive(run.wait(patience))
     if outcome is None:
-        raise NotReady(f"{run.program}: its output has ended while {what} was still awaited", program=run.program)
+        raise NotReady(f"{run.program}: its output ended before it was ready: {what}", program=run.program)
     result = await drive(run.output())
     said = [line for line in result.stderr.splitlines() if line.strip()]
     hint = f"it last wrote: {said[-1].strip()}" if said else None
-    message = f"{run.program}: {outcome} while {what} was still awaited"
+    message = f"{run.program}: {outcome} before it was ready: {what}"
     message = message if hint is None else f"{message}; {hint}"
     raise NotReady(message, program=run.program, hint=hint, result=result)
 
 
 def _late(what: str, seconds: float, why: str) -> NoReturn:
-    raise Timeout(f"{what} was still awaited after {seconds:g}s: {why}", timeout_seconds=seconds)
+    raise Timeout(f"not ready after {seconds:g}s: {what}: {why}", timeout_seconds=seconds)
 
 
 def _seconds(time: Seconds) -> float:

@@ -92,10 +92,10 @@ def test_what_is_there_is_waited_for_by_blocking(listener: socket.socket, server
 def test_a_wait_that_takes_too_long_says_why(listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     listener.close()
-    with pytest.raises(TimeoutError, match=rf"tcp://127.0.0.1:{port} was still awaited after 20ms: connection refused") as error:
+    with pytest.raises(TimeoutError, match=rf"not ready after 20ms: tcp://127.0.0.1:{port}: connection refused") as error:
         Probe.port("127.0.0.1", port).wait(0.02)
     assert isinstance(error.value, Timeout) and error.value.timeout_seconds == 0.02
-    with pytest.raises(Timeout, match="the door was still awaited after 10ms: it does not hold"):
+    with pytest.raises(Timeout, match="not ready after 10ms: the door: it does not hold"):
         Probe.holds(lambda: False).named("the door").wait(0.01)
 
 
@@ -160,7 +160,7 @@ def test_a_handle_waits_for_its_output_and_lives_on() -> None:
 def test_the_end_of_a_run_is_the_end_of_the_wait(loop: Run) -> None:
     def check(error: NotReady) -> None:
         assert error.code == 3 and error.stdout == "out\n" and error.program == "sh"
-        assert "exited with code 3 while" in str(error) and str(error).endswith("it last wrote: no space left")
+        assert str(error).startswith("sh: exited with code 3 before it was ready: ") and str(error).endswith("it last wrote: no space left")
 
     began = time.monotonic()
     with DIES.start() as process, pytest.raises(NotReady) as error:
@@ -252,11 +252,11 @@ def test_what_is_late_is_a_timeout_and_ends_nothing(loop: Run) -> None:
             (Probe.file("/nothing"), "no such file"),
         ]
         for condition, why in conditions:
-            with pytest.raises(TimeoutError, match=f"was still awaited after (0.02s|20ms): {why}"):
+            with pytest.raises(TimeoutError, match=f"not ready after (0.02s|20ms): .*: {why}"):
                 await wait_for(condition, 0.02, 0.001)
         async with await SERVER.astart() as process:
             lines = process.stdout_lines()
-            with pytest.raises(Timeout, match="a line was still awaited after 0.05s"):
+            with pytest.raises(Timeout, match="not ready after 0.05s: a line"):
                 await wait_for_line(lines, "never", timeout=0.05)
             for condition in (lambda: False, never, Probe.line("never")):
                 with pytest.raises(Timeout):

@@ -214,6 +214,7 @@ impl Work for Many {
 /// What `pinfold._batch` drives: without `enough`, answers come as soon as there is something to tell.
 #[pyfunction]
 #[pyo3(signature = (commands, as_bytes, enough, concurrency, fail_fast, on_progress, cancel))]
+#[expect(clippy::too_many_arguments, reason = "its face has them as keywords")]
 pub(crate) fn batch(
     py: Python<'_>,
     commands: &Bound<'_, PyAny>,

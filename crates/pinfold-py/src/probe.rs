@@ -30,7 +30,7 @@ use std::time::Instant;
 /// ...     Probe.port("127.0.0.1", 1).wait(timeout=0.02)
 /// ... except TimeoutError as error:
 /// ...     print(error)
-/// tcp://127.0.0.1:1 was still awaited after 20ms: connection refused
+/// not ready after 20ms: tcp://127.0.0.1:1: connection refused
 #[pyclass(frozen, module = "pinfold")]
 pub(crate) struct Probe(pub(crate) pinfold::Probe);
 

@@ -9,18 +9,12 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyNotImplemented};
 
-/// What can come after a stage.
-pub(super) enum Joined {
-    Command(pinfold::Command),
-    Pipeline(pinfold::Pipeline),
-}
+/// What can come after a stage, as a pipeline.
+pub(super) struct Joined(pinfold::Pipeline);
 
 impl Joined {
     pub(super) fn after(self, pipeline: pinfold::Pipeline) -> pinfold::Pipeline {
-        match self {
-            Joined::Command(next) => pipeline.pipe(next),
-            Joined::Pipeline(next) => pipeline.pipe(next),
-        }
+        pipeline.pipe(self.0)
     }
 }
 
@@ -29,10 +23,10 @@ impl<'py> FromPyObject<'_, 'py> for Joined {
 
     fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Joined> {
         if let Ok(command) = given.cast::<Command>() {
-            return Ok(Joined::Command((*command.get().0).clone()));
+            return Ok(Joined((*command.get().0).clone().into()));
         }
         if let Ok(pipeline) = given.cast::<Pipeline>() {
-            return Ok(Joined::Pipeline((*pipeline.get().0).clone()));
+            return Ok(Joined((*pipeline.get().0).clone()));
         }
         Err(PyTypeError::new_err(format!(
             "expected a Command or a Pipeline, not {}",

@@ -127,7 +127,7 @@ enum Question {
 /// What is answered.
 enum Answer {
     Late,
-    Outcome(pinfold::Result<pinfold::SupervisionOutcome>),
+    Outcome(Box<pinfold::Result<pinfold::SupervisionOutcome>>),
     Ready(pinfold::Result<()>),
     Events(Vec<pinfold::SupervisionEvent>),
 }
@@ -147,7 +147,7 @@ impl Asked {
         let late = |until: Option<Instant>| until.is_some_and(|until| until <= Instant::now());
         match &mut self.question {
             Question::Outcome { until } => match self.handle.try_wait() {
-                Some(outcome) => Some(Answer::Outcome(outcome)),
+                Some(outcome) => Some(Answer::Outcome(Box::new(outcome))),
                 None => late(*until).then_some(Answer::Late),
             },
             Question::Ready { until } => match self.handle.try_ready() {
@@ -192,7 +192,7 @@ impl Work for Asked {
         let command = self.handle.command();
         match self.answer.take() {
             None | Some(Answer::Late) => Ok(py.None()),
-            Some(Answer::Outcome(outcome)) => answer(py, Some(outcome), self.stop_when.as_deref(), command),
+            Some(Answer::Outcome(outcome)) => answer(py, Some(*outcome), self.stop_when.as_deref(), command),
             Some(Answer::Ready(ready)) => match ready {
                 Ok(()) => Ok(true.into_pyobject(py)?.to_owned().into_any().unbind()),
                 Err(error) => Err(raised(py, error, command, Form::Text)),

@@ -373,7 +373,7 @@ fn tasks_wait_for_different_things_of_one_run() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_condition_may_look_at_the_run_that_it_is_of() {
-    use crate::{Host, PolledHandle};
+    use crate::{Host, PolledHandle, Runner};
     let command = Command::new("sh").args(["-c", "echo one; echo two; exec sleep 1000"]);
     let run = PolledHandle::new(Host::new().launch(&command).unwrap(), command);
     let (same, again) = (run.clone(), run.clone());
