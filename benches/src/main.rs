@@ -13,6 +13,7 @@ mod measure;
 mod measures;
 mod owner;
 mod programs;
+mod python;
 mod report;
 mod server;
 mod tree;
@@ -71,6 +72,9 @@ fn bench(args: &Args, words: &[String]) -> Result<bool> {
         for (cells, verdict) in escapes::take(&programs.tree, rounds, args.bounds) {
             report.add_escape(cells, verdict);
         }
+    }
+    if let Some(python) = programs.python_if_built() {
+        report.note(&python.versions);
     }
     println!("{}", report.text());
     if args.keep {

@@ -17,6 +17,14 @@ pub(crate) enum Who {
     Large,
     /// A worker started for this one request.
     Fresh,
+    /// A worker in Python, of little memory.
+    Python,
+    /// A worker in Python that holds 4 GiB.
+    PythonLarge,
+    /// A worker in Python started for this one request.
+    PythonFresh,
+    /// The bare floor, which runs the interpreter of the package.
+    PythonBare,
 }
 
 /// A request, and how often it does what is measured.
@@ -70,6 +78,8 @@ pub(crate) struct Site<'a> {
     floor: Option<Server>,
     worker: Option<Server>,
     large: Option<Server>,
+    python: Option<Server>,
+    python_large: Option<Server>,
 }
 
 /// More than any machine's caches and page tables take lightly.
@@ -77,7 +87,7 @@ const LARGE: u64 = 4 << 30;
 
 impl<'a> Site<'a> {
     pub(crate) fn new(programs: &'a Programs) -> Site<'a> {
-        Site { programs, floor: None, worker: None, large: None }
+        Site { programs, floor: None, worker: None, large: None, python: None, python_large: None }
     }
 
     fn ask(&mut self, ask: &Ask) -> Result<Answer> {
@@ -85,7 +95,14 @@ impl<'a> Site<'a> {
             Who::Floor => &mut self.floor,
             Who::Worker => &mut self.worker,
             Who::Large => &mut self.large,
-            Who::Fresh => return Server::worker()?.ask(&ask.request),
+            Who::Python => &mut self.python,
+            Who::PythonLarge => &mut self.python_large,
+            Who::Fresh | Who::PythonFresh => return start(ask.who, self.programs)?.ask(&ask.request),
+            Who::PythonBare => {
+                let interpreter = self.programs.python()?.interpreter.display();
+                let request = ask.request.replacen("\tpython\t", &format!("\t{interpreter}\t"), 1);
+                return self.ask(&Ask { who: Who::Floor, request, ..*ask });
+            }
         };
         let mut asked = match server.take() {
             Some(server) => server,
@@ -100,10 +117,12 @@ impl<'a> Site<'a> {
 
 fn start(who: Who, programs: &Programs) -> Result<Server> {
     match who {
-        Who::Floor => Server::floor(&programs.floor),
+        Who::Floor | Who::PythonBare => Server::floor(&programs.floor),
         Who::Worker | Who::Fresh => Server::worker(),
-        Who::Large => {
-            let mut server = Server::worker()?;
+        Who::Python | Who::PythonFresh => Server::start(programs.python()?.worker()),
+        Who::Large | Who::PythonLarge => {
+            let small = if who == Who::Large { Who::Worker } else { Who::Python };
+            let mut server = start(small, programs)?;
             server.ask(&format!("touch\t{LARGE}"))?;
             Ok(server)
         }

@@ -1,5 +1,6 @@
 //! The list of all measures: what the project promises, and then what else there is to compare with.
 
+mod python;
 mod supervise;
 
 use crate::measure::Judge::{More, MoreShown, Ratio, Shown, Under};
@@ -30,6 +31,7 @@ pub(crate) fn all(programs: &Programs) -> Vec<Measure> {
     death(&mut list, programs);
     supervise::supervise(&mut list, programs);
     tool(&mut list, programs);
+    python::all(&mut list, programs);
     list
 }
 

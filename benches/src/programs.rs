@@ -1,6 +1,8 @@
 //! The programs that are run: the small C ones of `benches/native/`, built now, and what the system has.
 
 use crate::Result;
+use crate::python::Python;
+use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,6 +30,9 @@ pub(crate) struct Programs {
     pub(crate) writer: PathBuf,
     /// The command-line tool as it ships, or why it cannot be had.
     pub(crate) tool: std::result::Result<PathBuf, String>,
+    /// The Python package and its peers, once they are asked for.
+    python: OnceCell<std::result::Result<Python, String>>,
+    target: PathBuf,
 }
 
 impl Programs {
@@ -44,7 +49,21 @@ impl Programs {
             tree: compile("tree", &[])?,
             writer: compile("writer", &[])?,
             tool: tool(profile.parent().unwrap_or(profile)),
+            python: OnceCell::new(),
+            target: profile.parent().unwrap_or(profile).to_owned(),
         })
+    }
+
+    /// The Python package and its peers. They are built when they are first asked for, since that takes minutes.
+    pub(crate) fn python(&self) -> Result<&Python> {
+        let built =
+            self.python.get_or_init(|| Python::build(&self.target).map_err(|error| error.to_string()));
+        built.as_ref().map_err(|why| why.clone().into())
+    }
+
+    /// The same, if it was asked for.
+    pub(crate) fn python_if_built(&self) -> Option<&Python> {
+        self.python.get()?.as_ref().ok()
     }
 }
 

@@ -143,6 +143,11 @@ impl Report {
         }
     }
 
+    /// Adds to what they were taken on.
+    pub(crate) fn note(&mut self, what: &str) {
+        self.machine.push_str(&format!("; {what}"));
+    }
+
     pub(crate) fn add(&mut self, row: Row) {
         self.rows.push(row);
     }

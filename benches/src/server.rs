@@ -39,7 +39,8 @@ impl Server {
         Server::start(command)
     }
 
-    fn start(mut command: Command) -> Result<Server> {
+    /// Any program that answers.
+    pub(crate) fn start(mut command: Command) -> Result<Server> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let requests = child.stdin.take();
         let answers = BufReader::new(child.stdout.take().ok_or("no pipe")?);

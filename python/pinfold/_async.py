@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pinfold._handle import Finished, Handle
 from pinfold._loop import drive
-from pinfold._native import BytesResult, CancelToken, Command, Outcome, Pipeline, Probe, ProcessResult
+from pinfold._native import (
+    BytesResult,
+    CancelToken,
+    Command,
+    Outcome,
+    OutputEvent,
+    Pipeline,
+    Probe,
+    ProcessResult,
+    RunProfile,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
@@ -16,6 +26,8 @@ if TYPE_CHECKING:
 
     from pinfold._handle import Seconds, Signal, Stream
     from pinfold._native import Pollable, Run
+
+_T = TypeVar("_T")
 
 __all__ = ["AsyncProcessStdin", "AsyncRunningProcess"]
 
@@ -50,32 +62,44 @@ class _Batches:
         return piece
 
 
-class _Lines:
-    """The lines of a stream, singly: most are there already when they are asked for."""
+class _Singly(Generic[_T]):
+    """What comes in batches, singly: most is there already when it is asked for."""
 
-    __slots__ = ("_batches", "_lines", "_run")
+    __slots__ = ("_batches", "_ready", "_run")
 
     def __init__(self, machine: Pollable, run: Run) -> None:
         self._batches = _Batches(machine)
+        self._ready: Iterator[_T] = iter(())
         # For `wait_for_line`, which says how it ended.
         self._run = run
-        self._lines: Iterator[str] = iter(())
 
     def __aiter__(self) -> Self:
         return self
 
-    def __anext__(self) -> Coroutine[Any, Any, str]:
-        for line in self._lines:
-            return _given(line)
+    def __anext__(self) -> Coroutine[Any, Any, _T]:
+        for item in self._ready:
+            return _given(item)
         return self._more()
 
-    async def _more(self) -> str:
-        self._lines = iter(await self._batches.__anext__())
-        return next(self._lines)
+    async def _more(self) -> _T:
+        self._ready = iter(await self._batches.__anext__())
+        return next(self._ready)
 
 
-async def _given(line: str) -> str:
-    return line
+async def _given(item: _T) -> _T:
+    return item
+
+
+class _OutputEvents(_Singly[OutputEvent]):
+    """Those of the events that are lines."""
+
+    __slots__ = ()
+
+    async def _more(self) -> OutputEvent:
+        while True:
+            self._ready = (event for event in await self._batches.__anext__() if event.kind == "line")
+            for event in self._ready:
+                return event
 
 
 class AsyncProcessStdin:
@@ -199,7 +223,7 @@ class AsyncRunningProcess(Handle):
 
     def lines(self, stream: Stream = "stdout") -> AsyncIterator[str]:
         """The lines of a stream as they come, without their line breaks."""
-        return _Lines(self._run.lines(stream), self._run)
+        return _Singly(self._run.lines(stream), self._run)
 
     def stdout_lines(self) -> AsyncIterator[str]:
         """The lines of standard output."""
@@ -212,6 +236,19 @@ class AsyncRunningProcess(Handle):
     def chunks(self, stream: Stream = "stdout") -> AsyncIterator[bytes]:
         """The bytes of a stream as they come, up to 1 MiB at a time."""
         return _Batches(self._run.chunks(stream))
+
+    def output_events(self) -> AsyncIterator[OutputEvent]:
+        """The lines of both streams as they come. Of what came before, those of standard output are first."""
+        return _OutputEvents(self._run.events())
+
+    def events(self) -> AsyncIterator[OutputEvent]:
+        """All that happens: the start, the lines of both streams as they come, the end."""
+        return _Singly(self._run.events(), self._run)
+
+    async def profile(self, every_seconds: Seconds = 0.1) -> RunProfile:
+        """Waits for the end, looks at what it uses now and then, and gives what it used: exactly, by the kernel's accounting."""
+        profile: RunProfile = await drive(self._run.profile(every_seconds))
+        return profile
 
     def take_stdin(self) -> AsyncProcessStdin:
         """Its standard input, for a command that keeps it open. Raises ``InvalidInput`` for one that does not."""
@@ -228,7 +265,7 @@ class AsyncRunningProcess(Handle):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if kind is None:
+            if kind is None and self._is_mine():
                 await self.stop()
         finally:
             self._run.end()

@@ -16,6 +16,7 @@ from pinfold._native import BytesResult, Outcome, ProcessResult
 __all__ = [
     "Cancelled",
     "InvalidInput",
+    "LimitRefused",
     "NonZeroExit",
     "NotReady",
     "OutputTooLarge",
@@ -108,9 +109,9 @@ class ProcessError(Exception):
         return hash((type(self), self.message))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        said: object = getattr(self, "__notes__", None)
-        notes = None if said is None else {"__notes__": said}
-        return _rebuilt, (type(self), self.message, self._fields), notes
+        notes: list[str] | None = getattr(self, "__notes__", None)
+        state = None if notes is None else {"__notes__": notes}
+        return _rebuilt, (type(self), self.message, self._fields), state
 
 
 class _Ended(ProcessError):
@@ -250,12 +251,17 @@ class Unsupported(ProcessError):
         self.operation = operation
 
 
+class LimitRefused(ResourceLimit, Unsupported):
+    """This host cannot hold a run or a group to a limit that it was given: nothing was started. Also ``Unsupported``."""
+
+
 _BY_KIND: dict[str, type[ProcessError]] = {
     "not_found": ProcessNotFound,
     "permission_denied": PermissionDenied,
     "invalid_input": InvalidInput,
     "unsupported": Unsupported,
     "resource_limit": ResourceLimit,
+    "limits": LimitRefused,
     "spawn": SpawnFailed,
     "non_zero_exit": NonZeroExit,
     "signalled": Signalled,

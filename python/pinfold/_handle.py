@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from pinfold._native import LimitsHit, Outcome, Usage
+from pinfold._native import Limits, LimitsHit, Outcome, Usage
 
 if TYPE_CHECKING:
     from datetime import timedelta
@@ -73,10 +74,15 @@ class Finished:
 class Handle:
     """A live run, without the waiting."""
 
-    __slots__ = ("__weakref__", "_run")
+    __slots__ = ("__weakref__", "_maker", "_run")
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        # A forked child has a copy of this, and is not to end what is its parent's.
+        self._maker = os.getpid()
+
+    def _is_mine(self) -> bool:
+        return self._maker == os.getpid()
 
     @property
     def pid(self) -> int:
@@ -87,6 +93,11 @@ class Handle:
     def program(self) -> str:
         """The program as the command named it."""
         return self._run.program
+
+    @property
+    def owns_group(self) -> bool:
+        """Whether the run has a container of its own; one that was started in a group has not."""
+        return self._run.owns_group
 
     @property
     def mechanism(self) -> str:
@@ -163,6 +174,10 @@ class Handle:
         """Lets it run again."""
         self._run.resume()
 
+    def set_limits(self, limits: Limits) -> None:
+        """Changes its limits to these, while it runs: what they do not name has no limit of ours any more."""
+        self._run.set_limits(limits)
+
     def try_wait(self) -> Outcome | None:
         """How it ended, if it has; without waiting."""
         return self._run.try_wait()
@@ -174,7 +189,11 @@ class Handle:
     def __del__(self, warn: Any = warnings.warn) -> None:
         # Without a run, its start failed.
         run = getattr(self, "_run", None)
-        if run is None or run.has_ended() or run.try_wait() is not None:
+        if run is None or not self._is_mine() or run.has_ended() or run.try_wait() is not None:
+            return
+        if not run.owns_group:
+            # It is in the hands of its group, which ends it.
+            run.leave()
             return
         warn(f"{self!r} was forgotten, and is killed", ResourceWarning, source=self, stacklevel=2)
         run.end()

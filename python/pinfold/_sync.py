@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from pinfold._handle import Finished, Handle
-from pinfold._native import BytesResult, Outcome, Probe, ProcessResult
+from pinfold._native import BytesResult, Outcome, OutputEvent, Probe, ProcessResult, RunProfile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from pinfold._native import Run
 
 __all__ = ["ProcessStdin", "RunningProcess"]
+
+# Bytes of lines that are made at a time where they are taken singly.
+_FEW = 8192
 
 
 class ProcessStdin:
@@ -127,9 +131,8 @@ class RunningProcess(Handle):
 
     def lines(self, stream: Stream = "stdout") -> Iterator[str]:
         """The lines of a stream as they come, without their line breaks."""
-        lines = self._run.lines(stream)
-        while batch := lines.block():
-            yield from batch
+        batches: Iterator[list[str]] = iter(self._run.lines(stream, _FEW).block, [])
+        return chain.from_iterable(batches)
 
     def stdout_lines(self) -> Iterator[str]:
         """The lines of standard output."""
@@ -145,6 +148,27 @@ class RunningProcess(Handle):
         while chunk := chunks.block():
             yield chunk
 
+    def output_events(self) -> Iterator[OutputEvent]:
+        """The lines of both streams as they come. Of what came before, those of standard output are first.
+
+        >>> from pinfold import Command
+        >>> with Command("sh", ["-c", "echo one; echo two >&2"]).start() as process:
+        ...     sorted((event.text, event.is_stderr) for event in process.output_events())
+        [('one', False), ('two', True)]
+        """
+        return (event for event in self.events() if event.kind == "line")
+
+    def events(self) -> Iterator[OutputEvent]:
+        """All that happens: the start, the lines of both streams as they come, the end."""
+        events = self._run.events()
+        while batch := events.block():
+            yield from batch
+
+    def profile(self, every_seconds: Seconds = 0.1) -> RunProfile:
+        """Waits for the end, looks at what it uses now and then, and gives what it used: exactly, by the kernel's accounting."""
+        profile: RunProfile = self._run.profile(every_seconds).block()
+        return profile
+
     def take_stdin(self) -> ProcessStdin:
         """Its standard input, for a command that keeps it open. Raises ``InvalidInput`` for one that does not."""
         self._run.feed(b"")
@@ -158,7 +182,7 @@ class RunningProcess(Handle):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
-            if kind is None:
+            if kind is None and self._is_mine():
                 self.stop()
         finally:
             self._run.end()

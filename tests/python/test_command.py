@@ -113,7 +113,7 @@ def everything() -> Command:
         .io_priority("best_effort", 2)
         .oom_score_adj(5)
         .rlimit("nofile", 10, None)
-        .memory_max(1 << 20)
+        .max_memory(1 << 20)
         .max_processes(5)
         .cpu_quota(0.5)
     )

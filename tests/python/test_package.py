@@ -12,6 +12,8 @@ import pytest
 
 import pinfold
 
+PRIVATE = ("async", "batch", "errors", "group", "handle", "host", "probe", "supervise", "sync", "tracked", "verbs")
+MODULES = ["pinfold", "pinfold.subprocess", *(f"pinfold._{name}" for name in PRIVATE)]
 API = Path(__file__).parents[2] / "api" / "python.txt"
 
 
@@ -66,13 +68,11 @@ def test_a_blocking_verb_imports_neither_loops_nor_threads() -> None:
     assert not {"asyncio", "threading", "logging", "typing", "subprocess"} & set(said.split())
 
 
-MODULES = ["_async", "_batch", "_errors", "_probe", "_supervise", "_sync"]
-
-
-@pytest.mark.parametrize("module", ["pinfold", *(f"pinfold.{name}" for name in MODULES)])
+@pytest.mark.parametrize("module", MODULES)
 def test_the_examples_of_docstrings_are_true(module: str) -> None:
     failed, tried = doctest.testmod(importlib.import_module(module))
-    assert tried and not failed
+    assert tried or module in ("pinfold._handle", "pinfold._verbs")
+    assert not failed
 
 
 def test_the_examples_of_native_docstrings_are_true() -> None:

@@ -21,12 +21,11 @@ pub fn borrow(from: &impl AsDescriptor) -> Borrowed<'_> {
     }
 }
 
-/// A descriptor of ours for what the one of this number leads to, and the end of passing that number on: from now on
-/// it is closed in programs that this process executes, unless it is 0, 1 or 2.
+/// A descriptor of ours for what the one of this number leads to, which is left as it is.
 ///
 /// # Errors
 /// `EBADF` if it is not open; [`std::io::ErrorKind::Unsupported`] where descriptors have no numbers.
-pub fn claim(number: i32) -> std::io::Result<Owned> {
+pub fn copy(number: i32) -> std::io::Result<Owned> {
     #[cfg(unix)]
     {
         use std::os::fd::FromRawFd;
@@ -36,9 +35,6 @@ pub fn claim(number: i32) -> std::io::Result<Owned> {
             if copy < 0 {
                 return Err(std::io::Error::last_os_error());
             }
-            if number > 2 {
-                libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC);
-            }
             Ok(Owned::from_raw_fd(copy))
         }
     }
@@ -47,4 +43,19 @@ pub fn claim(number: i32) -> std::io::Result<Owned> {
         let _ = number;
         Err(std::io::ErrorKind::Unsupported.into())
     }
+}
+
+/// A descriptor of ours for what the one of this number leads to, and the end of passing that number on: from now on
+/// it is closed in programs that this process executes, unless it is 0, 1 or 2.
+///
+/// # Errors
+/// As [`copy`].
+pub fn claim(number: i32) -> std::io::Result<Owned> {
+    let copy = copy(number)?;
+    #[cfg(unix)]
+    if number > 2 {
+        // SAFETY: a mark of a descriptor that is open, as the copy says.
+        unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) };
+    }
+    Ok(copy)
 }

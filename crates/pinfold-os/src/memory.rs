@@ -4,7 +4,14 @@
 //! they are written saves a third of that; having the kernel use huge pages saves most of it, on most machines. In some
 //! virtual ones the host takes free huge pages away and takes milliseconds to give one back, so what they take is looked at.
 
-use std::time::{Duration, Instant};
+mod offset;
+mod relocate;
+
+pub use offset::Offset;
+pub use relocate::relocate;
+
+use std::ops::Range;
+use std::time::Duration;
 
 /// What a huge page holds on x86-64, and on others with pages of 4 KiB; elsewhere it is a length like any other.
 const HUGE: usize = 2 << 20;
@@ -36,30 +43,34 @@ impl Ahead {
     ///
     /// Nothing else changes, and where the kernel cannot do it nothing happens.
     pub fn prepare(&mut self, buffer: &mut Vec<u8>, bytes: usize) {
-        let capacity = buffer.capacity();
-        if buffer.len().saturating_add(bytes).min(capacity) <= self.ready {
+        self.reach(buffer.as_mut_ptr() as usize, buffer.capacity(), buffer.len(), bytes);
+    }
+
+    /// The same for an allocation of `capacity` bytes at `address`, of which `used` are in use.
+    fn reach(&mut self, address: usize, capacity: usize, used: usize, bytes: usize) {
+        if used.saturating_add(bytes).min(capacity) <= self.ready {
             return;
         }
         // What is resident is not looked at a second time.
-        let start = self.ready.max(buffer.len());
+        let start = self.ready.max(used);
         let end = start.saturating_add(bytes).min(capacity);
         if self.given_up || capacity < WORTH {
-            imp::populate(buffer, start, end);
+            imp::populate(address + start..address + end);
             self.ready = end;
             return;
         }
-        let address = buffer.as_ptr() as usize;
         if self.asked != Some((address, capacity)) {
             self.asked = Some((address, capacity));
-            imp::ask_for_huge_pages(buffer, true);
+            imp::ask_for_huge_pages(address, capacity, true);
         }
         let end = ((address + end).next_multiple_of(HUGE) - address).min(capacity);
-        let begun = Instant::now();
-        imp::populate(buffer, start, end);
-        self.judge(begun.elapsed(), end - start);
+        // On the processor, and not by the clock: what others do there meanwhile is no fault of the pages.
+        let begun = imp::time();
+        imp::populate(address + start..address + end);
+        self.judge(imp::time().saturating_sub(begun), end - start);
         self.ready = end;
         if self.given_up {
-            imp::ask_for_huge_pages(buffer, false);
+            imp::ask_for_huge_pages(address, capacity, false);
         }
     }
 
@@ -75,25 +86,44 @@ impl Ahead {
     }
 }
 
-/// Hands out a buffer piece by piece and gives the memory of each back to the kernel behind it (`madvise(2)`,
-/// `MADV_DONTNEED`, Linux), so that a large buffer that is copied elsewhere is at no time there twice.
+/// Hands out a buffer piece by piece and gives its memory back to the kernel behind that (`madvise(2)`, `MADV_DONTNEED`, Linux),
+/// so that a large buffer that is copied elsewhere is at no time there twice.
+///
+/// `to` is where the copy comes to lie, if that is known: its memory is made ready ahead, as [`Ahead`] does it. No content is
+/// changed, whatever is there.
 ///
 /// # Errors
 /// What `take` gives, at which it ends.
-pub fn hand_over<E>(mut from: Vec<u8>, mut take: impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
-    /// Large enough for its system call not to count, small enough for caches.
-    const PIECE: usize = 512 << 10;
-    for piece in from.chunks_mut(PIECE) {
-        take(piece)?;
-        if piece.len() == PIECE {
-            discard(piece);
+pub fn hand_over<E>(
+    mut from: Vec<u8>,
+    to: Option<Range<*const u8>>,
+    mut take: impl FnMut(&[u8]) -> Result<(), E>,
+) -> Result<(), E> {
+    /// Small enough to be still in the cache when it is copied a second time.
+    const PIECE: usize = 128 << 10;
+    let to = to.map(|to| to.start as usize..to.end as usize);
+    let (mut ahead, mut given) = (Ahead::default(), 0);
+    let mut rest = &mut from[..];
+    while !rest.is_empty() {
+        // Up to where the next huge page begins, so that each is given back whole.
+        let at = rest.as_ptr() as usize;
+        let length = ((at + 1).next_multiple_of(HUGE) - at).min(rest.len());
+        let (block, after) = rest.split_at_mut(length);
+        if let Some(to) = &to {
+            ahead.reach(to.start, to.len(), given, length);
         }
+        for piece in block.chunks(PIECE) {
+            take(piece)?;
+        }
+        discard(block);
+        given += length;
+        rest = after;
     }
     Ok(())
 }
 
-/// Lets go of the whole pages of a buffer that nobody reads any more.
-fn discard(buffer: &mut [u8]) {
+/// Lets go of the whole pages of a buffer that nobody reads any more: up to where those reach.
+fn discard(buffer: &mut [u8]) -> usize {
     #[cfg(target_os = "linux")]
     {
         const PAGE: usize = 64 << 10;
@@ -106,41 +136,47 @@ fn discard(buffer: &mut [u8]) {
             let _ = unsafe {
                 rustix::mm::madvise(start as *mut _, end - start, rustix::mm::Advice::LinuxDontNeed)
             };
+            return end - all.start as usize;
         }
     }
     #[cfg(not(target_os = "linux"))]
     let _ = buffer;
+    0
 }
 
 #[cfg(target_os = "linux")]
 mod imp {
     use rustix::mm::{Advice, madvise};
+    use std::ops::Range;
+    use std::time::Duration;
 
     /// A multiple of every page size that Linux has.
     const PAGE: usize = 64 << 10;
 
-    /// Makes the whole pages from index `start` to index `end`, which are in the free capacity, resident.
-    pub(super) fn populate(buffer: &mut Vec<u8>, start: usize, end: usize) {
-        let used = buffer.len();
-        let spare = &mut buffer.spare_capacity_mut()[start - used..end - used];
-        let range = spare.as_mut_ptr_range();
-        let start = (range.start as usize).next_multiple_of(PAGE);
-        let end = range.end as usize / PAGE * PAGE;
+    /// What this thread had of its processor.
+    pub(super) fn time() -> Duration {
+        use rustix::time::{ClockId, clock_gettime};
+        clock_gettime(ClockId::ThreadCPUTime).try_into().unwrap_or_default()
+    }
+
+    /// Makes whole pages of a range of addresses resident.
+    pub(super) fn populate(range: Range<usize>) {
+        let start = range.start.next_multiple_of(PAGE);
+        let end = range.end / PAGE * PAGE;
         if end > start {
-            // SAFETY: whole pages inside an allocation that we have exclusively; populating changes no content.
+            // SAFETY: populating changes no content, whatever lies there.
             let _ = unsafe { madvise(start as *mut _, end - start, Advice::LinuxPopulateWrite) };
         }
     }
 
-    /// Asks for huge pages in the whole allocation, or for none.
-    pub(super) fn ask_for_huge_pages(buffer: &mut Vec<u8>, wanted: bool) {
+    /// Asks for huge pages in a whole allocation, or for none.
+    pub(super) fn ask_for_huge_pages(address: usize, capacity: usize, wanted: bool) {
         // What allocators keep in front of an allocation lies in its mapping, which must stay one: only as one can it be
         // moved when it grows.
         const HEAD: usize = 16;
         let page = rustix::param::page_size();
-        let range = buffer.as_mut_ptr() as usize..buffer.as_mut_ptr() as usize + buffer.capacity();
-        let start = (range.start - HEAD) / page * page;
-        let length = range.end.next_multiple_of(page) - start;
+        let start = address.saturating_sub(HEAD) / page * page;
+        let length = (address + capacity).next_multiple_of(page) - start;
         let advice = if wanted { Advice::LinuxHugepage } else { Advice::LinuxNoHugepage };
         // SAFETY: it is advice, which changes no content, whoever has the rest of the first and the last page.
         let _ = unsafe { madvise(start as *mut _, length, advice) };
@@ -149,9 +185,13 @@ mod imp {
 
 #[cfg(not(target_os = "linux"))]
 mod imp {
-    pub(super) fn populate(_: &mut Vec<u8>, _: usize, _: usize) {}
+    pub(super) fn time() -> std::time::Duration {
+        std::time::Duration::default()
+    }
 
-    pub(super) fn ask_for_huge_pages(_: &mut Vec<u8>, _: bool) {}
+    pub(super) fn populate(_: std::ops::Range<usize>) {}
+
+    pub(super) fn ask_for_huge_pages(_: usize, _: usize, _: bool) {}
 }
 
 #[cfg(test)]
@@ -210,7 +250,8 @@ mod tests {
 
     fn copied(from: Vec<u8>) -> Vec<u8> {
         let mut to = Vec::with_capacity(from.len());
-        let Ok(()) = hand_over(from, |piece| {
+        let place = to.spare_capacity_mut().as_ptr_range();
+        let Ok(()) = hand_over(from, Some(place.start.cast()..place.end.cast()), |piece| {
             to.extend_from_slice(piece);
             Ok::<(), std::convert::Infallible>(())
         });
@@ -219,16 +260,22 @@ mod tests {
 
     #[test]
     fn what_is_handed_over_is_all_there() {
-        for length in [0, 1, 1 << 20, (3 << 20) + 12_345] {
+        for length in [0, 1, 1 << 20, (3 << 20) + 12_345, 64 << 20] {
             let bytes: Vec<u8> = (0..length).map(|at| (at / 7) as u8).collect();
             assert!(copied(bytes.clone()) == bytes, "of {length} bytes");
+            let mut anywhere = Vec::new();
+            let Ok(()) = hand_over(bytes.clone(), None, |piece| {
+                anywhere.extend_from_slice(piece);
+                Ok::<(), std::convert::Infallible>(())
+            });
+            assert!(anywhere == bytes, "of {length} bytes");
         }
     }
 
     #[cfg(target_os = "linux")]
     #[test]
     fn a_large_buffer_is_never_there_twice() {
-        const LENGTH: usize = 64 << 20;
+        const LENGTH: usize = 128 << 20;
         let peak = || -> usize {
             let status = std::fs::read_to_string("/proc/self/status").expect("a readable /proc");
             let line = status.lines().find(|line| line.starts_with("VmHWM")).expect("a peak");
@@ -239,6 +286,6 @@ mod tests {
         let to = copied(from);
         let more = (peak() - before) << 10;
         assert!(to.iter().all(|byte| *byte == 1));
-        assert!(more < LENGTH / 4, "{more} bytes came");
+        assert!(more < LENGTH / 20, "{more} bytes came");
     }
 }

@@ -33,6 +33,8 @@ pub enum Grouping {
     Inherit,
     /// A group of its own.
     Own,
+    /// This group of its session, which has to be there.
+    Join(i32),
     /// A group of its own, and made the foreground group of the terminal at this descriptor of the child.
     OwnForeground(i32),
     /// A session of its own (`setsid(2)`), hence a group of its own and no controlling terminal.

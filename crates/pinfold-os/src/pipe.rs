@@ -22,7 +22,7 @@ pub struct Writer(Owned);
 pub fn output() -> io::Result<(Reader, Owned)> {
     let (read, write) = imp::pair()?;
     imp::set_nonblocking(&read)?;
-    Ok((Reader(read), write))
+    Ok((Reader(imp::place(read)), write))
 }
 
 /// A pipe for a child's input: the end to hand to the child, and ours.
@@ -32,7 +32,7 @@ pub fn output() -> io::Result<(Reader, Owned)> {
 pub fn input() -> io::Result<(Owned, Writer)> {
     let (read, write) = imp::pair()?;
     imp::set_nonblocking(&write)?;
-    Ok((read, Writer(write)))
+    Ok((read, Writer(imp::place(write))))
 }
 
 /// A pipe from one child to another: the end to read from, and the one to write to. Neither is ours to use.
@@ -112,6 +112,13 @@ mod imp {
             }
             Ok((read, write))
         }
+    }
+
+    /// Where our end is in no child's way.
+    pub(super) fn place(end: Owned) -> Owned {
+        #[cfg(target_os = "linux")]
+        let end = crate::linux::handles::place(end);
+        end
     }
 
     pub(super) fn set_nonblocking(fd: &Owned) -> io::Result<()> {
@@ -197,6 +204,10 @@ mod imp {
 
     pub(super) fn pair() -> io::Result<(Owned, Owned)> {
         Err(io::ErrorKind::Unsupported.into())
+    }
+
+    pub(super) fn place(end: Owned) -> Owned {
+        end
     }
 
     pub(super) fn set_nonblocking(_: &Owned) -> io::Result<()> {

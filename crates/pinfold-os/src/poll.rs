@@ -230,7 +230,10 @@ mod imp {
     impl Event {
         pub(super) fn new() -> io::Result<Event> {
             use rustix::event::{EventfdFlags, eventfd};
-            Ok(Event(eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?))
+            let event = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)?;
+            #[cfg(target_os = "linux")]
+            let event = crate::linux::handles::place(event);
+            Ok(Event(event))
         }
 
         pub(super) fn raise(&self) {
@@ -273,7 +276,8 @@ mod imp {
 
     #[cfg(target_os = "linux")]
     pub(super) fn new_set() -> io::Result<Owned> {
-        Ok(rustix::event::epoll::create(rustix::event::epoll::CreateFlags::CLOEXEC)?)
+        use rustix::event::epoll::{CreateFlags, create};
+        Ok(crate::linux::handles::place(create(CreateFlags::CLOEXEC)?))
     }
 
     #[cfg(target_os = "linux")]

@@ -4,6 +4,8 @@
 
 use pinfold_os::handle::Process;
 use pinfold_os::order::{Mapping, Order, Step};
+use pinfold_os::pipe;
+use pinfold_os::poll::Set;
 use pinfold_os::spawn::{Route, chosen, spawn, spawn_by};
 use pinfold_os::wait::ExitStatus;
 use std::ffi::CString;
@@ -48,6 +50,9 @@ fn a_child_sees_the_same_however_many_handles_there_are() {
             spawn(&order).unwrap()
         })
         .collect();
+    // Nor on how many ends of pipes and sets are kept, which leave room where a child needs it.
+    let kept: Vec<_> = (0..MANY).map(|_| (pipe::output().unwrap().0, Set::new().unwrap())).collect();
+    assert!(pipe::output().unwrap().1.as_raw_fd() < 100, "what is handed to a child lies low");
     for route in routes {
         for (count, alone) in [1, 300].into_iter().zip(&alone) {
             assert_eq!(told(*route, count), *alone, "{route:?} with {count}");
@@ -65,7 +70,7 @@ fn a_child_sees_the_same_however_many_handles_there_are() {
         let missing = Order::new(c"/nope".to_owned(), vec![c"nope".to_owned()], Vec::new());
         assert_eq!(spawn_by(*route, &missing).unwrap_err().step, Step::Exec, "{route:?}");
     }
-    drop((stay, end));
+    drop((stay, end, kept));
     for mut child in children {
         assert_eq!(child.reap().unwrap().status, ExitStatus::Code(1), "the end of its input");
     }

@@ -163,6 +163,8 @@ fn sessions_and_groups_are_of_its_own_where_ordered() {
     assert_eq!(everywhere(&order), "leads group\n");
     order.grouping = Grouping::Session;
     assert_eq!(everywhere(&order), "leads group\nleads session\n");
+    // Nobody leads this one in our session.
+    nowhere(&Order { grouping: Grouping::Join(i32::MAX), ..shell("true") }, Step::ProcessGroup, libc::EPERM);
 }
 
 #[test]

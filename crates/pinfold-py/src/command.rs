@@ -1,6 +1,7 @@
 //! The builder: each method returns a new command.
 
 pub(crate) mod ending;
+mod given;
 mod process;
 pub(crate) mod streams;
 

@@ -4,6 +4,7 @@
 use crate::convert::shown;
 use crate::result::{BytesResult, ProcessResult};
 use pinfold::{Command, Error, ErrorKind, Stream};
+use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
@@ -39,12 +40,14 @@ fn build(
     result: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<PyErr> {
     let fields = PyDict::new(py);
-    let (kind, message) = (error.kind(), error.to_string());
+    let (kind, message) = (error.kind(), spelled(&error.to_string()));
+    let refuses_limits = kind == ErrorKind::Unsupported && error.refuses_limits();
+    let name = if refuses_limits { "limits" } else { kind.as_str() };
     let program = shown(py, error.program())?;
     if kind == ErrorKind::Unsupported {
         let whole = error.message();
-        let name = format!("{}: ", error.program().display());
-        fields.set_item("operation", whole.strip_prefix(&name).unwrap_or(&whole))?;
+        let program = format!("{}: ", error.program().display());
+        fields.set_item("operation", whole.strip_prefix(&program).unwrap_or(&whole))?;
     }
     if kind == ErrorKind::OutputTooLarge {
         let limit = command.map(Command::limit_of_output).unwrap_or_default();
@@ -57,7 +60,10 @@ fn build(
         fields.set_item("total_bytes", over.bytes)?;
         fields.set_item("total_lines", over.lines)?;
     }
-    fields.set_item("hint", error.what_to_do())?;
+    if error.blames_program() {
+        fields.set_item("blames_program", true)?;
+    }
+    fields.set_item("hint", error.what_to_do().map(spelled))?;
     fields.set_item("errno", error.os_error())?;
     fields.set_item("stage", error.stage())?;
     if let Some(timeout) = error.timeout() {
@@ -71,7 +77,19 @@ fn build(
         },
         _ => {}
     }
-    made(py, kind.as_str(), &message, Some(&program), &fields)
+    made(py, name, &message, Some(&program), &fields)
+}
+
+/// What the engine advises to whoever writes Rust, as it is spelled here.
+fn spelled(text: &str) -> String {
+    const NAMES: &[(&str, &str)] = &[
+        ("use Enforcement::Cgroup", "use Limits(enforcement=\"cgroup\")"),
+        ("Enforcement::PerProcess", "Limits(enforcement=\"per_process\")"),
+        ("isolation(Isolation::Cgroup)", "ProcessGroup(isolation=\"cgroup\")"),
+        ("Host::take_over_cgroup()", "ProcessGroup(take_over_cgroup=True)"),
+        ("Stdio::Pipe", "\"pipe\""),
+    ];
+    NAMES.iter().fold(text.to_owned(), |text, (rust, python)| text.replace(rust, python))
 }
 
 /// A value that cannot be meant, found before there is a command.
@@ -82,7 +100,17 @@ pub(crate) fn invalid(py: Python<'_>, message: &str) -> PyErr {
 
 /// An error of the operating system that no command is to blame for.
 pub(crate) fn failed(error: std::io::Error) -> PyErr {
-    PyErr::from(error)
+    match error.raw_os_error() {
+        // With its number, Python finds the class itself.
+        Some(number) => Python::attach(|py| {
+            let strerror = py.import("os").and_then(|os| os.call_method1("strerror", (number,)));
+            match strerror {
+                Ok(text) => PyOSError::new_err((number, text.unbind(), py.None())),
+                Err(error) => error,
+            }
+        }),
+        None => PyErr::from(error),
+    }
 }
 
 /// A run whose output is not what was asked for.

@@ -2,16 +2,21 @@
 //!
 //! What takes time is given out as a [`Pollable`]: the blocking handle blocks on it, the async one has the loop drive it.
 
+mod events;
+mod profile;
 mod streams;
 
 use crate::convert::{Seconds, SignalArg};
 use crate::error::{Form, raised};
+use crate::limits::Limits;
 use crate::machine::{Pollable, Work, rest_for};
 use crate::plain::Json;
 use crate::probe::{Beside, Probe};
 use crate::result::{BytesResult, LimitsHit, Outcome, ProcessResult, Seen, Usage};
+pub(crate) use events::OutputEvent;
 use pinfold::{PolledHandle, Running, StopRule, Stream, Watch};
 use pinfold_os::poll::{Set, Woken};
+pub(crate) use profile::{RunProfile, Sample};
 use pyo3::prelude::*;
 use std::io;
 use std::sync::Arc;
@@ -22,11 +27,13 @@ use std::time::Instant;
 pub(crate) struct Run {
     /// `None` only while it is dropped.
     run: Option<PolledHandle>,
+    /// Its container is its alone, and not that of a group.
+    owns: bool,
 }
 
 impl Run {
-    pub(crate) fn new(running: Running, command: Arc<pinfold::Command>) -> Run {
-        Run { run: Some(PolledHandle::new(running, command)) }
+    pub(crate) fn new(running: Running, command: Arc<pinfold::Command>, owns: bool) -> Run {
+        Run { run: Some(PolledHandle::new(running, command)), owns }
     }
 
     #[expect(clippy::expect_used, reason = "only the drop takes it out")]
@@ -58,6 +65,12 @@ impl Run {
     #[getter]
     fn pid(&self) -> u32 {
         self.run().pid().get()
+    }
+
+    /// Whether it has a container of its own: it is not in a group.
+    #[getter]
+    fn owns_group(&self) -> bool {
+        self.owns
     }
 
     #[getter]
@@ -146,6 +159,31 @@ impl Run {
         py.detach(|| self.run().end());
     }
 
+    /// Has it go on without its handle, which is about to be dropped, until its group ends it.
+    fn leave(&self, py: Python<'_>) -> PyResult<()> {
+        let run = self.run().clone();
+        py.detach(|| run.leave()).map_err(|error| self.raised(py, error))
+    }
+
+    /// Changes its limits to these, while it runs.
+    fn set_limits(&self, py: Python<'_>, limits: &Bound<'_, Limits>) -> PyResult<()> {
+        let limits = &limits.get().0;
+        py.detach(|| self.run().set_limits(limits)).map_err(|error| self.raised(py, error))
+    }
+
+    /// How it goes until its end: see `profile.rs`.
+    fn profile(&self, py: Python<'_>, every: Seconds) -> PyResult<Pollable> {
+        let run = self.run().clone();
+        let watch = py.detach(|| run.watch()).map_err(|error| self.raised(py, error))?;
+        profile::work(py, run, watch, every.0)
+    }
+
+    /// All that happens, each time what has happened meanwhile, as a list; an empty one at the end.
+    fn events(&self, py: Python<'_>) -> PyResult<Pollable> {
+        let events = py.detach(|| self.run().events()).map_err(|error| self.raised(py, error))?;
+        Ok(Pollable::new(events::Happenings::new(events, self.run().command().clone())))
+    }
+
     #[pyo3(signature = (signal, to_all = true))]
     fn signal(&self, py: Python<'_>, signal: SignalArg, to_all: bool) -> PyResult<()> {
         let run = self.run();
@@ -169,11 +207,12 @@ impl Run {
         Ok(Pollable::new(Beside::new(waiting, run.command().clone())))
     }
 
-    /// Batches of lines of one stream, each a list; an empty one at the end.
-    fn lines(&self, py: Python<'_>, stream: &str) -> PyResult<Pollable> {
+    /// Batches of lines of one stream, each a list of up to so many bytes of text; an empty one at the end.
+    #[pyo3(signature = (stream, most = streams::BATCH_BYTES))]
+    fn lines(&self, py: Python<'_>, stream: &str, most: usize) -> PyResult<Pollable> {
         let stream = stream_named(py, stream)?;
         let lines = py.detach(|| self.run().lines(stream)).map_err(|error| self.raised(py, error))?;
-        Ok(Pollable::new(streams::Batches::new(lines, self.run().command().clone())))
+        Ok(Pollable::new(streams::Batches::new(lines, self.run().command().clone(), most)))
     }
 
     /// Chunks of one stream, each `bytes`; empty at the end.

@@ -11,16 +11,27 @@ mod cancel;
 mod command;
 mod convert;
 mod error;
+mod group;
 mod handle;
+mod host;
+mod limits;
 mod machine;
 mod pipeline;
 mod plain;
 mod probe;
 mod result;
+mod sandbox;
 mod supervise;
 mod verbs;
 
+use pinfold_os::memory::Offset;
 use pyo3::prelude::*;
+
+/// What stands in front of the content of `bytes`: large captures lie as they do, so that they can become some.
+const HEAD: usize = 32;
+
+#[global_allocator]
+static MEMORY: Offset<HEAD> = Offset;
 
 /// The native half of pinfold.
 #[pymodule(gil_used = false)]
@@ -32,7 +43,13 @@ mod _native {
     #[pymodule_export]
     use crate::command::Command;
     #[pymodule_export]
-    use crate::handle::Run;
+    use crate::group::{Group, GroupEvent, GroupStats, MemberInfo, Pressure, StopReport};
+    #[pymodule_export]
+    use crate::handle::{OutputEvent, Run, RunProfile, Sample};
+    #[pymodule_export]
+    use crate::host::{cleanup_json, host_report_json, signal_tracked, stop_tracked, tracked_json};
+    #[pymodule_export]
+    use crate::limits::{IoLimit, Limits};
     #[pymodule_export]
     use crate::machine::Pollable;
     #[pymodule_export]
@@ -45,6 +62,8 @@ mod _native {
     use crate::result::{
         BytesResult, LimitsHit, Outcome, ProcessResult, Seen, Stage, Stray, Strays, Usage, unpickle_result,
     };
+    #[pymodule_export]
+    use crate::sandbox::Sandbox;
     #[pymodule_export]
     use crate::supervise::{
         PastRun, Supervised, SupervisionEvent, SupervisionOutcome, SupervisionStatus, Supervisor,

@@ -1,7 +1,7 @@
 //! Plain values: classes that hold one value of the engine, compare by it, and travel as its JSON.
 
 use crate::error::invalid;
-use crate::{command, pipeline, result, supervise};
+use crate::{command, group, handle, limits, pipeline, result, sandbox, supervise};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
@@ -51,6 +51,16 @@ pub(crate) fn unpickle<'py>(py: Python<'py>, class: &str, json: &str) -> PyResul
             Bound::new(py, supervise::SupervisionOutcome(from_json(py, json)?))?.into_any()
         }
         "PastRun" => Bound::new(py, supervise::PastRun(from_json(py, json)?))?.into_any(),
+        "GroupEvent" => Bound::new(py, group::GroupEvent(from_json(py, json)?))?.into_any(),
+        "GroupStats" => Bound::new(py, group::GroupStats(from_json(py, json)?))?.into_any(),
+        "IoLimit" => Bound::new(py, limits::IoLimit(from_json(py, json)?))?.into_any(),
+        "Limits" => Bound::new(py, limits::Limits(from_json(py, json)?))?.into_any(),
+        "MemberInfo" => Bound::new(py, group::MemberInfo(from_json(py, json)?))?.into_any(),
+        "Pressure" => Bound::new(py, group::Pressure(from_json(py, json)?))?.into_any(),
+        "RunProfile" => Bound::new(py, handle::RunProfile(from_json(py, json)?))?.into_any(),
+        "Sample" => Bound::new(py, handle::Sample(from_json(py, json)?))?.into_any(),
+        "Sandbox" => Bound::new(py, sandbox::Sandbox(from_json(py, json)?))?.into_any(),
+        "StopReport" => Bound::new(py, group::StopReport(from_json(py, json)?))?.into_any(),
         _ => return Err(PyTypeError::new_err(format!("pinfold has no class '{class}' that is pickled so"))),
     })
 }

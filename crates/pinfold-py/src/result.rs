@@ -304,11 +304,11 @@ impl Outcome {
     }
 }
 
-fn python(value: bool) -> &'static str {
+pub(crate) fn python(value: bool) -> &'static str {
     if value { "True" } else { "False" }
 }
 
-fn or_none(value: Option<u64>) -> String {
+pub(crate) fn or_none(value: Option<u64>) -> String {
     value.map_or("None".to_owned(), |value| value.to_string())
 }
 

@@ -4,7 +4,7 @@ mod work;
 
 use crate::cancel::CancelToken;
 use crate::command::Command;
-use crate::convert::shown;
+use crate::convert::{one_of, shown};
 use crate::error::{Form, raised};
 use crate::handle::Run;
 use crate::machine::{Pollable, block};
@@ -19,6 +19,36 @@ pub(crate) fn host(cancel: Option<&Bound<'_, CancelToken>>) -> Host {
         Some(token) => Host::new().cancel_on(&token.get().0),
         None => Host::new(),
     }
+}
+
+/// A verb of a host by its name.
+pub(crate) fn verb(
+    py: Python<'_>,
+    name: &str,
+    command: &Command,
+    on_line: Option<Py<PyAny>>,
+    host: Host,
+) -> PyResult<Pollable> {
+    let known = [
+        ("run", Some(Shape::Run)),
+        ("output", Some(Shape::Output)),
+        ("output_bytes", Some(Shape::OutputBytes)),
+        ("output_json", Some(Shape::Json)),
+        ("exit_code", Some(Shape::ExitCode)),
+        ("probe", Some(Shape::Probe)),
+        ("first_line", None),
+    ];
+    Ok(match one_of(py, "verb", name, &known)? {
+        Some(shape) => Pollable::new(Verb::new(command.0.clone(), shape, on_line, host, |host| host)),
+        None => Pollable::new(Line::new(command.0.clone(), host)),
+    })
+}
+
+/// Starts a command by a host; `owns` where it has a container that is its alone.
+pub(crate) fn launched(py: Python<'_>, command: &Command, host: &Host, owns: bool) -> PyResult<Run> {
+    let running = py.detach(|| host.launch(&command.0));
+    let running = running.map_err(|error| raised(py, error, &command.0, Form::Text))?;
+    Ok(Run::new(running, command.0.clone(), owns))
 }
 
 /// A verb and its awaitable twin.
@@ -164,10 +194,7 @@ impl Command {
     /// What both handles are made of.
     #[pyo3(name = "_launch", signature = (cancel = None))]
     fn launch(&self, py: Python<'_>, cancel: Option<&Bound<'_, CancelToken>>) -> PyResult<Run> {
-        let host = host(cancel);
-        let running = py.detach(|| host.launch(&self.0));
-        let running = running.map_err(|error| raised(py, error, &self.0, Form::Text))?;
-        Ok(Run::new(running, self.0.clone()))
+        launched(py, self, &host(cancel), true)
     }
 
     /// Starts it as nobody's child, in a session of its own and in no container, and returns its pid: the one way for a

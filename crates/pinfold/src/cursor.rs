@@ -119,6 +119,11 @@ impl LineCursor {
         self.reader.next_line()
     }
 
+    /// As [`LineReader::next_lines`].
+    pub(crate) fn next_lines(&mut self, most: usize) -> Option<&str> {
+        self.reader.next_lines(most)
+    }
+
     /// Whether [`LineCursor::next`] has one.
     pub(crate) fn has_line(&self) -> bool {
         self.reader.has_line()

@@ -88,6 +88,7 @@ struct Inner {
     blames_program: bool,
     /// The stage of a pipeline, counted from 0, and how many there are.
     stage: Option<(usize, usize)>,
+    about_limits: bool,
 }
 
 /// The result of everything in this crate that can fail.
@@ -106,6 +107,7 @@ impl Error {
             timeout: None,
             blames_program: false,
             stage: None,
+            about_limits: false,
         }))
     }
 
@@ -150,6 +152,16 @@ impl Error {
         self.0.stage.map(|(index, _)| index)
     }
 
+    pub(crate) fn about_limits(mut self) -> Error {
+        self.0.about_limits = true;
+        self
+    }
+
+    /// Whether it is limits of a run or a group that cannot be had here.
+    pub fn refuses_limits(&self) -> bool {
+        self.0.about_limits
+    }
+
     /// Whether nothing was started because of the program's own file: it was not found, or cannot be executed. Not so
     /// where something else is missing or refused: its directory, a file to read, a privilege.
     pub fn blames_program(&self) -> bool {
@@ -182,7 +194,8 @@ impl Error {
 
     /// The same for another who asks.
     pub(crate) fn twin(&self) -> Error {
-        let Inner { kind, program, what, hint, source, output, timeout, blames_program, stage } = &*self.0;
+        let Inner { kind, program, what, hint, source, output, timeout, blames_program, stage, about_limits } =
+            &*self.0;
         let source = source.as_ref().map(|source| match source.raw_os_error() {
             Some(number) => io::Error::from_raw_os_error(number),
             None => io::Error::new(source.kind(), source.to_string()),
@@ -197,6 +210,7 @@ impl Error {
             timeout: *timeout,
             blames_program: *blames_program,
             stage: *stage,
+            about_limits: *about_limits,
         }))
     }
 

@@ -13,7 +13,7 @@ pub use builder::GroupBuilder;
 pub use events::{GroupEvent, GroupEvents};
 pub use members::{MemberInfo, ProcessState};
 pub use stats::{GroupStats, Pressure};
-pub use stopping::StopReport;
+pub use stopping::{Emptying, StopReport, Stopping};
 
 use crate::cancel::CancelToken;
 use crate::command::Command;
@@ -34,7 +34,6 @@ use pinfold_os::signal::Signal;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use stopping::{Emptying, Stopping};
 
 /// A container that several commands share.
 ///
@@ -74,12 +73,12 @@ impl Drop for Inner {
 impl Runner for ProcessGroup {
     /// Starts it in the group. That is refused while the group is suspended or being stopped.
     fn launch(&self, command: &Command) -> Result<Running> {
-        self.0.host.launch_in(command, Some(&self.0.nest))
+        self.0.host.launch(command)
     }
 
     /// Starts them in a group of their own inside of this one.
     fn launch_piped(&self, stages: &[Command], whole: &Command) -> Result<Running> {
-        self.0.host.launch_piped_in(stages, whole, Some(&self.0.nest))
+        self.0.host.launch_piped(stages, whole)
     }
 
     fn listener(&self) -> Option<&Listener> {
@@ -212,8 +211,7 @@ impl ProcessGroup {
     /// # Errors
     /// As there.
     pub fn stop_by(&self, rule: StopRule) -> Result<StopReport> {
-        let stopping = Stopping::begin(self.0.nest.clone(), rule, Instant::now());
-        drive(&mut stopping.map_err(unwaitable)?, None)?
+        drive(&mut self.stopping(rule)?, None)?
             .ok_or_else(|| error(ErrorKind::Io, "has not ended, though waiting has"))
     }
 
@@ -223,7 +221,7 @@ impl ProcessGroup {
     /// # Errors
     /// [`ErrorKind::Io`] if it cannot be waited for.
     pub fn wait(&self) -> Result<()> {
-        drive(&mut Emptying::new(self.0.nest.clone()).map_err(unwaitable)?, None).map(drop)
+        drive(&mut self.emptying()?, None).map(drop)
     }
 
     /// [`ProcessGroup::wait`] for this long at most: whether it is empty.
@@ -232,7 +230,29 @@ impl ProcessGroup {
     /// As there.
     pub fn wait_timeout(&self, timeout: Duration) -> Result<bool> {
         let deadline = Instant::now().checked_add(timeout);
-        Ok(drive(&mut Emptying::new(self.0.nest.clone()).map_err(unwaitable)?, deadline)?.is_some())
+        Ok(drive(&mut self.emptying()?, deadline)?.is_some())
+    }
+
+    /// [`ProcessGroup::stop_by`] as a machine, for whoever drives machines in a way of their own.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn stopping(&self, rule: StopRule) -> Result<Stopping> {
+        Stopping::begin(self.0.nest.clone(), rule, Instant::now()).map_err(unwaitable)
+    }
+
+    /// [`ProcessGroup::wait`] as a machine.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn emptying(&self) -> Result<Emptying> {
+        Emptying::new(self.0.nest.clone()).map_err(unwaitable)
+    }
+
+    /// Kills all of it for good, as dropping its last clone does, and returns when it is gone: from here on everything that
+    /// is to be started in it is refused.
+    pub fn end(&self) {
+        self.0.nest.end();
     }
 
     /// What it uses and has used.
@@ -270,6 +290,29 @@ impl ProcessGroup {
     /// [`ErrorKind::PermissionDenied`].
     pub fn adopt(&self, pid: Pid) -> Result<()> {
         self.0.nest.adopt(pid).map_err(refused)
+    }
+}
+
+impl Host {
+    /// Has every run of this host be in a group, for as long as that is there: the group is not kept by it. So a run in a
+    /// group can have a token or a listener of its own.
+    ///
+    /// ```
+    /// use pinfold::{CancelToken, Command, ErrorKind, Host, ProcessGroup, Runner};
+    ///
+    /// let (group, token) = (ProcessGroup::new()?, CancelToken::new());
+    /// let host = Host::new().cancel_on(&token).in_group(&group);
+    /// let one = host.start(&Command::new("sleep").arg("1000"))?;
+    /// assert_eq!(group.members(), [one.pid()]);
+    /// token.cancel();
+    /// assert_eq!(one.wait()?.cause, pinfold::Cause::Cancelled);
+    /// group.end();
+    /// assert_eq!(Host::new().in_group(&group).run(&Command::new("true")).unwrap_err().kind(), ErrorKind::Unsupported);
+    /// # pinfold::Result::Ok(())
+    /// ```
+    #[must_use]
+    pub fn in_group(self, group: &ProcessGroup) -> Host {
+        self.within(group.0.nest.clone(), group.0.host.sandbox().cloned())
     }
 }
 

@@ -80,8 +80,8 @@ pub use drive::completion::Completion;
 pub use drive::first_line::FirstLine;
 pub use error::{Error, ErrorKind, Result};
 pub use group::{
-    GroupBuilder, GroupEvent, GroupEvents, GroupStats, MemberInfo, Pressure, ProcessGroup, ProcessState,
-    StopReport,
+    Emptying, GroupBuilder, GroupEvent, GroupEvents, GroupStats, MemberInfo, Pressure, ProcessGroup,
+    ProcessState, StopReport, Stopping,
 };
 pub use handle::{Chunks, Events, Handle, Lines, StdinWriter};
 pub use limits::{BlockDevice, Enforcement, IoLimit, Limits};

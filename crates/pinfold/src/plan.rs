@@ -4,6 +4,7 @@ mod chain;
 mod contradictions;
 mod describe;
 mod environment;
+mod given;
 mod launch;
 mod limits;
 mod perform;
@@ -20,6 +21,7 @@ use std::ffi::{CString, OsStr};
 use std::path::{Path, PathBuf};
 
 pub(crate) use chain::Stages;
+pub(crate) use given::Given;
 pub(crate) use launch::Extras;
 
 /// What will be done for a command on this host. Printed, it explains itself.

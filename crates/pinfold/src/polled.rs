@@ -1,12 +1,14 @@
 //! The live handle for an event loop that pinfold knows nothing of: questions that are asked until there is an answer, and
 //! one descriptor to wait for in between.
 
+mod left;
 mod streams;
 
 pub use streams::{PolledChunks, PolledEvents, PolledLines};
 
 use crate::command::Command;
 use crate::cursor::{ByteCursor, EventCursor, LineCursor};
+use crate::drive::background;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::machine::Interest;
@@ -18,6 +20,7 @@ use pinfold_os::handle::Pid;
 use pinfold_os::poll::{Event, Set, Waitable};
 use pinfold_os::signal::Signal;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -57,6 +60,8 @@ struct Shared {
     running: Mutex<Running>,
     /// Raised when somebody else has moved the run, so that nobody waits for what has come already.
     watches: Mutex<Vec<Weak<Event>>>,
+    /// The background looks after it.
+    tended: AtomicBool,
 }
 
 /// What to wait for between two askings of one question: a descriptor, and perhaps until a time.
@@ -100,6 +105,13 @@ impl Shared {
 
     /// Has everybody look again, but the one who did it.
     fn tell(&self, but: Option<&Arc<Event>>) {
+        self.tell_watches(but);
+        if self.tended.load(Ordering::SeqCst) {
+            background::look_again();
+        }
+    }
+
+    fn tell_watches(&self, but: Option<&Arc<Event>>) {
         for event in self.watches().iter().filter_map(Weak::upgrade) {
             if but.is_none_or(|but| !Arc::ptr_eq(but, &event)) {
                 event.raise();
@@ -156,6 +168,7 @@ impl PolledHandle {
             guarantee: running.guarantee(),
             running: Mutex::new(running),
             watches: Mutex::default(),
+            tended: AtomicBool::new(false),
         }))
     }
 
@@ -461,5 +474,37 @@ mod tests {
         assert!(one.set.is_ready().unwrap());
         assert_eq!(until(&mut one, |watch| run.outcome(watch)).cause, Cause::Stopped);
         assert!(!run.feed(b"late").unwrap());
+    }
+
+    #[test]
+    fn what_is_left_is_read_away_and_ends_by_itself() {
+        let directory = tempfile::tempdir().unwrap();
+        let done = directory.path().join("done");
+        let script = format!(
+            "head -c 3000000 /dev/zero; read line; head -c 3000000 /dev/zero; echo > '{}'",
+            done.display()
+        );
+        let run = start(&script);
+        let mut chunks = run.chunks(Stream::Stdout).unwrap();
+        let shared = Arc::downgrade(&run.0);
+        run.feed(b"go\n").unwrap();
+        run.leave().unwrap();
+        // Who reads it already gets all of it, and nobody waits for who does not.
+        let mut bytes = 0;
+        loop {
+            match chunks.advance().unwrap() {
+                Some(chunk) if chunk.is_empty() => break,
+                Some(chunk) => bytes += chunk.len(),
+                None => drop(poll::wait(&[chunks.watch().waitable()], chunks.watch().deadline()).unwrap()),
+            }
+        }
+        assert_eq!(bytes, 6_000_000);
+        assert!(done.exists());
+        drop(chunks);
+        let until = Instant::now() + Duration::from_secs(10);
+        while shared.strong_count() > 0 && Instant::now() < until {
+            std::thread::yield_now();
+        }
+        assert_eq!(shared.strong_count(), 0);
     }
 }

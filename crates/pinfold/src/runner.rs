@@ -28,11 +28,13 @@ use crate::handle::Handle;
 use crate::listener::Listener;
 use crate::observe::{Happening, Observer, RunEvent};
 use crate::output::Output;
-use crate::plan::{Extras, Plan, Stages};
+use crate::plan::{Extras, Given, Plan, Stages};
 use crate::retry::RetryIf;
 use crate::running::Running;
+use crate::sandbox::Sandbox;
 use crate::settings::Stream;
 use crate::verbs::{self, Judge};
+use pinfold_os::descriptor::Owned;
 use pinfold_os::signal::SignalSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -229,9 +231,13 @@ pub struct Host {
     retry_if: Option<RetryIf>,
     mask: Option<SignalSet>,
     pass_descriptors: bool,
+    given: Given,
     take_over: bool,
     one_at_a_time: bool,
     guard_after: Option<Duration>,
+    /// Where its runs are, and what all of them are shut off from.
+    group: Option<Arc<Nest>>,
+    sandbox: Option<Arc<Sandbox>>,
 }
 
 impl Host {
@@ -313,6 +319,51 @@ impl Host {
         self
     }
 
+    /// Gives every program what this descriptor leads to, as its descriptor `number`. For 0, 1 and 2 that takes the place of
+    /// what the command says of the stream, which is then neither fed nor captured.
+    ///
+    /// A command that would feed or tee a stream whose place is taken is refused with [`ErrorKind::InvalidInput`].
+    ///
+    /// ```
+    /// # #[cfg(unix)] {
+    /// use pinfold::{Command, Host, Runner};
+    /// use std::io::Read;
+    ///
+    /// let (mut reader, writer) = std::io::pipe()?;
+    /// let host = Host::new().descriptor(3, writer.into());
+    /// host.run(&Command::new("sh").args(["-c", "echo beside >&3"]))?;
+    /// drop(host);
+    /// let mut text = String::new();
+    /// reader.read_to_string(&mut text)?;
+    /// assert_eq!(text, "beside\n");
+    /// # }
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn descriptor(mut self, number: i32, descriptor: Owned) -> Host {
+        self.given.give(number, descriptor);
+        self
+    }
+
+    /// Leaves `SIGPIPE` and `SIGXFSZ` ignored in programs where this process ignores them, as the runtimes of many languages
+    /// do, instead of setting them to their defaults.
+    #[must_use]
+    pub fn keep_ignored_signals(mut self) -> Host {
+        self.given.keep_ignored_signals();
+        self
+    }
+
+    /// Starts programs in a process group of their own (0), or in this one of our session: for a shell that puts all of a
+    /// pipeline into one. Unix.
+    ///
+    /// Where a process group is what holds a run together it has to be one of its own, and another is refused with
+    /// [`ErrorKind::Unsupported`]; so is one for a command that has a session of its own, with [`ErrorKind::InvalidInput`].
+    #[must_use]
+    pub fn process_group(mut self, id: u32) -> Host {
+        self.given.join(id);
+        self
+    }
+
     /// Lets limits move every process of our own cgroup into a leaf beside the runs, where the kernel hands controllers
     /// down only from a cgroup without processes: this one is moved without asking where it is alone in its cgroup, others
     /// only by this word, or by `PINFOLD_TAKE_OVER_CGROUP=1` in the environment. For the main program of a container or of
@@ -352,11 +403,18 @@ impl Host {
 
 impl Runner for Host {
     fn launch(&self, command: &Command) -> Result<Running> {
-        self.launch_in(command, None)
+        watched(&self.observer, command, self.start_here(command))
     }
 
     fn launch_piped(&self, stages: &[Command], whole: &Command) -> Result<Running> {
-        self.launch_piped_in(stages, whole, None)
+        let sandboxed = self
+            .sandbox
+            .as_ref()
+            .map(|_| stages.iter().map(|stage| self.sandboxed(stage)).collect::<Result<Vec<Command>>>());
+        let sandboxed = sandboxed.transpose()?;
+        let stages = Stages::new(sandboxed.as_deref().unwrap_or(stages), whole)?;
+        let group = self.group.as_ref();
+        stages.launch(self.cancel.clone(), group, self.take_over, &self.observer, || self.extras())
     }
 
     fn listener(&self) -> Option<&Listener> {
@@ -377,36 +435,24 @@ impl Runner for Host {
 }
 
 impl Host {
-    /// [`Runner::launch`], in a group.
-    pub(crate) fn launch_in(&self, command: &Command, group: Option<&Arc<Nest>>) -> Result<Running> {
-        watched(&self.observer, command, self.start_in(command, group))
-    }
-
-    fn start_in(&self, command: &Command, group: Option<&Arc<Nest>>) -> Result<Running> {
+    fn start_here(&self, command: &Command) -> Result<Running> {
         let cancelled = self.cancel.as_ref().is_some_and(CancelToken::is_cancelled);
         if cancelled {
             return Err(command.error(ErrorKind::Cancelled, "was cancelled before it was started"));
         }
-        let (cancel, group) = (self.cancel.clone(), group.cloned());
-        let extras = Extras { cancel, group, ..self.extras() };
-        command.plan_in_haste(&extras)?.launch(extras)
-    }
-
-    /// [`Runner::launch_piped`], in a group.
-    pub(crate) fn launch_piped_in(
-        &self,
-        stages: &[Command],
-        whole: &Command,
-        group: Option<&Arc<Nest>>,
-    ) -> Result<Running> {
-        let stages = Stages::new(stages, whole)?;
-        stages.launch(self.cancel.clone(), group, self.take_over, &self.observer, || self.extras())
+        let extras = Extras { cancel: self.cancel.clone(), ..self.extras() };
+        match &self.sandbox {
+            None => command.plan_in_haste(&extras)?.launch(extras),
+            Some(_) => self.sandboxed(command)?.plan_in_haste(&extras)?.launch(extras),
+        }
     }
 
     fn extras(&self) -> Extras {
         Extras {
             mask: self.mask,
             pass_descriptors: self.pass_descriptors,
+            given: self.given.clone(),
+            group: self.group.clone(),
             take_over: self.take_over,
             one_at_a_time: self.one_at_a_time,
             guard_after: self.guard_after,
@@ -414,12 +460,34 @@ impl Host {
         }
     }
 
+    /// With runs that are in this group, for as long as that is there, and shut off as it says.
+    pub(crate) fn within(mut self, group: Arc<Nest>, sandbox: Option<Arc<Sandbox>>) -> Host {
+        (self.group, self.sandbox) = (Some(group), sandbox);
+        self
+    }
+
+    /// What all of its runs are shut off from.
+    pub(crate) fn sandbox(&self) -> Option<&Arc<Sandbox>> {
+        self.sandbox.as_ref()
+    }
+
+    /// A command as its group has it run.
+    fn sandboxed(&self, command: &Command) -> Result<Command> {
+        if !command.process.sandbox.is_none() {
+            let what = "has a sandbox of its own, and its group has one for all of its commands";
+            return Err(command.error(ErrorKind::InvalidInput, what).hint("leave the sandbox to the group"));
+        }
+        let sandbox = self.sandbox.as_deref().cloned().unwrap_or_default();
+        Ok(command.clone().sandbox(sandbox))
+    }
+
     /// [`Command::plan`](crate::Command::plan), as this host would run it.
     ///
     /// # Errors
     /// As those of that.
     pub fn plan<'a>(&self, command: &'a Command) -> Result<Plan<'a>> {
-        command.plan_with(&Extras { take_over: self.take_over, ..Extras::default() })
+        let group = self.group.clone();
+        command.plan_with(&Extras { take_over: self.take_over, group, ..Extras::default() })
     }
 
     /// [`Command::exec`](crate::Command::exec), with this host's signal mask and descriptors.

@@ -74,6 +74,8 @@ pub struct Running {
     outcome: Option<Outcome>,
     failure: Option<io::Error>,
     revision: u64,
+    /// Who started it: after a fork, the copy in the child is not its owner.
+    maker: u32,
     /// When it was advanced last.
     looked: Instant,
     /// Those who are told what happens.
@@ -145,6 +147,7 @@ impl Running {
             outcome: None,
             failure: None,
             revision: 0,
+            maker: std::process::id(),
             looked: parts.started,
             watched: None,
             #[cfg(feature = "serde")]

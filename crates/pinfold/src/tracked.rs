@@ -19,7 +19,7 @@ mod read;
 mod stopping;
 
 pub use cleanup::{Fate, LeftOver, Thing, cleanup};
-pub use stopping::{Stopped, Target};
+pub use stopping::{Stopped, Stopping, Target};
 
 pub(crate) use cleanup::sweep;
 

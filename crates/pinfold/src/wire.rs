@@ -102,6 +102,20 @@ pub(crate) mod pid {
     }
 }
 
+pub(crate) mod state {
+    use pinfold_proc::parse::stat::State;
+    use serde::de::{Deserialize, Deserializer};
+    use serde::ser::Serializer;
+
+    pub(crate) fn serialize<S: Serializer>(state: &State, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(state.name())
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<State, D::Error> {
+        Ok(State::named(&String::deserialize(deserializer)?).unwrap_or(State::Other(b'?')))
+    }
+}
+
 pub(crate) mod maybe_pid {
     use pinfold_os::handle::Pid;
     use serde::de::{Deserialize, Deserializer, Error};

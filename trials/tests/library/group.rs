@@ -1,11 +1,12 @@
 //! Several commands in one container: who is in it, what becomes of all of it at once, and when.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pinfold::{
-    Cause, Command, ErrorKind, GroupEvent, Guarantee, Handle, Isolation, Limits, Mechanism, Pid,
-    ProcessGroup, Runner, Signal, StopRule,
+    Cause, Command, ErrorKind, GroupEvent, Guarantee, Handle, Host, Isolation, Limits, Machine, Mechanism,
+    Pid, ProcessGroup, Runner, Sandbox, Signal, StopRule,
 };
+use pinfold_os::poll;
 use pinfold_trials::proc::Stat;
 use pinfold_trials::{Trial, can_write_cgroup2, given, wait_until};
 
@@ -263,6 +264,73 @@ fn it_tells_when_it_is_empty() {
         // What came and went between two looks is told all the same.
         group.run(&fixture("exit 0").of(&trial)).unwrap();
         assert_eq!(events.take_events().unwrap(), [GroupEvent::Emptied]);
+    }
+}
+
+#[test]
+fn its_own_end_is_the_last_that_it_tells() {
+    let trial = begin();
+    for isolation in mechanisms() {
+        let outer = group(isolation);
+        let inner = outer.group().unwrap();
+        let mut told = [outer.events().unwrap(), inner.events().unwrap()];
+        let handle = up(&inner, &sh("trap '' TERM; echo ready; exec sleep 1000").of(&trial));
+        let begun = Instant::now();
+        let rule = StopRule { signal: Signal::TERM, grace: Duration::from_millis(50) };
+        let report = drive(inner.stopping(rule).unwrap().sparing());
+        assert_eq!(
+            (report.members_before, report.members_after, report.escalated),
+            (1, 1, false),
+            "{isolation:?}"
+        );
+        assert!(begun.elapsed() >= rule.grace && handle.try_wait().unwrap().is_none());
+        std::thread::scope(|scope| {
+            let waiting = told.each_mut().map(|events| {
+                scope.spawn(|| {
+                    let mut all = Vec::new();
+                    while all.last() != Some(&GroupEvent::Ended) {
+                        all.extend(events.next(Some(LONG)).unwrap());
+                    }
+                    all
+                })
+            });
+            outer.end();
+            for waiter in waiting {
+                assert_eq!(waiter.join().unwrap(), [GroupEvent::Emptied, GroupEvent::Ended], "{isolation:?}");
+            }
+        });
+        assert_eq!(told[0].take_events().unwrap(), [GroupEvent::Ended]);
+        assert_eq!(inner.start(&fixture("exit 0").of(&trial)).unwrap_err().kind(), ErrorKind::Unsupported);
+        assert_eq!(handle.wait().unwrap().signal(), Some(Signal::KILL));
+    }
+}
+
+#[test]
+fn its_sandbox_is_that_of_all_that_is_in_it() {
+    let deny = || Sandbox::new().deny_syscalls(["mkdir", "mkdirat"]);
+    let command = sh("mkdir made && rmdir made");
+    let group = ProcessGroup::builder().sandbox(deny()).make().unwrap();
+    let inner = group.group().unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let command = command.cwd(directory.path());
+    assert!(command.output().unwrap().is_success());
+    for group in [&group, &inner] {
+        assert!(!group.output(&command).unwrap().is_success());
+        assert!(!Host::new().in_group(group).output(&command).unwrap().is_success());
+        let error = group.run(&command.clone().sandbox(Sandbox::new().no_outside_signals())).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::InvalidInput);
+    }
+    let error = ProcessGroup::builder().sandbox(deny()).make_in(&group).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::InvalidInput);
+}
+
+fn drive<M: Machine>(mut machine: M) -> M::Answer {
+    loop {
+        if let Some(answer) = machine.advance(Instant::now()).unwrap() {
+            return answer;
+        }
+        let interest = machine.interest(Instant::now());
+        poll::wait(&interest.waitables, interest.deadline).unwrap();
     }
 }
 

@@ -16,6 +16,7 @@ mod emptiness;
 mod ending;
 mod exhaustion;
 mod faults;
+mod given;
 mod group;
 mod limits;
 mod machine;

@@ -428,6 +428,9 @@ unsafe fn take_group(s: &Script) -> Done {
             Grouping::Own => {
                 call!(libc::SYS_setpgid, 0, 0).map_err(at(Step::ProcessGroup))?;
             }
+            Grouping::Join(group) => {
+                call!(libc::SYS_setpgid, 0, group).map_err(at(Step::ProcessGroup))?;
+            }
             Grouping::OwnForeground(terminal) => {
                 call!(libc::SYS_setpgid, 0, 0).map_err(at(Step::ProcessGroup))?;
                 let group = call!(libc::SYS_getpid).map_err(at(Step::Terminal))? as i32;

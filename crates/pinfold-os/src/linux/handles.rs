@@ -1,4 +1,4 @@
-//! Where the handles of processes lie among our descriptors.
+//! Where what we keep for each process lies among our descriptors: its handle, our ends of its pipes, sets to wait for it.
 //!
 //! A clone copies the table of descriptors, and the execution that follows closes what was copied: with a thousand handles in
 //! it that takes longer than all the rest. So once there are many they lie high, and what a child needs lies below them: it
@@ -15,8 +15,8 @@ const HIGH: i32 = 256;
 
 static MANY: AtomicBool = AtomicBool::new(false);
 
-/// Moves a handle that was just made to where it is in nobody's way, if there are many descriptors.
-pub(super) fn place(handle: OwnedFd) -> OwnedFd {
+/// Moves a descriptor that was just made to where it is in nobody's way, if there are many descriptors.
+pub(crate) fn place(handle: OwnedFd) -> OwnedFd {
     if handle.as_raw_fd() < FEW || handle.as_raw_fd() >= HIGH {
         return handle;
     }

@@ -43,6 +43,7 @@ pub enum Keeping {
 pub struct Keeper {
     process: Process,
     control: OwnedFd,
+    maker: u32,
     given_up: AtomicBool,
 }
 
@@ -156,7 +157,8 @@ fn start(
         }
     };
     drop(theirs);
-    let keeper = Keeper { process: keeper, control, given_up: AtomicBool::new(false) };
+    let keeper =
+        Keeper { process: keeper, control, given_up: AtomicBool::new(false), maker: std::process::id() };
     let received = keeper.receive_handle().map_err(failed)?;
     let pid = match keeping {
         Keeping::Subreaper => i64::from(pid),
@@ -234,6 +236,10 @@ impl Drop for Keeper {
     fn drop(&mut self) {
         /// How long the kernel may take over it.
         const PATIENCE: Duration = Duration::from_secs(2);
+        // After a fork there are two of it, and the child's is not to end what is its parent's.
+        if self.maker != std::process::id() {
+            return;
+        }
         self.hang_up();
         if self.given_up.load(Ordering::Relaxed) {
             return;

@@ -4,7 +4,7 @@ pub mod cgroup;
 mod child;
 mod clone;
 pub mod guard;
-mod handles;
+pub(crate) mod handles;
 mod image;
 pub(crate) mod inbox;
 pub mod keeper;

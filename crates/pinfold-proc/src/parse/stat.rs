@@ -51,6 +51,31 @@ impl State {
         })
     }
 
+    /// Every state that has a name, with it.
+    const NAMES: [(State, &'static str); 9] = [
+        (State::Running, "running"),
+        (State::Sleeping, "sleeping"),
+        (State::DiskSleep, "waiting"),
+        (State::Idle, "idle"),
+        (State::Stopped, "stopped"),
+        (State::Traced, "traced"),
+        (State::Zombie, "zombie"),
+        (State::Dead, "dead"),
+        (State::Parked, "parked"),
+    ];
+
+    /// Its name: `running`, `sleeping`, `waiting` (for a disk), `stopped`, ...; `other` for a letter that is not known here.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::NAMES.iter().find(|(state, _)| *state == self).map_or("other", |(_, name)| name)
+    }
+
+    /// The state of this name; `None` for a word that names none, `other` among them.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(_, known)| *known == name).map(|(state, _)| *state)
+    }
+
     /// Whether it has ended: it executes nothing any more and no signal reaches it.
     #[must_use]
     pub fn has_ended(self) -> bool {

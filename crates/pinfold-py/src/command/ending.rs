@@ -31,6 +31,22 @@ pub(crate) fn retry_of(
     Ok(retry)
 }
 
+pub(crate) fn isolation_named(py: Python<'_>, name: &str) -> PyResult<Isolation> {
+    let known = [
+        ("best", Isolation::Best),
+        ("cgroup", Isolation::Cgroup),
+        ("pid_namespace", Isolation::PidNamespace),
+        ("subreaper", Isolation::Subreaper),
+        ("process_group", Isolation::ProcessGroup),
+    ];
+    one_of(py, "isolation", name, &known)
+}
+
+pub(crate) fn guarantee_named(py: Python<'_>, name: &str) -> PyResult<Guarantee> {
+    let all = [Guarantee::Kernel, Guarantee::Guarded, Guarantee::WhileOwnerLives, Guarantee::BestEffort];
+    one_of(py, "guarantee", name, &all.map(|each| (each.as_str(), each)))
+}
+
 #[pymethods]
 impl Command {
     /// Stops all of it when it has run this long: by `timeout_signal`, then after `timeout_grace` by a kill.
@@ -94,21 +110,13 @@ impl Command {
     /// Which container it gets: `"best"` (the default), `"cgroup"`, `"pid_namespace"`, `"subreaper"` or `"process_group"`; what
     /// cannot be had is an error.
     fn isolation(&self, py: Python<'_>, name: &str) -> PyResult<Command> {
-        let known = [
-            ("best", Isolation::Best),
-            ("cgroup", Isolation::Cgroup),
-            ("pid_namespace", Isolation::PidNamespace),
-            ("subreaper", Isolation::Subreaper),
-            ("process_group", Isolation::ProcessGroup),
-        ];
-        let isolation = one_of(py, "isolation", name, &known)?;
+        let isolation = isolation_named(py, name)?;
         Ok(self.with(|command| command.isolation(isolation)))
     }
 
     /// Refuses to run it in a container that guarantees less: `"kernel"`, `"guarded"`, `"while_owner_lives"` or `"best_effort"`.
     fn require(&self, py: Python<'_>, guarantee: &str) -> PyResult<Command> {
-        let all = [Guarantee::Kernel, Guarantee::Guarded, Guarantee::WhileOwnerLives, Guarantee::BestEffort];
-        let guarantee = one_of(py, "guarantee", guarantee, &all.map(|each| (each.as_str(), each)))?;
+        let guarantee = guarantee_named(py, guarantee)?;
         Ok(self.with(|command| command.require(guarantee)))
     }
 

@@ -3,6 +3,8 @@
 use super::Command;
 use crate::convert::{one_of, parsed};
 use crate::error::invalid;
+use crate::limits::Limits;
+use crate::sandbox::Sandbox;
 use pinfold::{IoPriority, Resource};
 use pyo3::prelude::*;
 
@@ -57,6 +59,14 @@ impl Command {
     /// Bars it from gaining privileges by what it executes. Linux.
     fn no_new_privs(&self) -> Command {
         self.with(pinfold::Command::no_new_privs)
+    }
+
+    /// Shuts it off from what the sandbox says, together with all that it starts. Linux.
+    ///
+    /// >>> from pinfold import Command, Sandbox
+    /// >>> command = Command("python3", ["-c", "print(6 * 7)"]).sandbox(Sandbox.untrusted())
+    fn sandbox(&self, sandbox: &Bound<'_, Sandbox>) -> Command {
+        self.with(|command| command.sandbox(sandbox.get().0.clone()))
     }
 
     /// Gives a console program no window. Windows; elsewhere there is none.
@@ -122,8 +132,16 @@ impl Command {
 /// What all of it may use together. Linux, in a cgroup.
 #[pymethods]
 impl Command {
+    /// Sets all limits, in place of those that were set before.
+    ///
+    /// >>> from pinfold import Command, Limits
+    /// >>> command = Command("make").limits(Limits(max_memory=1 << 30, max_processes=100))
+    fn limits(&self, limits: &Bound<'_, Limits>) -> Command {
+        self.with(|command| command.limits(limits.get().0.clone()))
+    }
+
     /// The most memory of all of it in bytes: over it, the kernel kills.
-    fn memory_max(&self, max_bytes: u64) -> Command {
+    fn max_memory(&self, max_bytes: u64) -> Command {
         self.with(|command| command.memory_max(max_bytes))
     }
 
@@ -133,7 +151,7 @@ impl Command {
     }
 
     /// The most swap of all of it in bytes.
-    fn swap_max(&self, max_bytes: u64) -> Command {
+    fn max_swap(&self, max_bytes: u64) -> Command {
         self.with(|command| command.swap_max(max_bytes))
     }
 

@@ -4,25 +4,31 @@ use crate::error::{Form, raised};
 use crate::machine::{Work, rest_for};
 use pinfold::{PolledChunks, PolledLines};
 use pinfold_os::poll::{Set, Woken};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList, PyString};
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// More lines than this are not made at a time: few enough to be still in the cache when they are used.
+/// Lines that are made at a time: so many that a call for them does not count, and so few that they are still in the cache when
+/// they are used.
 const BATCH: usize = 4096;
+/// The same in bytes of text.
+pub(super) const BATCH_BYTES: usize = 32 << 10;
 
 /// The lines of one stream, as lists.
 pub(super) struct Batches {
     lines: PolledLines,
     command: Arc<pinfold::Command>,
     failure: Option<pinfold::Error>,
+    /// Bytes of text that are made into lines at a time.
+    most: usize,
 }
 
 impl Batches {
-    pub(super) fn new(lines: PolledLines, command: Arc<pinfold::Command>) -> Batches {
-        Batches { lines, command, failure: None }
+    pub(super) fn new(lines: PolledLines, command: Arc<pinfold::Command>, most: usize) -> Batches {
+        Batches { lines, command, failure: None, most }
     }
 }
 
@@ -49,6 +55,13 @@ impl Work for Batches {
     fn answer(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         if let Some(error) = self.failure.take() {
             return Err(raised(py, error, &self.command, Form::Text));
+        }
+        let most = self.most;
+        if let Some(several) = self.lines.next_lines(most) {
+            // Python divides a text sooner than anybody hands it strings one by one.
+            return Ok(PyString::new(py, several)
+                .call_method1(intern!(py, "split"), (intern!(py, "\n"),))?
+                .unbind());
         }
         let batch = PyList::empty(py);
         while batch.len() < BATCH

@@ -106,6 +106,6 @@ impl Pipeline {
         let (whole, piped) = (self.0.whole(), self.0.on(host(cancel)));
         let running = py.detach(|| piped.launch(&whole));
         let running = running.map_err(|error| raised(py, error, &whole, Form::Text))?;
-        Ok(Run::new(running, Arc::new(whole)))
+        Ok(Run::new(running, Arc::new(whole), true))
     }
 }

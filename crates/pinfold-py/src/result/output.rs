@@ -4,9 +4,10 @@ use super::{LimitsHit, Outcome, Seen, Stage, Strays, Usage};
 use crate::convert::shown;
 use crate::error::{Form, raised_with};
 use crate::plain::{Json, from_json, to_json};
-use pinfold::{Command, Output, Stream};
-use pinfold_os::memory;
+use pinfold::{Command, Encoding, Output, Stream};
+use pinfold_os_python::bytes;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyString};
 
 /// What both forms of a result have.
@@ -17,7 +18,7 @@ macro_rules! result_methods {
             /// What came on standard error, decoded; empty if it was not captured.
             #[getter]
             fn stderr(&self, py: Python<'_>) -> Py<PyString> {
-                self.stderr.clone_ref(py)
+                self.text_of_stderr(py).clone_ref(py)
             }
 
             /// The program as the command named it.
@@ -76,7 +77,7 @@ macro_rules! result_methods {
             ) -> PyResult<(Bound<'py, PyAny>, (&'static str, String, Py<PyAny>, Py<PyString>))> {
                 let make = py.import("pinfold._native")?.getattr("_unpickle_result")?;
                 let stdout = self.stdout.clone_ref(py).into_any();
-                Ok((make, ($text, to_json(py, &self.rest)?, stdout, self.stderr.clone_ref(py))))
+                Ok((make, ($text, to_json(py, &self.rest)?, stdout, self.stderr(py))))
             }
 
             fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -109,7 +110,11 @@ pub(crate) fn unpickle_result<'py>(
         return Ok(Bound::new(py, ProcessResult { rest, stdout, stderr })?.into_any());
     }
     let (rest, stdout) = (from_json(py, json)?, stdout.cast_into()?.unbind());
-    Ok(Bound::new(py, BytesResult { rest, stdout, stderr })?.into_any())
+    let known = PyOnceLock::new();
+    // It was empty until now.
+    let _ = known.set(py, stderr);
+    let result = BytesResult { rest, stdout, encoding: Encoding::default(), stderr: known };
+    Ok(Bound::new(py, result)?.into_any())
 }
 
 /// The result of a run with its output as text.
@@ -144,6 +149,10 @@ impl ProcessResult {
 }
 
 impl ProcessResult {
+    fn text_of_stderr(&self, _: Python<'_>) -> &Py<PyString> {
+        &self.stderr
+    }
+
     fn ended(&self) -> &pinfold::Outcome {
         &self.rest.outcome
     }
@@ -188,28 +197,31 @@ pub(crate) struct BytesResult {
     /// All but standard output, which is Python's.
     rest: Output<Vec<u8>>,
     stdout: Py<PyBytes>,
-    stderr: Py<PyString>,
+    /// How standard error is decoded.
+    encoding: Encoding,
+    /// Decoded when it is asked for: it may be as large as the other, and never looked at.
+    stderr: PyOnceLock<Py<PyString>>,
 }
 
 impl BytesResult {
     pub(crate) fn new(py: Python<'_>, output: Output<Vec<u8>>, command: &Command) -> PyResult<BytesResult> {
-        let encoding = command.encoding_of(Stream::Stderr);
         // Standard error of a pipeline is that of one of its stages, which has an encoding of its own.
         let of_stage = output.failed_stage().or(output.stages().len().checked_sub(1));
-        let of_stage = of_stage.and_then(|index| output.stages().get(index)).map(pinfold::Stage::stderr_text);
-        BytesResult::of(py, output, |bytes| {
-            of_stage.unwrap_or_else(|| pinfold::text::decode(encoding, bytes))
-        })
+        let of_stage = of_stage.and_then(|index| output.stages().get(index)).map(pinfold::Stage::encoding);
+        let encoding = of_stage.unwrap_or_else(|| command.encoding_of(Stream::Stderr)).clone();
+        BytesResult::of(py, output, encoding)
     }
 
-    fn of(
-        py: Python<'_>,
-        mut rest: Output<Vec<u8>>,
-        decode: impl FnOnce(&[u8]) -> String,
-    ) -> PyResult<BytesResult> {
+    fn of(py: Python<'_>, mut rest: Output<Vec<u8>>, encoding: Encoding) -> PyResult<BytesResult> {
         let stdout = bytes(py, std::mem::take(&mut rest.stdout))?.unbind();
-        let stderr = PyString::new(py, &decode(&rest.stderr)).unbind();
-        Ok(BytesResult { rest, stdout, stderr })
+        Ok(BytesResult { rest, stdout, encoding, stderr: PyOnceLock::new() })
+    }
+
+    fn text_of_stderr(&self, py: Python<'_>) -> &Py<PyString> {
+        self.stderr.get_or_init(py, || {
+            let text = py.detach(|| pinfold::text::decode(&self.encoding, &self.rest.stderr));
+            PyString::new(py, &text).unbind()
+        })
     }
 
     fn whole(&self, py: Python<'_>) -> PyResult<Output<Vec<u8>>> {
@@ -239,8 +251,7 @@ impl BytesResult {
     /// What `to_json` wrote. Raises `InvalidInput` for anything else.
     #[staticmethod]
     fn from_json(py: Python<'_>, json: Json) -> PyResult<BytesResult> {
-        let utf8 = Default::default();
-        BytesResult::of(py, from_json(py, json.bytes())?, |bytes| pinfold::text::decode(&utf8, bytes))
+        BytesResult::of(py, from_json(py, json.bytes())?, Encoding::default())
     }
 
     /// What came on standard error, as bytes.
@@ -260,18 +271,4 @@ impl BytesResult {
         let (py, other) = (other.py(), other.get());
         Ok(self.rest == other.rest && self.stdout.bind(py).as_any().eq(&other.stdout)?)
     }
-}
-
-/// `bytes` of what Rust holds. What is large is never there twice.
-pub(crate) fn bytes(py: Python<'_>, from: Vec<u8>) -> PyResult<Bound<'_, PyBytes>> {
-    /// Below this a second copy for a moment is no harm.
-    const LARGE: usize = 8 << 20;
-    if from.len() < LARGE {
-        return Ok(PyBytes::new(py, &from));
-    }
-    // It grows without being moved, and gives away what it holds.
-    let whole = py.import("io")?.getattr("BytesIO")?.call0()?;
-    let write = whole.getattr("write")?;
-    memory::hand_over(from, |piece| write.call1((PyBytes::new(py, piece),)).map(drop))?;
-    Ok(whole.call_method0("getvalue")?.cast_into()?)
 }

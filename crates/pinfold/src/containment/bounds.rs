@@ -85,6 +85,7 @@ fn numbers(device: &BlockDevice) -> Result<(u32, u32), Refusal> {
         what: format!("its I/O limit cannot be set on {}: {why}", path.display()),
         instead: "name a block device, such as /dev/sda".to_owned(),
         passing: None,
+        limits: true,
     };
     let found = std::fs::metadata(path).map_err(|error| refused(error.to_string()))?;
     if !found.file_type().is_block_device() {
@@ -131,6 +132,7 @@ impl Container {
                 what: "limits of each process cannot be changed once it runs".to_owned(),
                 instead: "use limits that a cgroup enforces".to_owned(),
                 passing: None,
+                limits: true,
             });
         }
         match self {

@@ -273,6 +273,7 @@ fn open(path: &Path) -> Result<Cgroup, Refusal> {
         what: format!("its limits cannot be set: {} cannot be opened: {error}", path.display()),
         instead: "see ulimit -n for descriptors".to_owned(),
         passing: Some(error),
+        limits: true,
     })
 }
 
@@ -313,6 +314,7 @@ fn lasting(controllers: Controllers, why: &str) -> Refusal {
         what: format!("its limits cannot be enforced by the {names} controller{s}: {why}"),
         instead: "run it in a cgroup that is delegated with these controllers (systemd-run --user --scope -p Delegate=yes), or ask for limits of each process: Enforcement::PerProcess".to_owned(),
         passing: None,
+        limits: true,
     }
 }
 

@@ -43,6 +43,7 @@ pub(crate) fn choose(wanted: Containment) -> Result<Choice, Refusal> {
                     what: format!("failed to find a container for it: {error}"),
                     instead: "see ulimit -n for descriptors, ulimit -u for processes".to_owned(),
                     passing: Some(error),
+                    limits: false,
                 });
             }
         }
@@ -61,6 +62,7 @@ pub(crate) fn choose(wanted: Containment) -> Result<Choice, Refusal> {
         what: format!("{asked}, and {}", lacking.join("; ")),
         instead: instead.to_owned(),
         passing: None,
+        limits: false,
     })
 }
 

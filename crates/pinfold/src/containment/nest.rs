@@ -7,6 +7,7 @@ use crate::limits::Limits;
 use crate::outcome::{Guarantee, Mechanism};
 use crate::settings::{Containment, Isolation};
 use pinfold_os::handle::{Pid, Process};
+use pinfold_os::poll::Event;
 use pinfold_os::signal::Signal;
 use std::collections::HashSet;
 use std::io;
@@ -39,7 +40,12 @@ pub(crate) struct Nest {
     /// Who was there when the group was stopped.
     told: Mutex<HashSet<Pid>>,
     births: AtomicU64,
+    /// Nothing is started in it any more.
     ended: AtomicBool,
+    /// Nobody lives in it any more.
+    over: AtomicBool,
+    /// Raised at the end, for those who wait for it.
+    farewells: Mutex<Vec<Weak<Event>>>,
 }
 
 /// What keeps new processes out. A start holds it for reading: what is born frozen before it has executed anything would
@@ -59,7 +65,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 fn no_entry(what: &str, instead: &str) -> Refusal {
-    Refusal { what: what.to_owned(), instead: instead.to_owned(), passing: None }
+    Refusal { what: what.to_owned(), instead: instead.to_owned(), passing: None, limits: false }
 }
 
 impl Nest {
@@ -87,6 +93,8 @@ impl Nest {
             told: Mutex::default(),
             births: AtomicU64::new(0),
             ended: AtomicBool::new(false),
+            over: AtomicBool::new(false),
+            farewells: Mutex::default(),
         });
         if let Some(above) = &nest.above {
             let mut below = locked(&above.below);
@@ -389,7 +397,37 @@ impl Nest {
         }
         // A start that is under way is let through first, and ended with the rest.
         drop(self.begin_stop());
-        let deadline = Instant::now() + KILL_TAKES;
+        self.kill_for_good(Instant::now() + KILL_TAKES);
+        self.over.store(true, Ordering::SeqCst);
+        self.say_farewell();
+    }
+
+    /// Whether it has ended, or a group around it has.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over.load(Ordering::SeqCst) || self.above.as_ref().is_some_and(|above| above.is_over())
+    }
+
+    /// What is raised when it has ended.
+    pub(crate) fn farewell(&self) -> io::Result<Arc<Event>> {
+        let event = Arc::new(Event::new()?);
+        let mut farewells = locked(&self.farewells);
+        farewells.retain(|event| event.strong_count() > 0);
+        farewells.push(Arc::downgrade(&event));
+        drop(farewells);
+        // The end may have come before the event was there.
+        if self.is_over() {
+            event.raise();
+        }
+        Ok(event)
+    }
+
+    fn say_farewell(&self) {
+        locked(&self.farewells).iter().filter_map(Weak::upgrade).for_each(|event| event.raise());
+        let below: Vec<_> = locked(&self.below).iter().filter_map(Weak::upgrade).collect();
+        below.iter().for_each(|nest| nest.say_farewell());
+    }
+
+    fn kill_for_good(&self, deadline: Instant) {
         #[cfg(target_os = "linux")]
         if let Some(directory) = &self.directory {
             directory.end(deadline);

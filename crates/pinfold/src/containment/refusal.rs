@@ -9,6 +9,8 @@ use std::io;
 pub(crate) struct Refusal {
     pub(crate) what: String,
     pub(crate) instead: String,
+    /// It is limits that cannot be had.
+    pub(crate) limits: bool,
     /// Something had run out: it may be had later.
     pub(crate) passing: Option<io::Error>,
 }
@@ -49,13 +51,18 @@ impl Refusal {
                 "it is this process that has to be allowed to".to_owned()
             },
             passing: Some(error),
+            limits: false,
         }
     }
 
     /// As an error of a command.
     pub(crate) fn into_error(self, command: &Command) -> Error {
         const ESRCH: i32 = 3;
-        let error = |kind| command.error(kind, self.what).hint(self.instead);
+        let (what, instead, limits) = (self.what, self.instead, self.limits);
+        let error = |kind| {
+            let error = command.error(kind, what).hint(instead);
+            if limits { error.about_limits() } else { error }
+        };
         let Some(source) = self.passing else { return error(ErrorKind::Unsupported) };
         let kind = match source.kind() {
             io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
@@ -72,6 +79,7 @@ impl Refusal {
             what: format!("its limits cannot be enforced: no cgroup v2 can be had: {why}"),
             instead: "run as root, or in a cgroup that is delegated to your user, or ask for limits of each process: Enforcement::PerProcess".to_owned(),
             passing: None,
+            limits: true,
         }
     }
 }

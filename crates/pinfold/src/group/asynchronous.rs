@@ -1,12 +1,11 @@
 //! The methods of a group that wait, as futures on tokio: each is the blocking one's twin, named with `_async`.
 
 use super::events::{GroupEvent, GroupEvents};
-use super::stopping::{Emptying, StopReport, Stopping};
+use super::stopping::StopReport;
 use super::{ProcessGroup, unwaitable};
 use crate::drive::tokio::until;
 use crate::error::Result;
 use crate::settings::StopRule;
-use std::time::Instant;
 
 impl ProcessGroup {
     /// [`ProcessGroup::stop`], awaited. Dropping the future leaves what does not obey the signal alive.
@@ -22,8 +21,7 @@ impl ProcessGroup {
     /// # Errors
     /// As there.
     pub async fn stop_by_async(&self, rule: StopRule) -> Result<StopReport> {
-        let stopping = Stopping::begin(self.0.nest.clone(), rule, Instant::now());
-        until(&mut stopping.map_err(unwaitable)?).await.map_err(unwaitable)
+        until(&mut self.stopping(rule)?).await.map_err(unwaitable)
     }
 
     /// [`ProcessGroup::kill_all`], awaited.
@@ -39,8 +37,7 @@ impl ProcessGroup {
     /// # Errors
     /// As there.
     pub async fn wait_async(&self) -> Result<()> {
-        let emptying = Emptying::new(self.0.nest.clone());
-        until(&mut emptying.map_err(unwaitable)?).await.map_err(unwaitable)
+        until(&mut self.emptying()?).await.map_err(unwaitable)
     }
 }
 

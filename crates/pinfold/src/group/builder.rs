@@ -6,6 +6,7 @@ use crate::error::{ErrorKind, Result};
 use crate::limits::Limits;
 use crate::outcome::Guarantee;
 use crate::runner::Host;
+use crate::sandbox::Sandbox;
 use crate::settings::{Containment, Isolation, StopRule};
 use std::sync::Arc;
 
@@ -24,6 +25,7 @@ pub struct GroupBuilder {
     containment: Containment,
     limits: Limits,
     stop: StopRule,
+    sandbox: Option<Sandbox>,
     host: Host,
 }
 
@@ -31,6 +33,13 @@ impl GroupBuilder {
     /// What all of the group may use together; each of its runs may have limits of its own below that.
     pub fn limits(mut self, limits: Limits) -> GroupBuilder {
         self.limits = limits;
+        self
+    }
+
+    /// What every command of it is shut off from, those of nested groups too. A command, or a nested group, that has a
+    /// sandbox of its own is refused in it.
+    pub fn sandbox(mut self, sandbox: Sandbox) -> GroupBuilder {
+        self.sandbox = Some(sandbox);
         self
     }
 
@@ -72,10 +81,10 @@ impl GroupBuilder {
     /// # Errors
     /// As [`GroupBuilder::make`].
     pub fn make_in(self, outer: &ProcessGroup) -> Result<ProcessGroup> {
-        self.build(Some(&outer.0.nest))
+        self.build(Some(outer))
     }
 
-    fn build(self, outer: Option<&Arc<Nest>>) -> Result<ProcessGroup> {
+    fn build(self, outer: Option<&ProcessGroup>) -> Result<ProcessGroup> {
         if let Some((what, instead)) = self.limits.contradiction() {
             return Err(error(ErrorKind::InvalidInput, what).hint(instead));
         }
@@ -83,10 +92,17 @@ impl GroupBuilder {
             let what = "limits of each process are those of a command, not of a group";
             return Err(error(ErrorKind::InvalidInput, what).hint("give them to each command"));
         }
+        let outer_sandbox = outer.and_then(|outer| outer.0.host.sandbox().cloned());
+        if outer_sandbox.is_some() && self.sandbox.is_some() {
+            let what = "has a sandbox of its own, and the group around it has one for all in it";
+            return Err(error(ErrorKind::InvalidInput, what).hint("leave the sandbox to the outer group"));
+        }
+        let sandbox = self.sandbox.map(Arc::new).or(outer_sandbox);
+        let outer = outer.map(|outer| &outer.0.nest);
         let take_over = self.host.takes_over();
         let demand = Demand { limits: Some(&self.limits), group: outer, take_over, alone: false };
         let nest = Nest::make(self.containment, demand).map_err(refused)?;
-        let (host, stop) = (self.host, self.stop);
+        let (host, stop) = (self.host.within(nest.clone(), sandbox), self.stop);
         Ok(ProcessGroup(Arc::new(Inner { nest, host, stop })))
     }
 }

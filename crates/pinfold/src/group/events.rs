@@ -4,6 +4,7 @@ use super::{ProcessGroup, drive, unwaitable};
 use crate::containment::{Counters, Nest, Watch};
 use crate::error::Result;
 use crate::machine::{Interest, Machine};
+use pinfold_os::poll::Event;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -30,6 +31,8 @@ pub enum GroupEvent {
         /// How many.
         count: u64,
     },
+    /// It has ended, and nothing can be started in it any more: the last event, told to whoever asks again too.
+    Ended,
 }
 
 /// A place in what happens to a group, from [`ProcessGroup::events`]. It does not keep the group alive.
@@ -48,6 +51,8 @@ pub enum GroupEvent {
 pub struct GroupEvents {
     pub(super) nest: Arc<Nest>,
     watch: Watch,
+    /// Raised when the group has ended.
+    ended: Arc<Event>,
     births: u64,
     populated: bool,
     counters: Counters,
@@ -61,9 +66,10 @@ impl ProcessGroup {
     pub fn events(&self) -> Result<GroupEvents> {
         let nest = self.0.nest.clone();
         let watch = nest.watch(true).map_err(unwaitable)?;
+        let ended = nest.farewell().map_err(unwaitable)?;
         let (births, counters) = (nest.births(), nest.counters());
         let populated = !watch.is_empty(&nest).map_err(unwaitable)?;
-        Ok(GroupEvents { nest, watch, births, populated, counters })
+        Ok(GroupEvents { nest, watch, ended, births, populated, counters })
     }
 }
 
@@ -92,6 +98,8 @@ impl GroupEvents {
 
     fn look(&mut self) -> io::Result<Vec<GroupEvent>> {
         let mut events = Vec::new();
+        // In this order: what is told below has happened before the end.
+        let ended = self.nest.is_over();
         self.watch.look_at_limits();
         let counters = self.nest.counters();
         let hit = counters.since(self.counters).hit;
@@ -107,6 +115,9 @@ impl GroupEvents {
             events.push(GroupEvent::Emptied);
         }
         (self.births, self.populated) = (births, populated);
+        if ended {
+            events.push(GroupEvent::Ended);
+        }
         Ok(events)
     }
 }
@@ -120,6 +131,8 @@ impl Machine for GroupEvents {
     }
 
     fn interest(&self, now: Instant) -> Interest<'_> {
-        Interest { waitables: self.watch.waitables(), deadline: self.watch.ask_again(now) }
+        let mut waitables = self.watch.waitables();
+        waitables.push(self.ended.waitable());
+        Interest { waitables, deadline: self.watch.ask_again(now) }
     }
 }

@@ -9,17 +9,21 @@ pub use pinfold_proc::parse::stat::State as ProcessState;
 
 /// A process of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub struct MemberInfo {
     /// Its pid.
+    #[cfg_attr(feature = "serde", serde(with = "crate::wire::pid"))]
     pub pid: Pid,
     /// Its parent's pid; 0 for one outside of our PID namespace.
     pub ppid: u32,
     /// Its name (`/proc/PID/comm`), with what is no UTF-8 replaced.
     pub name: String,
     /// When it started, since the boot of this host.
+    #[cfg_attr(feature = "serde", serde(rename = "started_seconds", with = "crate::wire::seconds"))]
     pub started: Duration,
     /// What it is doing. What the cgroup freezer holds sleeps, by this.
+    #[cfg_attr(feature = "serde", serde(with = "crate::wire::state"))]
     pub state: ProcessState,
 }
 

@@ -8,7 +8,7 @@ struct End<'a>(&'a ProcessGroup);
 
 impl Drop for End<'_> {
     fn drop(&mut self) {
-        self.0.0.nest.end();
+        self.0.end();
     }
 }
 

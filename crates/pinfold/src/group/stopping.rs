@@ -4,6 +4,7 @@ use crate::containment::{Nest, Watch};
 use crate::machine::{Interest, Machine};
 use crate::settings::StopRule;
 use crate::stop::{Act, Ladder};
+use pinfold_os::signal::Signal;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -27,10 +28,10 @@ pub struct StopReport {
     pub duration: Duration,
 }
 
-/// A group on its way down the one ladder (`stop.rs`). Dropped before its end, it goes no further, and the group takes
-/// starts again.
+/// A group on its way down the one ladder of stopping, from [`ProcessGroup::stopping`](super::ProcessGroup::stopping).
+/// Dropped before its end, it goes no further, and the group takes starts again.
 #[derive(Debug)]
-pub(super) struct Stopping {
+pub struct Stopping {
     nest: Arc<Nest>,
     watch: Watch,
     ladder: Ladder,
@@ -38,6 +39,9 @@ pub(super) struct Stopping {
     before: usize,
     escalated: bool,
     begun: Instant,
+    signal: Signal,
+    /// When it goes no further, whoever is left.
+    give_up: Option<Instant>,
 }
 
 impl Stopping {
@@ -45,7 +49,32 @@ impl Stopping {
         let watch = nest.watch(false)?;
         let before = nest.begin_stop().len();
         let (ladder, act) = Ladder::begin(rule, now);
-        Ok(Stopping { nest, watch, ladder, act: Some(act), before, escalated: false, begun: now })
+        Ok(Stopping {
+            nest,
+            watch,
+            ladder,
+            act: Some(act),
+            before,
+            escalated: false,
+            begun: now,
+            signal: rule.signal,
+            give_up: None,
+        })
+    }
+
+    /// Gives up when the grace of its rule is over, instead of killing what is left: the report says how many that are.
+    #[must_use]
+    pub fn sparing(mut self) -> Stopping {
+        self.give_up = Some(self.ladder.deadline().unwrap_or(self.begun));
+        self.act = Some(Act::Signal(self.signal));
+        self
+    }
+
+    /// Whether it is at its end: nobody is left but whom it may not end, or grace is over for those whom it spares.
+    fn is_over(&self, now: Instant) -> io::Result<bool> {
+        let given_up = self.give_up.is_some_and(|at| at <= now);
+        let doubts = self.ladder.doubts_from().is_some_and(|from| from <= now);
+        Ok(given_up || self.watch.is_empty(&self.nest)? || (doubts && self.nest.is_beyond_us()))
     }
 
     fn act(&self, act: Act) -> io::Result<()> {
@@ -66,7 +95,7 @@ impl Machine for Stopping {
         if let Some(act) = self.act.take() {
             self.act(act)?;
         }
-        if !self.watch.is_empty(&self.nest)? {
+        if !self.is_over(now)? {
             if let Some(act) = self.ladder.step(now) {
                 self.escalated = true;
                 self.act(act)?;
@@ -74,9 +103,7 @@ impl Machine for Stopping {
                 // What was being made while the others were killed.
                 self.act(Act::Kill)?;
             }
-            let doubts = self.ladder.doubts_from().is_some_and(|from| from <= now);
-            let is_over = self.watch.is_empty(&self.nest)? || (doubts && self.nest.is_beyond_us());
-            if !is_over {
+            if !self.is_over(now)? {
                 return Ok(None);
             }
         }
@@ -90,7 +117,7 @@ impl Machine for Stopping {
 
     fn interest(&self, now: Instant) -> Interest<'_> {
         let doubts = self.ladder.doubts_from().map(|from| from.max(now + DOUBT_AGAIN));
-        let deadlines = [self.ladder.deadline(), self.watch.ask_again(now), doubts];
+        let deadlines = [self.ladder.deadline(), self.give_up, self.watch.ask_again(now), doubts];
         let deadline = deadlines.into_iter().flatten().min();
         Interest { waitables: self.watch.waitables(), deadline }
     }
@@ -102,9 +129,9 @@ impl Drop for Stopping {
     }
 }
 
-/// A group that is waited for.
+/// A group that is waited for, from [`ProcessGroup::emptying`](super::ProcessGroup::emptying).
 #[derive(Debug)]
-pub(super) struct Emptying {
+pub struct Emptying {
     nest: Arc<Nest>,
     watch: Watch,
 }

@@ -1,6 +1,6 @@
 //! Carrying out a plan: descriptors, container, order, process.
 
-use super::Plan;
+use super::{Given, Plan};
 use crate::cancel::CancelToken;
 use crate::capture::Capture;
 use crate::command::Command;
@@ -31,6 +31,7 @@ pub(crate) struct Extras {
     pub(crate) cancel: Option<CancelToken>,
     pub(crate) mask: Option<SignalSet>,
     pub(crate) pass_descriptors: bool,
+    pub(crate) given: Given,
     /// The group that it is to be in.
     pub(crate) group: Option<Arc<Nest>>,
     /// Strangers in our cgroup may be moved for its limits.
@@ -49,18 +50,22 @@ struct Ends {
     stdin: Option<Owned>,
     outputs: [Option<Owned>; 2],
     stderr_to_stdout: bool,
+    /// What takes their place, and what it is given beside them.
+    given: Given,
     /// What restricts it to its paths.
     ruleset: Option<Owned>,
 }
 
 impl Ends {
     fn mappings(&self) -> Vec<Mapping<'_>> {
-        let stderr = if self.stderr_to_stdout { &self.outputs[0] } else { &self.outputs[1] };
-        let ends = [(&self.stdin, 0), (&self.outputs[0], 1), (stderr, 2)];
+        let stdout = self.outputs[0].as_ref().or(self.given.descriptor(1));
+        let stderr = if self.stderr_to_stdout { stdout } else { self.outputs[1].as_ref() };
+        let ends = [(self.stdin.as_ref(), 0), (self.outputs[0].as_ref(), 1), (stderr, 2)];
         let mut mappings = Vec::with_capacity(ends.len());
         for (end, target) in ends {
-            mappings.extend(end.as_ref().map(|end| Mapping { source: borrow(end), target }));
+            mappings.extend(end.map(|end| Mapping { source: borrow(end), target }));
         }
+        mappings.extend(self.given.mappings());
         mappings
     }
 }
@@ -72,9 +77,11 @@ impl Plan<'_> {
         if let Some(token) = &extras.cancel {
             token.prepare().map_err(|error| ran_out(command, "make an event", error))?;
         }
+        extras.given.refuse(self)?;
         let mut ends = Ends {
             stdin: extras.ends.stdin.take(),
             outputs: [extras.ends.stdout.take(), None],
+            given: extras.given.clone(),
             ..Ends::default()
         };
         let feed = self.open_stdin(&mut ends)?;
@@ -98,6 +105,7 @@ impl Plan<'_> {
             order.mask = extras.mask;
             order.pass_descriptors = extras.pass_descriptors;
             order.parent_death = later.map(|_| Signal::KILL);
+            extras.given.admit(&mut order);
             container.launch(order, command.process.foreground).map_err(|error| self.explain(error))?
         };
         drop(ends);
@@ -167,6 +175,7 @@ impl Plan<'_> {
             return Ok(Feed::default());
         }
         match &command.stdin {
+            _ if ends.given.descriptor(0).is_some() => Ok(Feed::default()),
             Stdin::Inherit => Ok(Feed::default()),
             Stdin::Null => {
                 ends.stdin = Some(null(command)?.into());
@@ -200,6 +209,7 @@ impl Plan<'_> {
                 continue;
             }
             match stdio {
+                _ if ends.given.descriptor(index as i32 + 1).is_some() => {}
                 Stdio::Inherit => {}
                 Stdio::Stdout => ends.stderr_to_stdout = true,
                 // One for both is as good as one for each.
@@ -227,7 +237,7 @@ impl Plan<'_> {
             }
         }
         // Where standard output is inherited, so is what goes there.
-        if ends.stderr_to_stdout && ends.outputs[0].is_none() {
+        if ends.stderr_to_stdout && ends.outputs[0].is_none() && ends.given.descriptor(1).is_none() {
             let shared = borrow(&io::stdout()).try_clone_to_owned();
             ends.outputs[1] = Some(shared.map_err(|error| ran_out(command, "share standard output", error))?);
             ends.stderr_to_stdout = false;

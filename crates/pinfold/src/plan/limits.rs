@@ -21,7 +21,8 @@ pub(super) fn per_process<'a>(command: &'a Command, identity: &Identity) -> Resu
     }
     let refuse = |what: &str, why: &str| {
         let what = format!("{what} cannot be enforced for each process: {why}");
-        Err(command.error(ErrorKind::Unsupported, what).hint("leave it out, or use Enforcement::Cgroup"))
+        let refused = command.error(ErrorKind::Unsupported, what).about_limits();
+        Err(refused.hint("leave it out, or use Enforcement::Cgroup"))
     };
     let without = [
         ("memory.high", wanted.memory_high.is_some()),

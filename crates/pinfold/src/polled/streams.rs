@@ -46,6 +46,12 @@ impl PolledLines {
         self.cursor.next()
     }
 
+    /// Several of the lines that are there, as [`LineReader::next_lines`](crate::text::LineReader::next_lines) gives them;
+    /// where it gives none there may still be a [`next_line`](PolledLines::next_line).
+    pub fn next_lines(&mut self, most: usize) -> Option<&str> {
+        self.cursor.next_lines(most)
+    }
+
     /// The beginning of a line that has not come to its end: a prompt, perhaps.
     pub fn unfinished(&self) -> Cow<'_, str> {
         self.cursor.unfinished()

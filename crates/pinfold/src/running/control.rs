@@ -88,9 +88,9 @@ impl Running {
         self.source.take_stop()
     }
 
-    /// Kills all of it and waits until it is gone, if it has not ended yet.
+    /// Kills all of it and waits until it is gone, if it has not ended yet. In a forked child, whose it is not, it does nothing.
     pub(crate) fn end(&mut self) {
-        if self.outcome.is_some() {
+        if self.outcome.is_some() || self.maker != std::process::id() {
             return;
         }
         let deadline = Instant::now() + KILL_TAKES;

@@ -134,6 +134,32 @@ impl LineReader {
         Some(&self.text[from..to])
     }
 
+    /// Whole lines in one piece, without the last one's break: as many as end within the next `most` bytes, for whoever can
+    /// divide a text at every LF faster than line by line. `None` where there are none, and where more than that has to be
+    /// done to them (carriage returns, escape sequences, a line of more bytes): [`next_line`](LineReader::next_line) does it.
+    ///
+    /// ```
+    /// use pinfold::text::{Encoding, LineReader, LineRule};
+    /// let mut reader = LineReader::new(&Encoding::default(), LineRule::default());
+    /// reader.feed(b"one\n\nthree\nfo");
+    /// assert_eq!(reader.next_lines(64), Some("one\n\nthree"));
+    /// assert_eq!(reader.next_lines(64), None);
+    /// ```
+    pub fn next_lines(&mut self, most: usize) -> Option<&str> {
+        if self.rule.split_bare_cr || self.rule.strip_escapes {
+            return None;
+        }
+        let from = self.start;
+        let whole = &self.text.as_bytes()[from..self.complete.max(from)];
+        let near = &whole[..whole.len().min(most)];
+        let len = memrchr(b'\n', near)?;
+        if memchr(b'\r', &near[..len]).is_some() {
+            return None;
+        }
+        self.start = from + len + 1;
+        Some(&self.text[from..from + len])
+    }
+
     /// Whether [`next_line`](LineReader::next_line) has a line.
     pub fn has_line(&self) -> bool {
         self.start < self.complete || (self.ended && self.start < self.text.len())
@@ -282,6 +308,35 @@ mod tests {
         assert_eq!(take(&mut reader), ["a", "", "b"]);
         reader.feed(b"\n\nc\n");
         assert_eq!(take(&mut reader), ["", "c"]);
+    }
+
+    #[test]
+    fn several_lines_at_once_are_those_that_come_singly() {
+        let text = "one\n\ntwo\r\nthree\n\u{e9}\n0123456789\nend";
+        let singly = lines(reader(false, false), &[text]);
+        for most in 0..=text.len() {
+            for rule in [(false, false), (true, false), (false, true)] {
+                let mut reader = reader(rule.0, rule.1);
+                let mut taken: Vec<String> = Vec::new();
+                for chunk in [&text[..5], &text[5..]] {
+                    reader.feed(chunk.as_bytes());
+                    loop {
+                        if let Some(several) = reader.next_lines(most) {
+                            assert!(rule == (false, false) && several.len() < most);
+                            taken.extend(several.split('\n').map(str::to_owned));
+                        } else if let Some(line) = reader.next_line() {
+                            taken.push(line.to_owned());
+                        } else {
+                            break;
+                        }
+                    }
+                }
+                reader.end();
+                assert_eq!(reader.next_lines(most), None, "what no break ends comes singly");
+                taken.extend(take(&mut reader));
+                assert_eq!(taken, singly, "{rule:?}, {most} bytes");
+            }
+        }
     }
 
     #[test]

@@ -120,6 +120,34 @@ proptest! {
     }
 
     #[test]
+    fn lines_taken_many_at_once_are_those_taken_singly((bytes, cuts) in chunked(), most in 0..32_usize) {
+        for encoding in encodings() {
+            for rule in rules() {
+                let mut reader = LineReader::new(&encoding, rule);
+                let mut lines: Vec<String> = Vec::new();
+                let mut take = |reader: &mut LineReader| loop {
+                    if let Some(many) = reader.next_lines(most) {
+                        assert!(many.len() <= most && many.ends_with('\n'));
+                        lines.extend(many.split_terminator('\n').map(str::to_owned));
+                    } else if let Some(line) = reader.next_line() {
+                        lines.push(line.to_owned());
+                    } else {
+                        break;
+                    }
+                };
+                for chunk in chunks(&bytes, &cuts) {
+                    reader.feed(chunk);
+                    take(&mut reader);
+                }
+                reader.end();
+                take(&mut reader);
+                prop_assert!(reader.is_drained());
+                prop_assert_eq!(&lines, &lines_of(&decode(&encoding, &bytes), rule), "{} {:?}", encoding, rule);
+            }
+        }
+    }
+
+    #[test]
     fn what_is_unfinished_stands_behind_the_last_break((bytes, cuts) in chunked()) {
         let rule = LineRule::default();
         let mut reader = LineReader::new(&Encoding::default(), rule);

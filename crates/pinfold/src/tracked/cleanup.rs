@@ -5,13 +5,12 @@
 
 use super::container::Container;
 use super::read::{self, Found};
-use super::stopping::{climb, members};
+use super::stopping::{kill, members};
 use super::{Member, directory, unreadable};
 use crate::error::Result;
 use crate::registry::entry::Entry;
 use crate::registry::identity::Identity;
 use crate::registry::{boot, place};
-use crate::settings::StopRule;
 use pinfold_os::handle::Pid;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -90,7 +89,7 @@ pub fn cleanup(dry_run: bool, only: Option<Pid>) -> Result<Vec<LeftOver>> {
     for (path, owner) in beside_us() {
         // One that its owner's file named is in the list, and as a rule gone.
         if wanted(owner.pid) && !all.iter().any(|left| left.path == path) {
-            clear(Some(owner.pid), Thing::Cgroup, &path, &Container::cgroup(path.clone()), dry_run, &mut all);
+            clear(Some(owner.pid), Thing::Cgroup, &path, Container::cgroup(path.clone()), dry_run, &mut all);
         }
     }
     Ok(all)
@@ -163,7 +162,7 @@ fn clear_containers(path: &Path, entry: &Entry, dry_run: bool, all: &mut Vec<Lef
             let (thing, path) = (Thing::Cgroup, directory.clone());
             all.push(LeftOver { owner, thing, path, members: Vec::new(), fate });
         } else {
-            clear(owner, Thing::Cgroup, directory, &container, dry_run, all);
+            clear(owner, Thing::Cgroup, directory, container, dry_run, all);
         }
     }
     for line in &entry.runs {
@@ -171,7 +170,7 @@ fn clear_containers(path: &Path, entry: &Entry, dry_run: bool, all: &mut Vec<Lef
             crate::outcome::Mechanism::ProcessGroup => Thing::ProcessGroup,
             _ => Thing::Keeper,
         };
-        clear(owner, thing, path, &Container::process(*line), dry_run, all);
+        clear(owner, thing, path, Container::process(*line), dry_run, all);
     }
 }
 
@@ -180,19 +179,18 @@ fn clear(
     owner: Option<u32>,
     thing: Thing,
     path: &Path,
-    container: &Container,
+    container: Container,
     dry_run: bool,
     all: &mut Vec<LeftOver>,
 ) {
     if !container.exists() {
         return;
     }
-    let one = std::slice::from_ref(container);
-    let members = members(one);
+    let members = members(std::slice::from_ref(&container));
     let fate = if dry_run {
         Fate::Found
     } else {
-        climb(one, StopRule::KILL);
+        let container = kill(container);
         container.end_keeper();
         match container.remove() {
             Ok(()) if container.is_empty() => Fate::Cleared,

@@ -6,7 +6,6 @@ use crate::registry::entry::{self, Entry};
 use crate::registry::identity::{Identity, Life, own_namespace};
 use pinfold_os::handle::Pid;
 use pinfold_proc::Proc;
-use pinfold_proc::parse::stat::State;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
@@ -135,22 +134,9 @@ impl Clock {
         Some(Member {
             pid,
             name: String::from_utf8_lossy(stat.comm).into_owned(),
-            state: state(stat.state),
+            state: stat.state.name(),
             age: self.now.saturating_sub(time(stat.starttime)),
             cpu: time(stat.utime.saturating_add(stat.stime)),
         })
-    }
-}
-
-fn state(state: State) -> &'static str {
-    match state {
-        State::Running => "running",
-        State::Sleeping | State::Idle => "sleeping",
-        State::DiskSleep => "waiting",
-        State::Stopped => "stopped",
-        State::Traced => "traced",
-        State::Zombie => "zombie",
-        State::Dead => "dead",
-        _ => "other",
     }
 }

@@ -3,12 +3,13 @@
 use super::container::Container;
 use super::read::Clock;
 use super::{Member, containers_of};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::settings::StopRule;
 use crate::stop::{Act, Ladder};
 use pinfold_os::handle::Pid;
-use pinfold_os::poll;
+use pinfold_os::poll::{self, Waitable};
 use pinfold_os::signal::Signal;
+use std::io;
 use std::time::{Duration, Instant};
 
 /// How long what was killed may take to be gone.
@@ -56,10 +57,18 @@ impl Target {
     /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) if there is no such owner or run,
     /// [`ErrorKind::PermissionDenied`](crate::ErrorKind::PermissionDenied) if it is another user's.
     pub fn stop(&self, rule: StopRule) -> Result<Stopped> {
-        let containers = containers_of(self.owner, self.run.as_deref())?;
-        let members = members(&containers);
-        let killed = climb(&containers, rule);
-        Ok(Stopped { members, killed, left: self::members(&containers) })
+        self.stopping(rule)?.drive().map_err(|error| {
+            let name = format!("process {}", self.owner);
+            Error::new(ErrorKind::Io, name.as_ref(), format!("cannot be waited for: {error}")).because(error)
+        })
+    }
+
+    /// [`Target::stop`], begun, for whoever waits in a way of their own.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn stopping(&self, rule: StopRule) -> Result<Stopping> {
+        Ok(Stopping::begin(containers_of(self.owner, self.run.as_deref())?, rule))
     }
 
     /// Sends a signal to everything that runs there now, and waits for nothing: who was there.
@@ -81,32 +90,78 @@ pub(super) fn members(containers: &[Container]) -> Vec<Member> {
     pids.filter_map(|pid| clock.member(pid.get())).collect()
 }
 
-/// Climbs the ladder until all of them are empty: whether it came to the kill.
-pub(super) fn climb(containers: &[Container], rule: StopRule) -> bool {
-    let act = |act: Act| match act {
-        Act::Signal(signal) => containers.iter().for_each(|container| container.signal(signal)),
-        Act::Kill => containers.iter().for_each(Container::kill),
-    };
-    let (mut ladder, first) = Ladder::begin(rule, Instant::now());
-    act(first);
-    let mut give_up = ladder.has_killed().then(|| Instant::now() + DEATH);
-    loop {
-        let full: Vec<&Container> = containers.iter().filter(|container| !container.is_empty()).collect();
-        let now = Instant::now();
-        if full.is_empty() || give_up.is_some_and(|at| at <= now) {
-            return ladder.has_killed();
+/// Kills what is in a container and waits until it is empty, within reason.
+pub(super) fn kill(container: Container) -> Container {
+    let mut stopping = Stopping::begin(vec![container], StopRule::KILL);
+    let _ = stopping.drive();
+    stopping.containers.remove(0)
+}
+
+/// Containers of somebody else's on their way down the ladder, from [`Target::stopping`]. Dropped before its end, it goes no
+/// further.
+#[derive(Debug)]
+pub struct Stopping {
+    containers: Vec<Container>,
+    members: Vec<Member>,
+    ladder: Ladder,
+    act: Option<Act>,
+    give_up: Option<Instant>,
+}
+
+impl Stopping {
+    fn begin(containers: Vec<Container>, rule: StopRule) -> Stopping {
+        let members = members(&containers);
+        let (ladder, act) = Ladder::begin(rule, Instant::now());
+        Stopping { containers, members, ladder, act: Some(act), give_up: None }
+    }
+
+    fn act(&mut self, act: Act, now: Instant) {
+        match act {
+            Act::Signal(signal) => self.containers.iter().for_each(|container| container.signal(signal)),
+            Act::Kill => {
+                self.containers.iter().for_each(Container::kill);
+                self.give_up = Some(now + DEATH);
+            }
         }
-        if let Some(due) = ladder.step(now) {
-            act(due);
-            give_up = Some(now + DEATH);
-            continue;
+    }
+
+    fn full(&self) -> impl Iterator<Item = &Container> {
+        self.containers.iter().filter(|container| !container.is_empty())
+    }
+
+    /// Does all that can be done without waiting: what it came to, once it is over.
+    pub fn advance(&mut self, now: Instant) -> Option<Stopped> {
+        if let Some(act) = self.act.take() {
+            self.act(act, now);
         }
+        if self.full().next().is_some() && self.give_up.is_none_or(|at| at > now) {
+            if let Some(due) = self.ladder.step(now) {
+                self.act(due, now);
+            }
+            return None;
+        }
+        let (members, killed) = (std::mem::take(&mut self.members), self.ladder.has_killed());
+        Some(Stopped { members, killed, left: self::members(&self.containers) })
+    }
+
+    /// What to wait for before it is advanced again, and until when at most.
+    pub fn waiting(&self, now: Instant) -> (Vec<Waitable<'_>>, Instant) {
+        let full: Vec<&Container> = self.full().collect();
         let waitables: Vec<_> = full.iter().filter_map(|container| container.waitable()).collect();
         // Its owner may remove a cgroup the moment that it is empty, and then nothing tells us so: see GOTCHAS.md.
         let look = now + if waitables.len() < full.len() { LOOK } else { LATER_LOOK };
-        let deadline = Some(ladder.deadline().or(give_up).map_or(look, |at| at.min(look)));
-        if poll::wait(&waitables, deadline).is_err() {
-            return ladder.has_killed();
+        let deadline = self.ladder.deadline().or(self.give_up).map_or(look, |at| at.min(look));
+        (waitables, deadline)
+    }
+
+    fn drive(&mut self) -> io::Result<Stopped> {
+        loop {
+            let now = Instant::now();
+            if let Some(stopped) = self.advance(now) {
+                return Ok(stopped);
+            }
+            let (waitables, deadline) = self.waiting(now);
+            poll::wait(&waitables, Some(deadline))?;
         }
     }
 }
