@@ -9,7 +9,7 @@ const USAGE: &str = "usage: cargo xtask bench [--quick] [--keep] [--bounds] [--o
   --keep       write the table to benches/results/ as well, under today's date
   --bounds     only the measures that have a bound, without the further peers
   --only NAME  only the measures of this name: spawn, tiny, rungs, memory, output, capture, lines, many, stop, group,
-                guard, death, supervise, tool, python, escapes";
+                guard, death, supervise, tool, pipeline, batch, python, escapes";
 
 /// The options.
 #[derive(Debug, Default, PartialEq, Eq)]

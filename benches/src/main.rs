@@ -8,6 +8,7 @@
 mod args;
 mod compare;
 mod escapes;
+mod flow;
 mod machine;
 mod measure;
 mod measures;

@@ -32,6 +32,7 @@ pub(crate) fn all(programs: &Programs) -> Vec<Measure> {
     supervise::supervise(&mut list, programs);
     tool(&mut list, programs);
     python::all(&mut list, programs);
+    crate::flow::add(&mut list, programs);
     list
 }
 

@@ -239,7 +239,7 @@ class AsyncRunningProcess(Handle):
 
     def output_events(self) -> AsyncIterator[OutputEvent]:
         """The lines of both streams as they come. Of what came before, those of standard output are first."""
-        return _OutputEvents(self._run.events())
+        return _OutputEvents(self._run.events(), self._run)
 
     def events(self) -> AsyncIterator[OutputEvent]:
         """All that happens: the start, the lines of both streams as they come, the end."""

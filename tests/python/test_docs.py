@@ -1,39 +1,54 @@
-"""The Python pages, as programs: the blocks of a page run one after the other in an empty directory, as in the interactive
-interpreter of asyncio, where `await` is known outside of functions."""
+"""The pages of the documentation, run: each block of Python is a program of its own, and prints what its comments say."""
 
 from __future__ import annotations
 
-import ast
-import asyncio
-import inspect
+import itertools
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-PAGES = Path(__file__).parents[2] / "docs" / "python"
+ROOT = Path(__file__).parents[2]
+PAGES = [page for page in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))] if page.exists()]
 
 
-@pytest.mark.parametrize("page", sorted(PAGES.glob("*.md")), ids=lambda page: page.stem)
-def test_a_page_is_true(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    text = page.read_text()
-    blocks = list(re.finditer(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL))
-    assert blocks
-    names: dict[str, object] = {"__name__": "page"}
-
-    async def run() -> None:
-        for block in blocks:
-            # So that a failure names the line of the page.
-            source = "\n" * text.count("\n", 0, block.start(1)) + block[1]
-            code = compile(source, str(page), "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-            pending = eval(code, names)
-            if inspect.isawaitable(pending):
-                await pending
-
-    asyncio.run(run())
+def blocks() -> list[tuple[str, str]]:
+    """Every block of Python, and where it stands."""
+    found = []
+    for page in PAGES:
+        text = page.read_text()
+        for match in re.finditer(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+            if match[1].startswith(">>> "):
+                # Those of a session at the prompt are for `test_pages.py`.
+                continue
+            line = text.count("\n", 0, match.start()) + 1
+            found.append((f"{page.relative_to(ROOT)}:{line}", match[1]))
+    return found
 
 
-@pytest.mark.skipif(not PAGES.exists(), reason="the pages are not beside the tests")
-def test_there_are_pages() -> None:
-    assert {"batches", "pipelines", "supervision", "waiting"} <= {page.stem for page in PAGES.glob("*.md")}
+def promised(source: str) -> list[str]:
+    return [match[1] for match in re.finditer(r"^ *print\(.*\)  # (.*)$", source, re.MULTILINE)]
+
+
+BLOCKS = blocks()
+
+
+def test_there_are_blocks_and_every_print_says_what_it_prints() -> None:
+    assert len(BLOCKS) > 10 or not (ROOT / "docs").exists()
+    for where, source in BLOCKS:
+        assert source.count("print(") == len(promised(source)), where
+
+
+@pytest.mark.parametrize(("where", "source"), BLOCKS, ids=[where for where, _ in BLOCKS])
+def test_a_block_prints_what_it_says(where: str, source: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONWARNINGS": "error", "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path))}
+    done = subprocess.run(
+        [sys.executable, "-c", source], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, ""), where
+    # What a loop prints, it prints more than once.
+    lines = [line for line, _ in itertools.groupby(done.stdout.splitlines())]
+    assert lines == promised(source), where

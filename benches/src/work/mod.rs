@@ -1,6 +1,7 @@
 //! A worker: this program started again to do what is measured, in a process that does nothing else.
 
 mod death;
+mod flow;
 mod group;
 mod guard;
 mod lines;
@@ -54,6 +55,8 @@ fn answer(words: &[&str], held: &mut Vec<u8>) -> Result<Answer> {
         "capture" => output::capture(job),
         "lines" => lines::answer(job),
         "many" => many::answer(job),
+        "pipeline" => flow::pipeline(job),
+        "batch" => flow::batch(job),
         "stop" => stop::answer(job),
         "group" => group::answer(job),
         "guard" => guard::answer(job),
