@@ -6,10 +6,20 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pinfold._handle import Finished, Handle
 from pinfold._loop import drive
-from pinfold._native import BytesResult, CancelToken, Command, Outcome, OutputEvent, ProcessResult, RunProfile
+from pinfold._native import (
+    BytesResult,
+    CancelToken,
+    Command,
+    Outcome,
+    OutputEvent,
+    Pipeline,
+    Probe,
+    ProcessResult,
+    RunProfile,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Coroutine, Generator, Iterator
+    from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
     from types import TracebackType
 
     from typing_extensions import Self
@@ -24,7 +34,7 @@ __all__ = ["AsyncProcessStdin", "AsyncRunningProcess"]
 
 
 async def start(
-    command: Command, cancel: CancelToken | None, on_event: OnEvent | None = None
+    command: Command | Pipeline, cancel: CancelToken | None, on_event: OnEvent | None = None
 ) -> AsyncRunningProcess:
     """Starts it: that does not wait, but is awaited as everything else is."""
     return AsyncRunningProcess(command._launch(cancel, on_event))
@@ -58,11 +68,13 @@ class _Batches:
 class _Singly(Generic[_T]):
     """What comes in batches, singly: most is there already when it is asked for."""
 
-    __slots__ = ("_batches", "_ready")
+    __slots__ = ("_batches", "_ready", "_run")
 
-    def __init__(self, machine: Pollable) -> None:
+    def __init__(self, machine: Pollable, run: Run) -> None:
         self._batches = _Batches(machine)
         self._ready: Iterator[_T] = iter(())
+        # For `wait_for_line`, which says how it ended.
+        self._run = run
 
     def __aiter__(self) -> Self:
         return self
@@ -181,6 +193,19 @@ class AsyncRunningProcess(Handle):
         result: BytesResult = await drive(self._run.output_bytes())
         return result
 
+    async def wait_until(self, probe: Probe | Callable[[], object], timeout: Seconds) -> None:
+        """Waits until a probe, or a predicate, which may be async, holds of it, or of the world while it runs. It is left alone
+        whatever comes of it.
+
+        Raises ``Timeout`` after so long without, and ``NotReady`` as soon as it has ended, with its outcome.
+        """
+        if isinstance(probe, Probe):
+            await drive(self._run.wait_until(probe, timeout))
+        else:
+            from pinfold._probe import until_of
+
+            await until_of(self._run, probe, timeout)
+
     async def stop(self, *, signal: Signal | None = None, grace: Seconds | None = None) -> Outcome:
         """Stops all of it and waits for the end: by the command's stop rule, or by another signal or grace."""
         self._run.stop(signal, grace)
@@ -201,7 +226,7 @@ class AsyncRunningProcess(Handle):
 
     def lines(self, stream: Stream = "stdout") -> AsyncIterator[str]:
         """The lines of a stream as they come, without their line breaks."""
-        return _Singly(self._run.lines(stream))
+        return _Singly(self._run.lines(stream), self._run)
 
     def stdout_lines(self) -> AsyncIterator[str]:
         """The lines of standard output."""
@@ -217,11 +242,11 @@ class AsyncRunningProcess(Handle):
 
     def output_events(self) -> AsyncIterator[OutputEvent]:
         """The lines of both streams as they come. Of what came before, those of standard output are first."""
-        return _OutputEvents(self._run.events())
+        return _OutputEvents(self._run.events(), self._run)
 
     def events(self) -> AsyncIterator[OutputEvent]:
         """All that happens: the start, the lines of both streams as they come, the end."""
-        return _Singly(self._run.events())
+        return _Singly(self._run.events(), self._run)
 
     async def profile(self, every_seconds: Seconds = 0.1) -> RunProfile:
         """Waits for the end, looks at what it uses now and then, and gives what it used: exactly, by the kernel's accounting."""

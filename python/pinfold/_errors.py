@@ -19,6 +19,7 @@ __all__ = [
     "NoReply",
     "LimitRefused",
     "NonZeroExit",
+    "NotReady",
     "OutputTooLarge",
     "PermissionDenied",
     "ProcessError",
@@ -51,6 +52,8 @@ class ProcessError(Exception):
     """The program's name as the command has it."""
     hint: str | None
     """What to do about it, where that is known; the message ends with it."""
+    stage: int | None
+    """The stage of a pipeline that it is about, counted from 0; ``None`` for a single command."""
     result: ProcessResult | BytesResult | None
     """The run's output up to the failure and how it ended, where there was a run."""
 
@@ -61,6 +64,7 @@ class ProcessError(Exception):
         program: str | None = None,
         hint: str | None = None,
         errno: int | None = None,
+        stage: int | None = None,
         result: ProcessResult | BytesResult | None = None,
         **fields: Any,
     ) -> None:
@@ -71,7 +75,8 @@ class ProcessError(Exception):
         self.hint = hint
         self.result = result
         self.errno = errno
-        self._fields = {"program": program, "hint": hint, "errno": errno, "result": result, **fields}
+        self.stage = stage
+        self._fields = {"program": program, "hint": hint, "errno": errno, "stage": stage, "result": result, **fields}
 
     @property
     def code(self) -> int | None:
@@ -167,6 +172,10 @@ class Timeout(_Ended, subprocess.TimeoutExpired, TimeoutError):  # pyright: igno
         super().__init__(message, timeout_seconds=timeout_seconds, **fields)
         self.timeout_seconds = timeout_seconds
         self.timeout = timeout_seconds or 0.0
+
+
+class NotReady(_Ended):
+    """What was waited for did not come before the run had ended."""
 
 
 class Cancelled(_Ended):
@@ -266,6 +275,7 @@ _BY_KIND: dict[str, type[ProcessError]] = {
     "output_too_large": OutputTooLarge,
     "unexpected_output": UnexpectedOutput,
     "status_lost": StatusLost,
+    "not_ready": NotReady,
     "io": StreamFailed,
     "no_reply": NoReply,
 }

@@ -7,7 +7,7 @@ descriptors, one thread of ``pinfold._waiter`` does so for all runs.
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator
+from collections.abc import Awaitable, Callable, Generator
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -36,6 +36,60 @@ async def drive(machine: Pollable) -> Any:
         if not done:
             machine.end()
     return machine.result()
+
+
+async def sleep(seconds: float) -> None:
+    """Lets others have their turn for so long."""
+    loop, trio = _where()
+    if trio is not None:
+        await trio.sleep(seconds)
+    elif seconds == float("inf"):
+        # Not a time that every loop can count to.
+        assert loop is not None
+        await loop.create_future()
+    else:
+        await sys.modules["asyncio"].sleep(seconds)
+
+
+async def race(one: Callable[[], Awaitable[Any]], other: Callable[[], Awaitable[Any]]) -> tuple[int, Any]:
+    """Awaits the first of two to have an answer: which, counted from 0, and the answer; the other is cancelled."""
+    _, trio = _where()
+    if trio is not None:
+        return await _race_on_trio(one, other, trio)
+    aio = sys.modules["asyncio"]
+    tasks = [aio.ensure_future(one()), aio.ensure_future(other())]
+    try:
+        await aio.wait(tasks, return_when=aio.FIRST_COMPLETED)
+    finally:
+        late = [task for task in tasks if not task.done()]
+        for task in late:
+            task.cancel()
+        if late:
+            await aio.wait(late)
+    first = 1 if tasks[0] in late else 0
+    return first, tasks[first].result()
+
+
+async def _race_on_trio(
+    one: Callable[[], Awaitable[Any]], other: Callable[[], Awaitable[Any]], trio: ModuleType
+) -> tuple[int, Any]:
+    ended: list[tuple[int, Any, Exception | None]] = []
+
+    async def run(index: int, start: Callable[[], Awaitable[Any]]) -> None:
+        try:
+            ended.append((index, await start(), None))
+        except Exception as error:
+            # Raised by the nursery it would come in a group.
+            ended.append((index, None, error))
+        nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run, 0, one)
+        nursery.start_soon(run, 1, other)
+    first, answer, error = min(ended, key=lambda each: each[0])
+    if error is not None:
+        raise error
+    return first, answer
 
 
 def _where() -> tuple[asyncio.AbstractEventLoop | None, ModuleType | None]:

@@ -6,10 +6,10 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from pinfold._handle import Finished, Handle
-from pinfold._native import BytesResult, Outcome, OutputEvent, ProcessResult, RunProfile
+from pinfold._native import BytesResult, Outcome, OutputEvent, Probe, ProcessResult, RunProfile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from pinfold._handle import Seconds, Signal, Stream
@@ -100,6 +100,15 @@ class RunningProcess(Handle):
         """``output()`` with standard output as bytes."""
         result: BytesResult = self._run.output_bytes().block()
         return result
+
+    def wait_until(self, probe: Probe | Callable[[], object], timeout: Seconds) -> None:
+        """Waits until a probe, or a predicate, holds of it, or of the world while it runs. It is left alone whatever comes of it.
+
+        Raises ``Timeout`` after so long without, and ``NotReady`` as soon as it has ended, with its outcome.
+        """
+        if not isinstance(probe, Probe):
+            probe = Probe.holds(probe)
+        self._run.wait_until(probe, timeout).block()
 
     def stop(self, *, signal: Signal | None = None, grace: Seconds | None = None) -> Outcome:
         """Stops all of it and waits for the end: by the command's stop rule, or by another signal or grace."""

@@ -21,6 +21,9 @@ def blocks() -> list[tuple[str, str]]:
     for page in PAGES:
         text = page.read_text()
         for match in re.finditer(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+            if match[1].startswith(">>> "):
+                # Those of a session at the prompt are for `test_pages.py`.
+                continue
             line = text.count("\n", 0, match.start()) + 1
             # Those are sessions with the interpreter, and have a test of their own.
             if match[1].startswith(">>> "):

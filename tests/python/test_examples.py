@@ -1,4 +1,4 @@
-"""The programs in `examples/python`, which are run."""
+"""The programs in `examples/`, as a reader would run them."""
 
 from __future__ import annotations
 
@@ -9,13 +9,54 @@ from pathlib import Path
 
 import pytest
 
-PROGRAMS = Path(__file__).parents[2] / "examples" / "python"
+from pinfold import Command
 
-pytestmark = pytest.mark.skipif(not PROGRAMS.exists(), reason="the programs are not beside the tests")
+EXAMPLES = Path(__file__).parents[2] / "examples"
+TEXT = "the cat and the dog and the bird"
+
+# What they are called with, their exit code, and what they say.
+KNOWN: dict[str, tuple[list[str], int, list[str]]] = {
+    "ready_server.py": ([], 0, ["hello from the server", "it is gone: True"]),
+    "supervise_until_healthy.py": (
+        [],
+        0,
+        [
+            "it ended: exited with code 1",
+            "run 2 begins after a pause",
+            "it ended: exited with code 1",
+            "run 3 begins after a pause",
+            "it is healthy",
+            "stopped after 2 restarts",
+        ],
+    ),
+    "batch_with_progress.py": (
+        ["20", "2"],
+        1,
+        ["command 7 failed after 2 attempts: 7 is unlucky", "19 of 20 succeeded"],
+    ),
+    "pipeline.py": (["text"], 0, ["3 the", "2 and", "1 bird", "stage 2 failed: false, code 1"]),
+}
 
 
+@pytest.mark.skipif(not EXAMPLES.exists(), reason="the examples are not beside the tests")
+@pytest.mark.parametrize("name", sorted(KNOWN))
+def test_an_example_does_what_it_says(name: str, tmp_path: Path) -> None:
+    (tmp_path / "text").write_text(TEXT)
+    args, code, lines = KNOWN[name]
+    result = Command(sys.executable, [str(EXAMPLES / name), *args]).cwd(tmp_path).timeout(120).output()
+    assert [line.strip() for line in result.stdout.splitlines()] == lines, result.stderr
+    assert (result.code, result.stderr) == (code, "")
+    assert not result.strays
+
+
+@pytest.mark.skipif(not EXAMPLES.exists(), reason="the examples are not beside the tests")
+def test_every_example_is_run() -> None:
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {*KNOWN, "deploy_with_doubles.py"}
+
+
+@pytest.mark.skipif(not EXAMPLES.exists(), reason="the examples are not beside the tests")
 def test_the_program_with_doubles_tests_itself(tmp_path: Path) -> None:
-    program = PROGRAMS / "deploy_with_doubles.py"
+    program = EXAMPLES / "deploy_with_doubles.py"
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(program)]
     run = subprocess.run(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     assert "6 passed" in run.stdout, run.stdout

@@ -13,7 +13,10 @@ import pytest
 import pinfold
 import pinfold.testing
 
-PRIVATE = ("async", "client", "errors", "group", "handle", "host", "logging", "runner", "sync", "tracked", "verbs")
+PRIVATE = (
+    "async", "batch", "client", "errors", "group", "handle", "host", "logging", "probe", "runner", "supervise", "sync", "tracked",
+    "verbs",
+)  # fmt: skip
 MODULES = ["pinfold", "pinfold.subprocess", "pinfold.testing", *(f"pinfold._{name}" for name in PRIVATE)]
 API = Path(__file__).parents[2] / "api" / "python.txt"
 

@@ -29,7 +29,7 @@ pub(crate) fn verdict(house: &House) -> Result<Verdict, Verdict> {
     run(install).map_err(|verdict| out_of_reach(verdict, "pytest"))?;
     let said = run(house.command(&python, ["-m", "pytest", "-q", "-p", "no:cacheprovider"]))?;
     run(house.command(&python, ["-m", "mypy", "--package", "pinfold"]))?;
-    run(house.command(&python, ["-m", "mypy", "tests/python", "examples/python"]))?;
+    run(house.command(&python, ["-m", "mypy", "tests/python", "examples"]))?;
     run(house.command(
         &python,
         ["-m", "mypy.stubtest", "pinfold", "--allowlist", "tests/python/stubtest.txt", "--concise"],

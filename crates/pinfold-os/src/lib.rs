@@ -6,12 +6,9 @@
 //!
 //! Linux has everything. On macOS, the BSDs and Windows the types are the same and what is not built yet answers
 //! with [`std::io::ErrorKind::Unsupported`].
-#![cfg_attr(
-    unix,
-    expect(
-        unsafe_code,
-        reason = "this is the floor on which the kernel is made safe; each use says why it holds"
-    )
+#![expect(
+    unsafe_code,
+    reason = "this is the floor on which the kernel is made safe; each use says why it holds"
 )]
 
 pub mod capability;

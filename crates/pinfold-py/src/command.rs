@@ -3,7 +3,7 @@
 pub(crate) mod ending;
 mod given;
 mod process;
-mod streams;
+pub(crate) mod streams;
 
 use crate::convert::{Pairs, Text, Texts, shown};
 use crate::plain::{Json, from_json, pickled, to_json};

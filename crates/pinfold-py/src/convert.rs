@@ -170,6 +170,16 @@ pub(crate) fn one_of<T: Copy>(py: Python<'_>, what: &str, word: &str, known: &[(
     Err(invalid(py, &format!("'{word}' is no {what}; use one of: {}", names.join(", "))))
 }
 
+/// An exception as the last line of its traceback.
+pub(crate) fn shown_error(py: Python<'_>, error: &PyErr) -> String {
+    let name = error.get_type(py).name().map_or_else(|_| "an exception".to_owned(), |name| name.to_string());
+    match error.value(py).str() {
+        Ok(text) if text.is_empty().unwrap_or(true) => name,
+        Ok(text) => format!("{name}: {text}"),
+        Err(_) => name,
+    }
+}
+
 /// As Python writes a file's name: what is no text of the platform in lone surrogates.
 pub(crate) fn shown<'py>(py: Python<'py>, text: &OsStr) -> PyResult<Bound<'py, PyString>> {
     Ok(text.into_pyobject(py)?)

@@ -11,6 +11,7 @@ use crate::error::{Form, raised};
 use crate::limits::Limits;
 use crate::machine::{Pollable, Work, rest_for};
 use crate::plain::Json;
+use crate::probe::{Beside, Probe};
 use crate::result::{BytesResult, LimitsHit, Outcome, ProcessResult, Seen, Usage};
 pub(crate) use events::OutputEvent;
 use pinfold::{PolledHandle, Running, StopRule, Stream, Watch};
@@ -196,6 +197,14 @@ impl Run {
 
     fn resume(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.run().resume()).map_err(|error| self.raised(py, error))
+    }
+
+    /// When a probe holds of it, or of the world while it runs.
+    fn wait_until(&self, py: Python<'_>, probe: &Bound<'_, Probe>, timeout: Seconds) -> PyResult<Pollable> {
+        let (run, probe) = (self.run(), &probe.get().0);
+        let waiting = py.detach(|| run.wait_until(probe, timeout.0));
+        let waiting = waiting.map_err(|error| self.raised(py, error))?;
+        Ok(Pollable::new(Beside::new(waiting, run.command().clone())))
     }
 
     /// Batches of lines of one stream, each a list of up to so many bytes of text; an empty one at the end.

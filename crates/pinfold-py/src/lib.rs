@@ -5,6 +5,8 @@
 #![forbid(unsafe_code)]
 #![expect(clippy::needless_pass_by_value, reason = "PyO3 gives arguments to own")]
 
+mod ask;
+mod batch;
 mod cancel;
 mod command;
 mod convert;
@@ -16,11 +18,15 @@ mod host;
 mod limits;
 mod machine;
 mod metrics;
+mod pipeline;
 mod plain;
+mod probe;
 mod result;
 mod runner;
 mod sandbox;
+mod supervise;
 mod testing;
+mod tracked;
 mod verbs;
 
 use pinfold_os::memory::Offset;
@@ -36,6 +42,8 @@ static MEMORY: Offset<HEAD> = Offset;
 #[pymodule(gil_used = false)]
 mod _native {
     #[pymodule_export]
+    use crate::batch::{BatchProgress, batch};
+    #[pymodule_export]
     use crate::cancel::CancelToken;
     #[pymodule_export]
     use crate::command::Command;
@@ -46,7 +54,7 @@ mod _native {
     #[pymodule_export]
     use crate::handle::{OutputEvent, Run, RunProfile, Sample};
     #[pymodule_export]
-    use crate::host::{cleanup_json, host_report_json, signal_tracked, stop_tracked, tracked_json};
+    use crate::host::host_report_json;
     #[pymodule_export]
     use crate::limits::{IoLimit, Limits};
     #[pymodule_export]
@@ -54,17 +62,27 @@ mod _native {
     #[pymodule_export]
     use crate::metrics::{Metrics, metrics};
     #[pymodule_export]
+    use crate::pipeline::Pipeline;
+    #[pymodule_export]
     use crate::plain::unpickle;
     #[pymodule_export]
+    use crate::probe::Probe;
+    #[pymodule_export]
     use crate::result::{
-        BytesResult, LimitsHit, Outcome, ProcessResult, Seen, Stray, Strays, Usage, unpickle_result,
+        BytesResult, LimitsHit, Outcome, ProcessResult, Seen, Stage, Stray, Strays, Usage, unpickle_result,
     };
     #[pymodule_export]
     use crate::runner::AnyRunner;
     #[pymodule_export]
     use crate::sandbox::Sandbox;
     #[pymodule_export]
+    use crate::supervise::{
+        PastRun, Supervised, SupervisionEvent, SupervisionOutcome, SupervisionStatus, Supervisor,
+    };
+    #[pymodule_export]
     use crate::testing::{Invocation, Reply, Script, Spy, Tape};
+    #[pymodule_export]
+    use crate::tracked::{cleanup_json, signal_tracked, stop_tracked, tracked_json};
 
     #[pymodule_export]
     #[expect(non_upper_case_globals, reason = "the name that Python has for it")]

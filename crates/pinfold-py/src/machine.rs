@@ -120,13 +120,14 @@ fn until_disturbed(work: &mut dyn Work, patience: Option<Duration>) -> io::Resul
     }
 }
 
-/// Work for an event loop: one descriptor to watch, and steps to take whenever it is readable or a time has come.
+/// Work for an event loop: one descriptor to watch, and steps to take whenever it is readable or a time has come. There is none
+/// only while it is dropped.
 #[pyclass(frozen, module = "pinfold._native")]
-pub(crate) struct Pollable(Mutex<Box<dyn Work>>);
+pub(crate) struct Pollable(Mutex<Option<Box<dyn Work>>>);
 
 impl Pollable {
     pub(crate) fn new(work: impl Work + 'static) -> Pollable {
-        Pollable(Mutex::new(Box::new(work)))
+        Pollable(Mutex::new(Some(Box::new(work))))
     }
 
     /// Has the user's loop drive it: a coroutine.
@@ -137,8 +138,16 @@ impl Pollable {
 
     fn with<T: Send>(&self, py: Python<'_>, act: impl FnOnce(&mut dyn Work) -> T + Send) -> PyResult<T> {
         let mut work = self.0.lock_py_attached(py).map_err(|_| broken())?;
-        let work = &mut **work;
+        let work = &mut **work.as_mut().ok_or_else(broken)?;
         Ok(py.detach(|| act(work)))
+    }
+}
+
+impl Drop for Pollable {
+    fn drop(&mut self) {
+        let work = self.0.get_mut().map_or(None, Option::take);
+        // It may wait for the kernel, or for somebody who waits for the interpreter.
+        let _ = Python::try_attach(|py| py.detach(|| drop(work)));
     }
 }
 
@@ -173,12 +182,13 @@ impl Pollable {
 
     /// The answer.
     fn result(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.0.lock_py_attached(py).map_err(|_| broken())?.answer(py)
+        self.0.lock_py_attached(py).map_err(|_| broken())?.as_mut().ok_or_else(broken)?.answer(py)
     }
 
     /// Waits for the answer on this thread.
     fn block(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        block(py, &mut **self.0.lock_py_attached(py).map_err(|_| broken())?)
+        let mut work = self.0.lock_py_attached(py).map_err(|_| broken())?;
+        block(py, &mut **work.as_mut().ok_or_else(broken)?)
     }
 
     /// Ends what was started for this alone, and returns when it is gone.

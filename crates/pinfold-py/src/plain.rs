@@ -1,7 +1,7 @@
 //! Plain values: classes that hold one value of the engine, compare by it, and travel as its JSON.
 
 use crate::error::invalid;
-use crate::{command, event, group, handle, limits, result, sandbox};
+use crate::{command, event, group, handle, limits, pipeline, result, sandbox, supervise};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
@@ -46,6 +46,12 @@ pub(crate) fn unpickle<'py>(py: Python<'py>, class: &str, json: &str) -> PyResul
         "Strays" => Bound::new(py, result::Strays(from_json(py, json)?))?.into_any(),
         "LimitsHit" => Bound::new(py, result::LimitsHit(from_json(py, json)?))?.into_any(),
         "RunEvent" => Bound::new(py, event::RunEvent(from_json(py, json)?))?.into_any(),
+        "Stage" => Bound::new(py, result::Stage(from_json(py, json)?))?.into_any(),
+        "Pipeline" => Bound::new(py, pipeline::Pipeline::of(from_json(py, json)?))?.into_any(),
+        "SupervisionOutcome" => {
+            Bound::new(py, supervise::SupervisionOutcome(from_json(py, json)?))?.into_any()
+        }
+        "PastRun" => Bound::new(py, supervise::PastRun(from_json(py, json)?))?.into_any(),
         "GroupEvent" => Bound::new(py, group::GroupEvent(from_json(py, json)?))?.into_any(),
         "GroupStats" => Bound::new(py, group::GroupStats(from_json(py, json)?))?.into_any(),
         "IoLimit" => Bound::new(py, limits::IoLimit(from_json(py, json)?))?.into_any(),

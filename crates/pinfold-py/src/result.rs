@@ -313,5 +313,7 @@ pub(crate) fn or_none(value: Option<u64>) -> String {
 }
 
 mod output;
+mod stage;
 
 pub(crate) use output::{BytesResult, ProcessResult, unpickle_result};
+pub(crate) use stage::Stage;

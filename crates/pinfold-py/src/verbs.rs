@@ -17,7 +17,8 @@ use pinfold::Runner;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use work::{Line, Shape, Verb, nothing};
+use work::nothing;
+pub(crate) use work::{Line, Shape, Verb};
 
 /// A verb of a runner by its name.
 pub(crate) fn verb(
@@ -74,9 +75,9 @@ pub(crate) fn launched(
 
 /// A verb and its awaitable twin.
 macro_rules! verbs {
-    ($($(#[$doc:meta])* $name:ident, $twin:ident, $twin_doc:literal => $shape:expr;)*) => {
+    ($class:ty: $($(#[$doc:meta])* $name:ident, $twin:ident, $twin_doc:literal => $shape:expr;)*) => {
         #[pymethods]
-        impl Command {
+        impl $class {
             $(
                 $(#[$doc])*
                 #[pyo3(signature = (*, on_line = None, on_event = None, cancel = None, retry_if = None))]
@@ -89,7 +90,8 @@ macro_rules! verbs {
                     retry_if: Option<Py<PyAny>>,
                 ) -> PyResult<Py<PyAny>> {
                     let call = Call::new(cancel, on_event).until_the_end(on_line, retry_if);
-                    block(py, &mut Verb::new(here(), self, $shape, call))
+                    let (runner, command) = self.ran_by();
+                    block(py, &mut Verb::new(runner, &command, $shape, call))
                 }
 
                 #[doc = $twin_doc]
@@ -103,14 +105,24 @@ macro_rules! verbs {
                     retry_if: Option<Py<PyAny>>,
                 ) -> PyResult<Bound<'py, PyAny>> {
                     let call = Call::new(cancel, on_event).until_the_end(on_line, retry_if);
-                    Pollable::new(Verb::new(here(), self, $shape, call)).driven(py)
+                    let (runner, command) = self.ran_by();
+                    Pollable::new(Verb::new(runner, &command, $shape, call)).driven(py)
                 }
             )*
         }
     };
 }
 
-verbs! {
+pub(crate) use verbs;
+
+impl Command {
+    /// What runs it, and what is run.
+    fn ran_by(&self) -> (Any, Command) {
+        (here(), Command(self.0.clone()))
+    }
+}
+
+verbs! { Command:
     /// Runs it and returns its standard output without the line breaks at its end. It has to succeed.
     ///
     /// Raises whatever is no success: `NonZeroExit`, `Timeout`, `Signalled`, `ProcessNotFound`, ... `on_line` is called with

@@ -327,8 +327,9 @@ impl<I: Iterator<Item = Command>, R: Runner> Batch<I, R> {
         self.tell(true);
     }
 
-    /// The slots of the commands that were not taken, where a batch ended early.
-    fn not_started<T>(self) -> Vec<Result<T>> {
+    /// The commands that were not taken, where a batch ended early, each as the error that says so. They are all taken from
+    /// their iterator for that.
+    pub fn not_started<T>(self) -> Vec<Result<T>> {
         let (kind, what) = match self.closed {
             Some(Closed::Failed) => (ErrorKind::Cancelled, "was not started: another of its batch failed"),
             Some(Closed::Cancelled) => (ErrorKind::Cancelled, "was not started: its batch was cancelled"),

@@ -96,7 +96,7 @@ pub use pinfold_os::signal::{Signal, SignalSet};
 pub use pipeline::{Piped, Pipeline, Sink, Source};
 pub use plan::Plan;
 pub use polled::{PolledChunks, PolledEvents, PolledHandle, PolledLines, Watch};
-pub use probe::{Probe, Waiting};
+pub use probe::{PolledWaiting, Probe, Waiting};
 pub use report::{CgroupReport, HostReport, RegistryReport, Rung};
 pub use retry::{Retry, RetryIf, RetryOn};
 #[cfg(feature = "serde")]
@@ -109,7 +109,7 @@ pub use settings::{
 };
 pub use supervise::{
     Backoff, Liveness, PastRun, Phase, Reason, Restart, Status, Stopped, Storm, Supervision,
-    SupervisionEvent, SupervisionEvents, SupervisionOutcome, Supervisor, SupervisorHandle,
+    SupervisionEvent, SupervisionEvents, SupervisionOutcome, SupervisionWatch, Supervisor, SupervisorHandle,
 };
 pub use text::{Encoding, LineRule};
 pub use verbs::Judge;

@@ -63,6 +63,11 @@ pub(crate) struct Terms {
 }
 
 impl Stage {
+    /// How its standard error is decoded.
+    pub fn encoding(&self) -> &Encoding {
+        &self.encoding
+    }
+
     /// What came on its standard error, decoded.
     pub fn stderr_text(&self) -> String {
         text::decode_pieces(&self.encoding, &self.stderr, &mut [])

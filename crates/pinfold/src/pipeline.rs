@@ -160,8 +160,8 @@ impl Pipeline {
     }
 
     /// What holds for all stages together, as a command that stands for them: it has the input of the first and the output of
-    /// the last.
-    pub(crate) fn whole(&self) -> Command {
+    /// the last. [`Pipeline::on`] makes a runner that starts the pipeline for it.
+    pub fn whole(&self) -> Command {
         let mut whole = self.stages.last().cloned().unwrap_or_else(|| Command::new("pipeline"));
         whole.stdin = self.stages.first().map(|first| first.stdin.clone()).unwrap_or_default();
         whole.timeout = self.timeout;

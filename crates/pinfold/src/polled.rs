@@ -153,33 +153,6 @@ impl Shared {
         Ok(answer)
     }
 
-    /// [`Shared::ask`], of a machine beside the run, which is waited for with it.
-    fn ask_beside<M, T>(
-        &self,
-        watch: &mut Watch,
-        machine: &mut M,
-        look: impl Fn(&mut M, &mut Running, &Command, Instant) -> io::Result<Option<T>>,
-        interest: impl for<'a> Fn(&'a M, Instant) -> Interest<'a>,
-    ) -> Result<Option<T>> {
-        let mut running = self.lock();
-        watch.told.clear();
-        let (before, now) = (running.revision(), Instant::now());
-        running.advance(now);
-        let answer =
-            look(machine, &mut running, &self.command, now).map_err(|error| self.unwaitable(error))?;
-        if running.revision() != before {
-            self.tell(Some(&watch.told));
-        }
-        if answer.is_none() {
-            let (own, mut all) = (interest(machine, now), running.interest());
-            all.waitables.extend(own.waitables);
-            all.waitables.push(watch.told.waitable());
-            watch.deadline = [all.deadline, own.deadline].into_iter().flatten().min();
-            watch.set.update(&all.waitables).map_err(|error| self.unwaitable(error))?;
-        }
-        Ok(answer)
-    }
-
     fn unwaitable(&self, error: io::Error) -> Error {
         self.command.error(ErrorKind::Io, format!("cannot be waited for: {error}")).because(error)
     }
@@ -215,28 +188,44 @@ impl PolledHandle {
         Ok(Watch { set, told, deadline: None })
     }
 
-    /// What comes of a machine that looks at the run.
-    pub(crate) fn ask_beside<M, T>(
-        &self,
-        watch: &mut Watch,
-        machine: &mut M,
-        look: impl Fn(&mut M, &mut Running, &Command, Instant) -> io::Result<Option<T>>,
-        interest: impl for<'a> Fn(&'a M, Instant) -> Interest<'a>,
-    ) -> Result<Option<T>> {
-        self.0.ask_beside(watch, machine, look, interest)
-    }
-
-    /// Does something with the machine that takes no waiting.
-    pub(crate) fn visit<T>(&self, act: impl FnOnce(&mut Running) -> T) -> T {
-        self.0.visit(act)
-    }
-
     /// The end of all of it.
     ///
     /// # Errors
     /// [`ErrorKind::Io`] if the descriptors cannot be waited for.
     pub fn outcome(&self, watch: &mut Watch) -> Result<Option<Outcome>> {
         self.0.ask(watch, |running| running.outcome().cloned())
+    }
+
+    /// Has the run move, and then does something with it, for a watch that asks about more than the run.
+    pub(crate) fn moved<T>(&self, watch: &Watch, act: impl FnOnce(&mut Running) -> T) -> T {
+        let mut running = self.0.lock();
+        watch.told.clear();
+        let before = running.revision();
+        running.advance(Instant::now());
+        let answer = act(&mut running);
+        if running.revision() != before {
+            self.0.tell(Some(&watch.told));
+        }
+        answer
+    }
+
+    /// Has a watch wait for the run and for something besides.
+    pub(crate) fn watch_beside(&self, watch: &mut Watch, other: Interest<'_>) -> Result<()> {
+        let running = self.0.lock();
+        let mut interest = running.interest();
+        interest.waitables.extend(other.waitables);
+        interest.waitables.push(watch.told.waitable());
+        watch.deadline = [interest.deadline, other.deadline].into_iter().flatten().min();
+        watch.set.update(&interest.waitables).map_err(|error| self.0.unwaitable(error))
+    }
+
+    pub(crate) fn unwaitable(&self, error: io::Error) -> Error {
+        self.0.unwaitable(error)
+    }
+
+    /// Does something with the run that changes nothing for others.
+    pub(crate) fn looked_at<T>(&self, act: impl FnOnce(&mut Running) -> T) -> T {
+        act(&mut self.0.lock())
     }
 
     /// How it ended, as far as that is known: it is not advanced.

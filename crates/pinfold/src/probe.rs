@@ -6,6 +6,7 @@ mod bound;
 mod check;
 mod http;
 mod output;
+mod polled;
 mod text;
 mod trial;
 mod waiting;
@@ -14,6 +15,7 @@ mod waiting;
 mod tests;
 
 pub(crate) use check::Check;
+pub use polled::PolledWaiting;
 pub use waiting::Waiting;
 
 use crate::command::Command;
@@ -183,8 +185,8 @@ impl Probe {
         self
     }
 
-    /// How long after a failed attempt the next one is made: 50 milliseconds unless told otherwise, and half a second for a
-    /// command. What a run writes is looked at as it comes.
+    /// How long after a failed attempt the next one is made: 50 milliseconds unless told otherwise, half a second for a
+    /// command, and a millisecond at least. What a run writes is looked at as it comes.
     pub fn interval(mut self, interval: Duration) -> Probe {
         self.interval = Some(interval);
         self

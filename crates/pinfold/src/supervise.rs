@@ -8,6 +8,7 @@ mod health;
 mod machine;
 mod outcome;
 mod phase;
+mod polled;
 mod run;
 
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use health::Liveness;
 pub use machine::Supervision;
 pub use outcome::{PastRun, Reason, Stopped, SupervisionEvent, SupervisionOutcome};
 pub use phase::{Phase, Status};
+pub use polled::SupervisionWatch;
 
 use crate::capture::Limit;
 use crate::command::Command;

@@ -6,6 +6,31 @@ use crate::error::invalid;
 use pinfold::{Guarantee, Isolation, Retry, RetryOn, StrayRule};
 use pyo3::prelude::*;
 
+/// How something is tried again.
+pub(crate) fn retry_of(
+    py: Python<'_>,
+    attempts: u32,
+    pause: Option<Seconds>,
+    factor: f64,
+    max_pause: Option<Seconds>,
+    on: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Retry> {
+    let mut retry = Retry { factor, ..Retry::times(attempts) };
+    if attempts == 0 || factor.is_nan() {
+        return Err(invalid(py, "a command is attempted once at least, and a factor is a number"));
+    }
+    retry.pause = pause.map_or(retry.pause, |pause| pause.0);
+    retry.max_pause = max_pause.map_or(retry.max_pause, |pause| pause.0);
+    if let Some(on) = on {
+        let known = [("failure", RetryOn::Failure), ("timeout", RetryOn::Timeout)];
+        retry.on = match on.extract::<&str>() {
+            Ok(word) => one_of(py, "reason to try again", word, &known)?,
+            Err(_) => RetryOn::Code(on.extract()?),
+        };
+    }
+    Ok(retry)
+}
+
 pub(crate) fn isolation_named(py: Python<'_>, name: &str) -> PyResult<Isolation> {
     let known = [
         ("best", Isolation::Best),
@@ -60,6 +85,12 @@ impl Command {
         self.with(|command| command.success_codes(codes))
     }
 
+    /// Takes every code that it returns, and every signal that ends it, for a success; a timeout and the like is none. For a
+    /// stage of a pipeline whose failure is not to be the pipeline's, as that of a `grep` that finds nothing.
+    fn unchecked(&self) -> Command {
+        self.with(pinfold::Command::unchecked)
+    }
+
     /// Tries it again when it fails, `attempts` times in all, with a pause before the second that grows by `factor`. `on` is
     /// what is tried again: any `"failure"`, only a `"timeout"`, or only this exit code. For the verbs that wait for the end.
     #[pyo3(signature = (attempts, *, pause = None, factor = 2.0, max_pause = None, on = None))]
@@ -72,19 +103,7 @@ impl Command {
         max_pause: Option<Seconds>,
         on: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Command> {
-        let mut retry = Retry { factor, ..Retry::times(attempts) };
-        if attempts == 0 || factor.is_nan() {
-            return Err(invalid(py, "a command is attempted once at least, and a factor is a number"));
-        }
-        retry.pause = pause.map_or(retry.pause, |pause| pause.0);
-        retry.max_pause = max_pause.map_or(retry.max_pause, |pause| pause.0);
-        if let Some(on) = on {
-            let known = [("failure", RetryOn::Failure), ("timeout", RetryOn::Timeout)];
-            retry.on = match on.extract::<&str>() {
-                Ok(word) => one_of(py, "reason to try again", word, &known)?,
-                Err(_) => RetryOn::Code(on.extract()?),
-            };
-        }
+        let retry = retry_of(py, attempts, pause, factor, max_pause, on)?;
         Ok(self.with(|command| command.retry(retry)))
     }
 

@@ -131,7 +131,7 @@ impl Command {
 }
 
 /// Where a stream goes. A word that is none of those known is no file: whoever means one says so by a path.
-fn target(to: &Bound<'_, PyAny>, append: bool, stream: Stream) -> PyResult<Stdio> {
+pub(crate) fn target(to: &Bound<'_, PyAny>, append: bool, stream: Stream) -> PyResult<Stdio> {
     let py = to.py();
     if let Ok(word) = to.cast::<PyString>() {
         if append {

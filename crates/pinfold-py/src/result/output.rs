@@ -1,6 +1,6 @@
 //! What runs wrote, together with how they ended.
 
-use super::{LimitsHit, Outcome, Seen, Strays, Usage};
+use super::{LimitsHit, Outcome, Seen, Stage, Strays, Usage};
 use crate::convert::shown;
 use crate::error::{Form, raised_with};
 use crate::plain::{Json, from_json, to_json};
@@ -43,6 +43,18 @@ macro_rules! result_methods {
             #[getter]
             fn outcome(&self) -> Outcome {
                 Outcome(self.rest.outcome.clone())
+            }
+
+            /// What became of each stage of a pipeline, the first first; empty for a single command.
+            #[getter]
+            fn stages(&self) -> Vec<Stage> {
+                self.rest.stages().iter().cloned().map(Stage).collect()
+            }
+
+            /// The index of the stage that a pipeline's outcome is of, if it is none that ended cleanly.
+            #[getter]
+            fn failed_stage(&self) -> Option<usize> {
+                self.rest.failed_stage()
             }
 
             /// Itself, if it is a success; else raises what `run()` would, with this result in it.
@@ -121,7 +133,7 @@ impl ProcessResult {
         Ok(ProcessResult::of(py, text))
     }
 
-    fn of(py: Python<'_>, mut rest: Output<String>) -> ProcessResult {
+    pub(crate) fn of(py: Python<'_>, mut rest: Output<String>) -> ProcessResult {
         let stdout = PyString::new(py, &std::mem::take(&mut rest.stdout)).unbind();
         let stderr = PyString::new(py, &std::mem::take(&mut rest.stderr)).unbind();
         ProcessResult { rest, stdout, stderr }
@@ -193,7 +205,11 @@ pub(crate) struct BytesResult {
 
 impl BytesResult {
     pub(crate) fn new(py: Python<'_>, output: Output<Vec<u8>>, command: &Command) -> PyResult<BytesResult> {
-        BytesResult::of(py, output, command.encoding_of(Stream::Stderr).clone())
+        // Standard error of a pipeline is that of one of its stages, which has an encoding of its own.
+        let of_stage = output.failed_stage().or(output.stages().len().checked_sub(1));
+        let of_stage = of_stage.and_then(|index| output.stages().get(index)).map(pinfold::Stage::encoding);
+        let encoding = of_stage.unwrap_or_else(|| command.encoding_of(Stream::Stderr)).clone();
+        BytesResult::of(py, output, encoding)
     }
 
     fn of(py: Python<'_>, mut rest: Output<Vec<u8>>, encoding: Encoding) -> PyResult<BytesResult> {

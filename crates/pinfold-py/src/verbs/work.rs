@@ -1,4 +1,4 @@
-//! A command on its way to what a verb makes of it.
+//! What is run on its way to what a verb makes of it.
 
 use super::call::{Call, Ear};
 use crate::command::Command;
@@ -19,7 +19,7 @@ use std::time::Instant;
 
 /// What a verb makes of a finished run.
 #[derive(Clone, Copy)]
-pub(super) enum Shape {
+pub(crate) enum Shape {
     Run,
     Output,
     OutputBytes,
@@ -85,7 +85,7 @@ fn json(py: Python<'_>, output: Output<Vec<u8>>, command: &pinfold::Command) -> 
 }
 
 /// A command on its way to what a verb makes of it.
-pub(super) struct Verb {
+pub(crate) struct Verb {
     driven: Driven<Completion<With<Any>, Arc<pinfold::Command>>>,
     command: Arc<pinfold::Command>,
     shape: Shape,
@@ -93,7 +93,7 @@ pub(super) struct Verb {
 }
 
 impl Verb {
-    pub(super) fn new(runner: Any, command: &Command, shape: Shape, call: Call) -> Verb {
+    pub(crate) fn new(runner: Any, command: &Command, shape: Shape, call: Call) -> Verb {
         let (command, ear) = (command.0.clone(), Ear::default());
         let runner = call.with(runner, &command, &ear);
         let driven = Driven::new(Completion::new(runner, command.clone(), shape.judge()));
@@ -140,14 +140,14 @@ pub(super) fn nothing() -> PyErr {
 }
 
 /// A command on its way to its first line.
-pub(super) struct Line {
+pub(crate) struct Line {
     driven: Driven<FirstLine<With<Any>, Arc<pinfold::Command>>>,
     command: Arc<pinfold::Command>,
     ear: Ear,
 }
 
 impl Line {
-    pub(super) fn new(runner: Any, command: &Command, call: Call) -> Line {
+    pub(crate) fn new(runner: Any, command: &Command, call: Call) -> Line {
         let (command, ear) = (command.0.clone(), Ear::default());
         let runner = call.with(runner, &command, &ear);
         Line { driven: Driven::new(FirstLine::new(runner, command.clone())), command, ear }

@@ -9,7 +9,6 @@ use crate::drive::tokio::{self, failed};
 use crate::error::Result;
 use crate::handle::Handle;
 use crate::machine::Machine;
-use crate::polled::{PolledHandle, Watch};
 use pinfold_os::poll::Set;
 #[cfg(all(feature = "tokio", unix))]
 use std::ops::ControlFlow;
@@ -79,21 +78,6 @@ impl Handle {
                 set = Some(Arc::new(fresh));
             }
         }
-    }
-}
-
-impl PolledHandle {
-    /// [`Handle::wait_until`], asked: `waiting` is [`Probe::waiting`] and begins with the first asking.
-    ///
-    /// # Errors
-    /// As those of that.
-    pub fn wait_until(&self, watch: &mut Watch, waiting: &mut Waiting) -> Result<Option<()>> {
-        self.ask_beside(watch, waiting, Waiting::advance_beside, Waiting::interest)?.transpose()
-    }
-
-    /// Lets the run go of what it keeps for a wait: for whoever asks no more, with an answer or without.
-    pub fn forget(&self, waiting: &mut Waiting) {
-        self.visit(|running| waiting.close(running));
     }
 }
 

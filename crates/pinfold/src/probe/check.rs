@@ -65,6 +65,37 @@ impl Check {
         self.step(now, &mut of)
     }
 
+    /// Reads what a run wrote, for [`Check::advance_apart`].
+    pub(crate) fn collect(&mut self, running: &mut Running, command: &Command) {
+        match self {
+            Check::All(checks) | Check::Any(checks) => {
+                checks.iter_mut().for_each(|check| check.collect(running, command));
+            }
+            Check::One(leaf) => {
+                if let State::Reading(reading) = &mut leaf.state {
+                    reading.collect(running, command);
+                }
+            }
+        }
+    }
+
+    /// Asks whoever can be asked without the run; whether that makes it hold is seen when it is advanced.
+    pub(crate) fn advance_apart(&mut self, now: Instant, over: bool) -> io::Result<()> {
+        match self {
+            Check::All(checks) | Check::Any(checks) => {
+                checks.iter_mut().try_for_each(|check| check.advance_apart(now, over))
+            }
+            Check::One(leaf) => match &mut leaf.state {
+                State::Reading(reading) => {
+                    reading.judge();
+                    Ok(())
+                }
+                _ if over => Ok(()),
+                _ => leaf.step(now, &mut None).map(drop),
+            },
+        }
+    }
+
     fn step(&mut self, now: Instant, of: &mut Option<Of<'_>>) -> io::Result<bool> {
         match self {
             Check::One(leaf) => leaf.step(now, of),
@@ -257,7 +288,8 @@ impl Leaf {
             Kind::Command { .. } => COMMAND_INTERVAL,
             _ => INTERVAL,
         };
-        self.probe.interval.unwrap_or(usual)
+        // Without a pause nobody else would have a turn.
+        self.probe.interval.unwrap_or(usual).max(Duration::from_millis(1))
     }
 
     fn reason(&self) -> String {

@@ -15,15 +15,34 @@ pub(super) struct Reading {
     /// Opened at the first look.
     cursors: Option<Vec<LineCursor>>,
     lines: u64,
+    /// What was read and not judged.
+    pending: Vec<String>,
+    /// It was read, so that the next look does not.
+    collected: bool,
+    found: bool,
 }
 
 impl Reading {
     pub(super) fn new(stream: Option<Stream>, holds: Arc<HoldsOfText>, prompt: bool) -> Reading {
-        Reading { stream, holds, prompt, cursors: None, lines: 0 }
+        let (cursors, pending) = (None, Vec::new());
+        Reading { stream, holds, prompt, cursors, lines: 0, pending, collected: false, found: false }
     }
 
     /// Whether it holds of something that was written since the last look.
     pub(super) fn look(&mut self, running: &mut Running, command: &Command) -> bool {
+        if !std::mem::take(&mut self.collected) {
+            self.read(running, command);
+        }
+        self.judge()
+    }
+
+    /// Reads for a judgement that is made without the run, and for the look after it.
+    pub(super) fn collect(&mut self, running: &mut Running, command: &Command) {
+        self.read(running, command);
+        self.collected = true;
+    }
+
+    fn read(&mut self, running: &mut Running, command: &Command) {
         let wanted = self.stream;
         let cursors = self.cursors.get_or_insert_with(|| {
             let streams =
@@ -36,19 +55,27 @@ impl Reading {
                 more = cursor.pull(running) && !cursor.has_ended();
                 while let Some(line) = cursor.next() {
                     self.lines += 1;
-                    if !self.prompt && (self.holds)(line) {
-                        return true;
+                    if !self.prompt {
+                        self.pending.push(line.to_owned());
                     }
                 }
             }
             if self.prompt && !cursor.has_ended() {
                 let unfinished = cursor.unfinished();
-                if !unfinished.is_empty() && (self.holds)(&unfinished) {
-                    return true;
+                if !unfinished.is_empty() {
+                    self.pending.push(unfinished.into());
                 }
             }
         }
-        false
+    }
+
+    /// Whether it holds of what was read.
+    pub(super) fn judge(&mut self) -> bool {
+        let mut pending = std::mem::take(&mut self.pending);
+        self.found = self.found || pending.iter().any(|text| (self.holds)(text));
+        pending.clear();
+        self.pending = pending;
+        self.found
     }
 
     /// Why it has not held so far.

@@ -331,23 +331,22 @@ fn a_loop_of_ones_own_asks() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let command = Command::new("sh").args(["-c", "read line; echo go; sleep 0.01; exit 3"]).keep_stdin_open();
     let run = PolledHandle::new(Host::new().launch(&command).unwrap(), command);
-    let mut watch = run.watch().unwrap();
-    let mut ask = |mut waiting: Waiting| {
-        let answer = loop {
-            match run.wait_until(&mut watch, &mut waiting) {
-                Ok(None) => drop(pinfold_os::poll::wait(&[watch.waitable()], watch.deadline()).unwrap()),
-                answer => break answer,
-            }
-        };
-        run.forget(&mut waiting);
-        answer.map_err(|error| error.kind())
+    let ask = |probe: &Probe, timeout: Duration| {
+        let mut waiting = run.wait_until(probe, timeout).unwrap();
+        loop {
+            let watch = match waiting.advance() {
+                Ok(None) => waiting.watch(),
+                answer => return answer.map_err(|error| error.kind()),
+            };
+            pinfold_os::poll::wait(&[watch.waitable()], watch.deadline()).unwrap();
+        }
     };
     let tcp = Probe::tcp("127.0.0.1", listener.local_addr().unwrap().port());
-    assert_eq!(ask(tcp.waiting(60 * SECOND)), Ok(Some(())));
-    assert_eq!(ask(Probe::line(is("go")).waiting(SECOND / 100)), Err(ErrorKind::Timeout));
+    assert_eq!(ask(&tcp, 60 * SECOND), Ok(Some(())));
+    assert_eq!(ask(&Probe::line(is("go")), SECOND / 100), Err(ErrorKind::Timeout));
     assert!(run.feed(b"\n").unwrap(), "somebody reads");
-    assert_eq!(ask(Probe::line(is("go")).waiting(60 * SECOND)), Ok(Some(())));
-    assert_eq!(ask(Probe::holds(|| false).waiting(60 * SECOND)), Err(ErrorKind::NotReady));
+    assert_eq!(ask(&Probe::line(is("go")), 60 * SECOND), Ok(Some(())));
+    assert_eq!(ask(&Probe::holds(|| false), 60 * SECOND), Err(ErrorKind::NotReady));
 }
 
 #[cfg(feature = "tokio")]
@@ -369,4 +368,28 @@ fn tasks_wait_for_different_things_of_one_run() {
         let (ended, _) = tokio::join!(handle.wait_until(&never, 60 * SECOND), handle.kill());
         assert_eq!(ended.unwrap_err().kind(), ErrorKind::NotReady);
     });
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_condition_may_look_at_the_run_that_it_is_of() {
+    use crate::{Host, PolledHandle, Runner};
+    let command = Command::new("sh").args(["-c", "echo one; echo two; exec sleep 1000"]);
+    let run = PolledHandle::new(Host::new().launch(&command).unwrap(), command);
+    let (same, again) = (run.clone(), run.clone());
+    let lines = move || same.seen(Stream::Stdout).map_or(0, |seen| seen.lines);
+    let both = Probe::all([
+        Probe::holds(move || lines() == 2),
+        Probe::line(move |line| line == "two" && again.known_outcome().is_none()),
+    ]);
+    let mut waiting = run.wait_until(&both, SECOND * 10).unwrap();
+    while waiting.advance().unwrap().is_none() {
+        pinfold_os::poll::wait(&[waiting.watch().waitable()], waiting.watch().deadline()).unwrap();
+    }
+    drop(waiting);
+    // The end of the run is the end of the wait, at once.
+    let mut waiting = run.wait_until(&Probe::line(|line| line == "three"), SECOND * 1000).unwrap();
+    assert_eq!(waiting.advance().unwrap(), None);
+    run.end();
+    assert_eq!(waiting.advance().unwrap_err().kind(), ErrorKind::NotReady);
 }

@@ -73,6 +73,17 @@ impl Waiting {
         Ok(answer)
     }
 
+    /// Reads what a run wrote, for [`Waiting::advance_apart`].
+    pub(crate) fn collect(&mut self, running: &mut Running, command: &Command) {
+        self.check.collect(running, command);
+    }
+
+    /// Asks whoever can be asked without the run, without it: who is asked may look at the run, which is locked while the wait
+    /// is advanced beside it. At the same time `now` that asks nobody a second time.
+    pub(crate) fn advance_apart(&mut self, now: Instant, over: bool) -> io::Result<()> {
+        if self.over { Ok(()) } else { self.check.advance_apart(now, over) }
+    }
+
     /// Lets go of what it has the run keep for it. Whoever drops one that was advanced beside a run before its answer, and
     /// keeps the run, calls this first.
     pub fn close(&mut self, running: &mut Running) {

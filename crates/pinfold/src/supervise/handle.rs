@@ -8,11 +8,11 @@ use crate::drive::background::{self, Next, Tended};
 use crate::error::{Error, ErrorKind, Result};
 use crate::machine::Machine;
 use crate::settings::StopRule;
-use pinfold_os::poll::Set;
+use pinfold_os::poll::{Event, Set};
 use pinfold_os::signal::Signal;
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 /// Events that are kept for readers that have not come to them.
@@ -60,6 +60,8 @@ struct Shared {
     command: Command,
     state: Mutex<State>,
     moved: Condvar,
+    /// Raised when something has moved.
+    watches: Mutex<Vec<Weak<Event>>>,
     #[cfg(all(feature = "tokio", unix))]
     told: tokio::sync::Notify,
 }
@@ -100,6 +102,11 @@ impl Shared {
 
     fn tell(&self) {
         self.moved.notify_all();
+        for event in self.watches.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            if let Some(event) = event.upgrade() {
+                event.raise();
+            }
+        }
         #[cfg(all(feature = "tokio", unix))]
         self.told.notify_waiters();
     }
@@ -179,6 +186,7 @@ impl SupervisorHandle {
                 forgotten: 0,
             }),
             moved: Condvar::new(),
+            watches: Mutex::default(),
             #[cfg(all(feature = "tokio", unix))]
             told: tokio::sync::Notify::new(),
         });
@@ -239,6 +247,23 @@ impl SupervisorHandle {
         })
     }
 
+    /// Has this raised whenever something has moved.
+    pub(super) fn raise_on_moves(&self, told: &Arc<Event>) {
+        let mut watches = self.shared().watches.lock().unwrap_or_else(PoisonError::into_inner);
+        watches.retain(|watch| watch.strong_count() > 0);
+        watches.push(Arc::downgrade(told));
+    }
+
+    /// The answer of [`SupervisorHandle::wait`], if there is one by now.
+    pub fn try_wait(&self) -> Option<Result<SupervisionOutcome>> {
+        answer(&self.shared().lock())
+    }
+
+    /// The answer of [`SupervisorHandle::wait_ready`], if there is one by now.
+    pub fn try_ready(&self) -> Option<Result<()>> {
+        self.readiness(&self.shared().lock())
+    }
+
     fn readiness(&self, state: &State) -> Option<Result<()>> {
         match (answer(state), &state.status) {
             (Some(Err(error)), _) => Some(Err(error)),
@@ -264,13 +289,18 @@ impl SupervisorHandle {
     /// # Errors
     /// As [`SupervisorHandle::wait`].
     pub fn stop_by(&self, rule: StopRule) -> Result<SupervisionOutcome> {
-        self.visit(|supervision| supervision.stop_by(rule, Instant::now()));
+        self.begin_stop_by(rule);
         self.wait()
     }
 
     /// Has it stop, without waiting for that.
     pub fn begin_stop(&self) {
         self.visit(|supervision| supervision.stop(Instant::now()));
+    }
+
+    /// Has it stop by another rule, without waiting for that.
+    pub fn begin_stop_by(&self, rule: StopRule) {
+        self.visit(|supervision| supervision.stop_by(rule, Instant::now()));
     }
 
     /// Has it run anew, without waiting for that: see [`Supervision::restart`].
@@ -353,6 +383,12 @@ impl SupervisionEvents {
     /// The next event, without waiting for one; `None` if there is none now.
     pub fn try_next(&mut self) -> Option<SupervisionEvent> {
         SupervisionEvents::take(&mut self.next, &self.handle.shared().lock()).flatten()
+    }
+
+    /// Whether the last one was taken, and none will come any more.
+    pub fn is_over(&self) -> bool {
+        let state = self.handle.shared().lock();
+        state.answer.is_some() && self.next >= state.forgotten + state.events.len() as u64
     }
 
     /// The next event, awaited; `None` after the last.

@@ -1,0 +1,115 @@
+//! The verbs of pipelines, in both manners.
+
+use super::Pipeline;
+use crate::cancel::CancelToken;
+use crate::command::Command;
+use crate::handle::Run;
+use crate::machine::{Pollable, block};
+use crate::runner::{Any, here};
+use crate::verbs::{Call, Line, Shape, Verb, launched, verbs};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use std::sync::Arc;
+
+impl Pipeline {
+    /// What runs it, and what is run.
+    fn ran_by(&self) -> (Any, Command) {
+        (Arc::new(self.0.on(here())), Command::of(self.0.whole()))
+    }
+}
+
+verbs! { Pipeline:
+    /// Runs it and returns standard output of the last stage without the line breaks at its end. Every stage has to end
+    /// cleanly; what is raised names the stage that did not (`error.stage`). `on_line` is called with each line of the last
+    /// stage; `cancel` is a token that ends all of it.
+    run, arun, "`run()`, awaited." => Shape::Run;
+    /// Runs it and returns its output as text and how it ended. A failure of a program or a timeout is data.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> result = (Command("false") | Command("echo", ["still"])).output()
+    /// >>> result.stdout, result.program, result.code, result.failed_stage
+    /// ('still\n', 'false', 1, 0)
+    output, aoutput, "`output()`, awaited." => Shape::Output;
+    /// `output()` with standard output as bytes.
+    output_bytes, aoutput_bytes, "`output_bytes()`, awaited." => Shape::OutputBytes;
+    /// Runs it and reads standard output of the last stage as one JSON value. Every stage has to end cleanly; raises
+    /// `UnexpectedOutput` if it wrote something else.
+    output_json, aoutput_json, "`output_json()`, awaited." => Shape::Json;
+    /// Another name of `output_json()`.
+    run_json, arun_json, "Another name of `aoutput_json()`." => Shape::Json;
+    /// Runs it and returns the exit code of the first stage that did not end cleanly, or else of the last. Raises if that ended
+    /// without one.
+    exit_code, aexit_code, "`exit_code()`, awaited." => Shape::ExitCode;
+    /// Runs it as a question: the exit code 0 is `True`, 1 is `False`, and everything else raises.
+    probe, aprobe, "`probe()`, awaited." => Shape::Probe;
+}
+
+#[pymethods]
+impl Pipeline {
+    /// Runs it until the last stage has written one line, returns that and stops it. Raises `UnexpectedOutput` if it ended
+    /// without one.
+    #[pyo3(signature = (*, on_event = None, cancel = None))]
+    fn first_line(
+        &self,
+        py: Python<'_>,
+        on_event: Option<Py<PyAny>>,
+        cancel: Option<&Bound<'_, CancelToken>>,
+    ) -> PyResult<Py<PyAny>> {
+        let (runner, command) = self.ran_by();
+        block(py, &mut Line::new(runner, &command, Call::new(cancel, on_event)))
+    }
+
+    /// `first_line()`, awaited.
+    #[pyo3(signature = (*, on_event = None, cancel = None))]
+    fn afirst_line<'py>(
+        &self,
+        py: Python<'py>,
+        on_event: Option<Py<PyAny>>,
+        cancel: Option<&Bound<'py, CancelToken>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (runner, command) = self.ran_by();
+        Pollable::new(Line::new(runner, &command, Call::new(cancel, on_event))).driven(py)
+    }
+
+    /// Starts it and returns a live handle that blocks where it waits: its streams and its pid are those of the last stage, its
+    /// standard input is that of the first. Leaving its `with` block ends all of it.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> with (Command("seq", ["3"]) | Command("tac")).start() as process:
+    /// ...     [int(line) for line in process]
+    /// [3, 2, 1]
+    #[pyo3(signature = (*, on_event = None, cancel = None))]
+    fn start<'py>(
+        &self,
+        py: Python<'py>,
+        on_event: Option<Py<PyAny>>,
+        cancel: Option<&Bound<'py, CancelToken>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        let run = self.launch(py, cancel, on_event)?;
+        CLASS.import(py, "pinfold._sync", "RunningProcess")?.call1((run,))
+    }
+
+    /// Starts it and returns a live handle whose methods are awaited. Leaving its `async with` block ends all of it.
+    #[pyo3(signature = (*, on_event = None, cancel = None))]
+    fn astart<'py>(
+        slf: &Bound<'py, Pipeline>,
+        on_event: Option<Py<PyAny>>,
+        cancel: Option<&Bound<'py, CancelToken>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        static START: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+        START.import(slf.py(), "pinfold._async", "start")?.call1((slf, cancel, on_event))
+    }
+
+    /// What both handles are made of.
+    #[pyo3(name = "_launch", signature = (cancel = None, on_event = None))]
+    fn launch(
+        &self,
+        py: Python<'_>,
+        cancel: Option<&Bound<'_, CancelToken>>,
+        on_event: Option<Py<PyAny>>,
+    ) -> PyResult<Run> {
+        let (runner, command) = self.ran_by();
+        launched(py, runner, &command, Call::new(cancel, on_event), true)
+    }
+}
