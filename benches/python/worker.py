@@ -6,6 +6,7 @@ line: nanoseconds, and a number of bytes. ``benches/src/server.rs`` asks.
 
 import asyncio
 import gc
+import importlib
 import subprocess
 import sys
 import time
@@ -57,6 +58,11 @@ def on_loop(name, main):
         loop.close()
 
 
+def peer(name):
+    """A module that is there before the time begins."""
+    return sys.modules[name]
+
+
 def expect(what, holds):
     if not holds:
         raise AssertionError(f"{what} is not what it should be")
@@ -72,14 +78,10 @@ def output(way, count, argv):
             count, lambda: expect("output", subprocess.run(argv, capture_output=True).returncode == 0)
         )
     if way == "processkit-py":
-        import processkit
-
-        command = processkit.Command(argv[0], argv[1:])
+        command = peer("processkit").Command(argv[0], argv[1:])
         return repeated(count, lambda: expect("output", command.output().is_success))
-    from running_process import RunningProcess
-
     return repeated(
-        count, lambda: expect("output", RunningProcess.run(argv, capture_output=True).returncode == 0)
+        count, lambda: expect("output", peer("running_process").RunningProcess.run(argv, capture_output=True).returncode == 0)
     )
 
 
@@ -96,9 +98,7 @@ def awaited(way, argv):
     if whose == "asyncio":
         return loop, lambda: by_asyncio(argv)
     if whose == "processkit-py":
-        import processkit
-
-        return loop, processkit.Command(argv[0], argv[1:]).aoutput
+        return loop, peer("processkit").Command(argv[0], argv[1:]).aoutput
     return loop, Command(argv[0], argv[1:]).aoutput
 
 
@@ -139,10 +139,8 @@ def lines(way, count, argv):
                 seen += 1
         took = time.perf_counter_ns() - begun
     else:
-        from running_process import RunningProcess
-
         begun = time.perf_counter_ns()
-        process = RunningProcess(argv)
+        process = peer("running_process").RunningProcess(argv)
         for _ in process.line_iter(timeout=60):
             seen += 1
         process.wait()
@@ -171,9 +169,7 @@ def alines(way, count, argv):
                 seen += 1
             await process.wait()
         else:
-            import processkit
-
-            process = await processkit.Command(argv[0], argv[1:]).astart()
+            process = await peer("processkit").Command(argv[0], argv[1:]).astart()
             async for _ in process.stdout_lines():
                 seen += 1
             await process.afinish()
@@ -196,13 +192,9 @@ def capture(way, count, argv):
     elif way == "both":
         stdout = subprocess.run(argv, capture_output=True).stdout
     elif way == "processkit-py":
-        import processkit
-
-        stdout = processkit.Command(argv[0], argv[1:]).output_bytes().stdout
+        stdout = peer("processkit").Command(argv[0], argv[1:]).output_bytes().stdout
     else:
-        from running_process import RunningProcess
-
-        stdout = RunningProcess.run(argv, capture_output=True, text=False).stdout
+        stdout = peer("running_process").RunningProcess.run(argv, capture_output=True, text=False).stdout
     took = time.perf_counter_ns() - begun
     # One of the peers takes the last line break off.
     missing = 1 if way == "running-process" else 0
@@ -221,13 +213,9 @@ def feed(way, count, argv):
     elif way == "subprocess":
         stdout = subprocess.run(argv, input=data, stdout=subprocess.PIPE).stdout
     elif way == "processkit-py":
-        import processkit
-
-        stdout = processkit.Command(argv[0], argv[1:]).stdin_bytes(data).run()
+        stdout = peer("processkit").Command(argv[0], argv[1:]).stdin_bytes(data).run()
     else:
-        from running_process import RunningProcess
-
-        stdout = RunningProcess.run(argv, input=data, capture_output=True, text=False).stdout
+        stdout = peer("running_process").RunningProcess.run(argv, input=data, capture_output=True, text=False).stdout
     took = time.perf_counter_ns() - begun
     expect("what was read", int(stdout) == count)
     # Never nothing: that would be no figure.
@@ -245,13 +233,9 @@ def handles(way, count, argv):
         elif way == "subprocess":
             live.append(subprocess.Popen(argv, stdin=pipe, stdout=pipe, stderr=pipe))
         elif way == "processkit-py":
-            import processkit
-
-            live.append(processkit.Command(argv[0], argv[1:]).keep_stdin_open().start())
+            live.append(peer("processkit").Command(argv[0], argv[1:]).keep_stdin_open().start())
         else:
-            from running_process import RunningProcess
-
-            live.append(RunningProcess(argv, stdin=pipe, capture=True))
+            live.append(peer("running_process").RunningProcess(argv, stdin=pipe, capture=True))
 
     def end():
         for handle in live:
@@ -289,6 +273,9 @@ def answer(words):
         HELD.append(b"\1" * int(words[1]))
         return 0, 0
     verb, way, count, *argv = words
+    module = way.partition(" on ")[0].removesuffix("-py").replace("-", "_")
+    if module in ("processkit", "running_process"):
+        importlib.import_module(module)
     return VERBS[verb](way, int(count), argv)
 
 
