@@ -23,7 +23,7 @@ from test_cancel import pids, tree
 
 SLEEPER = Command("sleep", ["1000"])
 # Three processes: one of them has left its session.
-TREE = Command("sh", ["-c", "sleep 1000 & setsid sleep 1000 & echo $!; wait"])
+TREE = Command("sh", ["-c", "sleep 1000 & setsid sh -c 'echo $$; exec sleep 1000' & wait"])
 DEAF = Command("sh", ["-c", "trap '' TERM; echo ready; exec sleep 1000"])
 
 

@@ -67,7 +67,7 @@ print(profile.samples, profile.peak_memory_bytes)
     # By way of a shell, whose child does not begin with the figure of this process.
     small = ["sh", "-c", '"$@"; exit', "sh", *program]
     said = subprocess.run(small, stdout=subprocess.PIPE, text=True, check=True).stdout.split()
-    assert said[0] == "1" and said[1] != "None" and int(said[1]) >= 60_000_000
+    assert int(said[0]) <= 1 and said[1] != "None" and int(said[1]) >= 60_000_000
 
 
 def test_looking_does_not_keep_output_from_being_read() -> None:

@@ -393,9 +393,10 @@ DAEMON = "setsid sh -c 'echo $$; exec sleep 100' & read x; exit 0"
 
 
 @pytest.mark.parametrize("options", [{"stdout": -1}, {"stdout": -1, "stderr": -1}, {"stdout": -1, "timeout": 30}])
-def test_nothing_is_left_of_a_run_and_nothing_holds_its_pipe_open(options: dict[str, Any]) -> None:
+def test_nothing_is_left_of_a_run_and_nothing_holds_its_pipe_open(options: dict[str, Any], tmp_path: Path) -> None:
     begun = time.monotonic()
-    done = pinfold.subprocess.run(sh("setsid sh -c 'echo $$; exec sleep 100' & sleep 0.1"), **options)
+    script = "setsid sh -c 'echo $$; : >told; exec sleep 100' & until [ -e told ]; do sleep 0.01; done"
+    done = pinfold.subprocess.run(sh(script), cwd=tmp_path, **options)
     assert time.monotonic() - begun < 20
     assert not is_alive(int(done.stdout))
 
