@@ -10,6 +10,7 @@ use super::knobs::{Controller, Controllers, Setting, parse_list};
 use pinfold_os::linux::cgroup::Cgroup;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 /// What the leaf of a process is called that moved out of the way: this, then what its owner's directory is called by.
 pub(super) const SELF: &str = "pinfold-self";
@@ -76,6 +77,8 @@ impl Aside {
         }
         let pids = leaf.processes().unwrap_or_default();
         take_in(&base, &pids.iter().map(|pid| pid.get()).collect::<Vec<_>>());
+        // A helper of ours that is just ending cannot be moved any more, and is there until it has ended.
+        super::cgroup::wait_until_empty(&leaf, Instant::now() + Duration::from_secs(1));
         let _ = leaf.remove();
     }
 }
