@@ -97,9 +97,6 @@ class DaskRunner(RemoteRunner):
         try:
             answer: str = await self._client.gather(task, asynchronous=True)
             return answer
-        except asyncio.CancelledError as error:
-            # Dask's own, where somebody else has cancelled the task; a future of the library's would say nothing of it.
-            raise WorkerLost(str(error) or "the task was cancelled") from error
         finally:
             task.release()
             if self._once:
