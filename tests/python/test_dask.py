@@ -14,6 +14,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import dask.config
 import pytest
@@ -38,6 +39,10 @@ from pinfold.distributed.dask import DaskRunner, WorkerLost
 
 WORKERS, THREADS = 3, 2
 
+# Much of it is without types.
+make_cluster: Callable[..., Any] = LocalCluster
+make_client: Callable[..., Any] = Client
+
 
 @pytest.fixture(scope="session", autouse=True)
 def tracker() -> None:
@@ -46,14 +51,14 @@ def tracker() -> None:
 
 
 @pytest.fixture
-def client() -> Iterator[Client]:
+def client() -> Iterator[Any]:
     """A cluster of several processes, which are begun again when they are killed."""
     with (
         dask.config.set({"distributed.worker.daemon": True, "distributed.scheduler.allowed-failures": 3}),
-        LocalCluster(
+        make_cluster(
             n_workers=WORKERS, threads_per_worker=THREADS, processes=True, host="127.0.0.1", dashboard_address="127.0.0.1:0"
         ) as cluster,
-        Client(cluster) as client,
+        make_client(cluster) as client,
     ):
         yield client
 
@@ -109,7 +114,7 @@ class Work:
     def let_go(self) -> None:
         self.gate.touch()
 
-    def on(self, client: Client) -> dict[int, int]:
+    def on(self, client: Any) -> dict[int, int]:
         """The worker of each of their processes, by pid: the owner whose mark of ours is in the environment of its program."""
         workers = set(client.run(os.getpid).values())
         return {pid: worker for pid in marked(self.mark) if (worker := _owner(pid, workers)) is not None}
@@ -124,7 +129,7 @@ def _owner(pid: int, workers: set[int]) -> int | None:
     return pid if pid in workers else None
 
 
-def kill_one_in_the_middle(client: Client, work: Work) -> int:
+def kill_one_in_the_middle(client: Any, work: Work) -> int:
     """Kills a worker while it runs some, and lets the others go: how many it ran."""
     until(lambda: len(work.begun()) == WORKERS * THREADS)
     until(lambda: set(work.on(client).values()) == set(client.run(os.getpid).values()))
@@ -146,7 +151,7 @@ def _parent_is(pid: int, worker: int, others: set[int]) -> bool:
         return False
 
 
-def test_what_is_run_elsewhere_has_the_results_that_it_would_have_here(client: Client) -> None:
+def test_what_is_run_elsewhere_has_the_results_that_it_would_have_here(client: Any) -> None:
     commands = [
         Command("sh", ["-c", "echo out; echo err >&2; exit 3"]),
         Command("no-such-program"),
@@ -180,7 +185,7 @@ def test_what_is_run_elsewhere_has_the_results_that_it_would_have_here(client: C
     asyncio.run(main())
 
 
-def test_nothing_is_lost_or_left_behind_when_a_worker_is_killed(client: Client, tmp_path: Path) -> None:
+def test_nothing_is_lost_or_left_behind_when_a_worker_is_killed(client: Any, tmp_path: Path) -> None:
     work = Work(tmp_path, 60, WORKERS * THREADS)
     told: list[BatchProgress] = []
     slots: list[object] = []
@@ -200,7 +205,7 @@ def test_nothing_is_lost_or_left_behind_when_a_worker_is_killed(client: Client, 
     until(lambda: not marked(work.mark))
 
 
-def test_what_a_dead_worker_ran_is_told_where_it_is_not_to_run_again(client: Client, tmp_path: Path) -> None:
+def test_what_a_dead_worker_ran_is_told_where_it_is_not_to_run_again(client: Any, tmp_path: Path) -> None:
     work = Work(tmp_path, 60, WORKERS * THREADS)
     runner = DaskRunner(client, worker_lost="error")
     slots: list[object] = []
@@ -221,7 +226,7 @@ def test_what_a_dead_worker_ran_is_told_where_it_is_not_to_run_again(client: Cli
     until(lambda: not marked(work.mark))
 
 
-def test_a_command_of_which_workers_die_is_told_at_last(client: Client) -> None:
+def test_a_command_of_which_workers_die_is_told_at_last(client: Any) -> None:
     client.run_on_scheduler(_tolerate_none)
     pids = client.run(os.getpid)
     slots: list[object] = []
@@ -244,7 +249,7 @@ def _tolerate_none(dask_scheduler: object) -> None:
     dask_scheduler.allowed_failures = 0  # type: ignore[attr-defined]
 
 
-def test_a_cancelled_batch_is_over_when_its_trees_are_gone(client: Client, tmp_path: Path) -> None:
+def test_a_cancelled_batch_is_over_when_its_trees_are_gone(client: Any, tmp_path: Path) -> None:
     work = Work(tmp_path, 40, 40)
     token = CancelToken()
     slots: list[object] = []
@@ -265,7 +270,7 @@ def test_a_cancelled_batch_is_over_when_its_trees_are_gone(client: Client, tmp_p
     assert set(work.begun()) == set(range(WORKERS * THREADS))
 
 
-def test_leaving_a_batch_empties_the_workers(client: Client, tmp_path: Path) -> None:
+def test_leaving_a_batch_empties_the_workers(client: Any, tmp_path: Path) -> None:
     work = Work(tmp_path, 6, 5)
     with output_as_completed(work.commands, runner=DaskRunner(client), concurrency=6) as batch:
         assert next(batch).index == 5
@@ -273,7 +278,7 @@ def test_leaving_a_batch_empties_the_workers(client: Client, tmp_path: Path) -> 
     assert not marked(work.mark)
 
 
-def test_what_nobody_waits_for_any_more_is_stopped(client: Client, tmp_path: Path, script: Callable[[str], list[str]]) -> None:
+def test_what_nobody_waits_for_any_more_is_stopped(client: Any, tmp_path: Path, script: Callable[[str], list[str]]) -> None:
     work = Work(tmp_path, 4, 4)
     (tmp_path / "commands").write_text("\n".join(command.to_json() for command in work.commands))
     words = script(
@@ -298,7 +303,7 @@ with Client(sys.argv[1]) as client:
     assert all(isinstance(result, ProcessResult) and result.is_success for result in results)
 
 
-def test_what_cannot_be_meant_is_refused(client: Client) -> None:
+def test_what_cannot_be_meant_is_refused(client: Any) -> None:
     with pytest.raises(InvalidInput, match="'rerun' or 'error'"):
         DaskRunner(client, worker_lost="never")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="elsewhere"):

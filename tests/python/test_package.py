@@ -11,18 +11,22 @@ from pathlib import Path
 import pytest
 
 import pinfold
+import pinfold.distributed
+import pinfold.distributed.dask
 import pinfold.testing
 
 PRIVATE = (
     "async", "batch", "client", "errors", "group", "handle", "host", "logging", "probe", "runner", "supervise", "sync", "tracked",
     "verbs",
 )  # fmt: skip
-MODULES = ["pinfold", "pinfold.subprocess", "pinfold.testing", *(f"pinfold._{name}" for name in PRIVATE)]
+MODULES = ["pinfold", "pinfold.distributed", "pinfold.subprocess", "pinfold.testing", *(f"pinfold._{name}" for name in PRIVATE)]
 API = Path(__file__).parents[2] / "api" / "python.txt"
 
 
 PUBLIC = {
     **{name: getattr(pinfold, name) for name in pinfold.__all__},
+    **{f"distributed.{name}": getattr(pinfold.distributed, name) for name in pinfold.distributed.__all__},
+    **{f"distributed.dask.{name}": getattr(pinfold.distributed.dask, name) for name in pinfold.distributed.dask.__all__},
     **{f"testing.{name}": getattr(pinfold.testing, name) for name in pinfold.testing.__all__},
 }
 

@@ -63,9 +63,15 @@ fn developed(house: &House, args: &[&str]) -> Result<ExitCode, Verdict> {
     link(house, &links.join("pinfold")).map_err(failed)?;
     let place = home.join("venv");
     let mut python = place.join("bin/python");
+    let wanted = fs::read(house.root().join(REQUIREMENTS)).map_err(failed)?;
+    let stamp = place.join("requirements.txt");
     if !python.exists() {
         python = environment(house, &place)?;
+    }
+    // What the tests need grows.
+    if fs::read(&stamp).ok() != Some(wanted.clone()) {
         run(pip(house, &python, &["install", "--requirement"], Path::new(REQUIREMENTS)))?;
+        fs::write(&stamp, wanted).map_err(failed)?;
     }
     println!("PYTHONPATH={} {}", links.display(), python.display());
     let mut tests = house.command(&python, ["-m", "pytest"]);

@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 try:
     import distributed
-except ImportError as error:
+except ImportError as _missing:
     raise ImportError(
         "pinfold.distributed.dask needs the package 'distributed', which is not installed: pip install 'pinfold[dask]'",
         name="distributed",
-    ) from error
+    ) from _missing
 
 from pinfold._errors import InvalidInput
 from pinfold._native import CancelToken
 from pinfold.distributed import RemoteRunner, perform
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
 __all__ = ["DaskRunner", "WorkerLost"]
@@ -64,13 +64,15 @@ class DaskRunner(RemoteRunner):
             raise InvalidInput(f"worker_lost is 'rerun' or 'error', not {worker_lost!r}")
         if client.asynchronous:
             raise InvalidInput("an asynchronous client cannot be used here: make one without asynchronous=True")
-        self._client = client
+        # Much of it is without types.
+        self._client: Any = client
         self._once = worker_lost == "error"
         self._options: dict[str, Any] = {"workers": workers, "resources": resources, "priority": priority}
         self._ids: dict[Future[str], str] = {}
         client.register_plugin(_Watch(), name="pinfold")
 
     def submit(self, order: str, /) -> Future[str]:
+        """Submits a task that carries it out."""
         key = f"pinfold-{uuid.uuid4().hex}"
         task = self._client.submit(_carry_out, order, key, self._once, key=key, pure=False, retries=0, **self._options)
         answer = asyncio.run_coroutine_threadsafe(self._fetched(task, key), self._loop())
@@ -79,10 +81,12 @@ class DaskRunner(RemoteRunner):
         return answer
 
     def stop(self, answers: Sequence[Future[str]], /) -> None:
+        """Has all workers told which of theirs are to stop."""
         keys = [key for answer in answers if (key := self._ids.get(answer)) is not None]
         asyncio.run_coroutine_threadsafe(self._tell(keys), self._loop())
 
     def width(self) -> int:
+        """How many threads the workers have."""
         return sum(self._client.nthreads().values())
 
     def __repr__(self) -> str:
@@ -92,7 +96,7 @@ class DaskRunner(RemoteRunner):
         loop: asyncio.AbstractEventLoop = self._client.loop.asyncio_loop
         return loop
 
-    async def _fetched(self, task: distributed.Future[str], key: str) -> str:
+    async def _fetched(self, task: Any, key: str) -> str:
         """The answer, once it is here."""
         try:
             answer: str = await self._client.gather(task, asynchronous=True)
@@ -120,7 +124,8 @@ _REMEMBERED = 10_000
 def _carry_out(order: str, key: str, once: bool) -> str:
     if once:
         # Whoever runs it again finds this: it is taken back when the answer has arrived.
-        begun = distributed.Event(key)
+        made: Callable[[str], Any] = distributed.Event
+        begun = made(key)
         if begun.is_set():
             raise WorkerLost("its worker died while it ran, or before its result was fetched")
         begun.set()
