@@ -168,8 +168,11 @@ def test_a_connection_that_breaks_leaves_nothing_at_the_other_end(
         batch.start()
         until(pid.exists)
         os.kill(_writer_of(to), signal.SIGKILL)
+        try:
+            assert far.wait(20) is not None
+        finally:
+            far.kill()
         batch.join(20)
-        assert far.wait(20) is not None
     assert not is_alive(int(pid.read_text()))
     assert isinstance(slots[0], RemoteFailure) and slots[0].program == "sh"
 

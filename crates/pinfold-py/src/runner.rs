@@ -21,10 +21,7 @@ pub(crate) fn here() -> Any {
 }
 
 /// The runner that a call names: this host, if it names none.
-pub(crate) fn chosen<'py>(
-    py: Python<'py>,
-    runner: Option<&Bound<'py, PyAny>>,
-) -> PyResult<(Any, bool)> {
+pub(crate) fn chosen<'py>(py: Python<'py>, runner: Option<&Bound<'py, PyAny>>) -> PyResult<(Any, bool)> {
     static BEHIND: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     let Some(runner) = runner else { return Ok((here(), true)) };
     let verbs = BEHIND.import(py, "pinfold._verbs", "Verbs")?;
