@@ -226,6 +226,25 @@ def test_what_a_dead_worker_ran_is_told_where_it_is_not_to_run_again(client: Any
     until(lambda: not marked(work.mark))
 
 
+def test_a_worker_that_is_taken_away_leaves_nothing_and_no_false_result(client: Any, tmp_path: Path) -> None:
+    work = Work(tmp_path, 30, WORKERS * THREADS)
+    slots: list[object] = []
+    batch = threading.Thread(target=lambda: slots.extend(output_all(work.commands, runner=DaskRunner(client))))
+    batch.start()
+    until(lambda: len(work.begun()) == WORKERS * THREADS)
+    pids = client.run(os.getpid)
+    address = next(iter(pids))
+    until(lambda: pids[address] in work.on(client).values())
+    theirs = [pid for pid, worker in work.on(client).items() if worker == pids[address]]
+    client.retire_workers([address])
+    until(lambda: not set(theirs) & set(marked(work.mark)))
+    work.let_go()
+    batch.join(60)
+    # That it was stopped there is no result of a command.
+    assert [getattr(slot, "stdout", slot) for slot in slots] == [f"{number}\n" for number in range(30)]
+    until(lambda: not marked(work.mark))
+
+
 def test_a_command_of_which_workers_die_is_told_at_last(client: Any) -> None:
     client.run_on_scheduler(_tolerate_none)
     pids = client.run(os.getpid)

@@ -76,6 +76,8 @@ class RemoteBatch:
         self._over = False
         self._raised: BaseException | None = None
         self._bell: _Bell | None = _Bell()
+        # After a fork, the copy in the child ends nothing.
+        self._maker = os.getpid()
 
     def advance(self) -> float | None:
         """Takes the steps that can be taken without waiting: `None` if there is an answer, else the seconds after which to come
@@ -166,7 +168,7 @@ class RemoteBatch:
     def __del__(self) -> None:
         # One that is forgotten is not waited for.
         if getattr(self, "_bell", None) is not None:
-            if self._out:
+            if self._out and os.getpid() == self._maker:
                 self._runner.stop(list(self._out))
             self._close_bell()
 
