@@ -155,6 +155,8 @@ pub(crate) struct RunArgs {
     /// What is asked for beside a preset.
     pub(crate) sandbox: Sandbox,
     pub(crate) json: Option<i32>,
+    /// The descriptor that the log goes to, if there is one.
+    pub(crate) log: Option<i32>,
     pub(crate) explain: bool,
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,

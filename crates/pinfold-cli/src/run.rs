@@ -11,7 +11,7 @@ pub(crate) mod words;
 
 use crate::args::{Misuse, RunArgs};
 use crate::exit::{End, FAILED};
-use crate::out;
+use crate::{log, out};
 use pinfold::{Cause, Command, Error, ErrorKind, Host, Outcome, Retry, Running, Signal, StopRule};
 use pinfold_os::inbox::Inbox;
 use record::Record;
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &RunArgs) -> ! {
 }
 
 fn start(args: &RunArgs, inbox: Result<&Inbox, &io::Error>) -> End {
-    let mut record = match Record::open(args) {
+    let mut record = match log::open(args.log).and_then(|()| Record::open(args)) {
         Ok(record) => record,
         Err(misuse) => {
             out::fail(&misuse.what, Some(&misuse.hint));
@@ -98,6 +98,7 @@ fn repeat(args: &RunArgs, command: &Command, inbox: &Inbox, record: &mut Record)
         }
         let pause = retry.pause_after(number);
         number += 1;
+        log::retrying(&args.program.to_string_lossy(), number, pause);
         if !args.quiet {
             out::say(&format!("{ended}; attempt {number} of {} in {pause:?}", retry.attempts));
             if let Attempt::Finished(finished) = &attempt {
@@ -121,8 +122,9 @@ fn attempt(args: &RunArgs, command: &Command, inbox: &Inbox, started: impl FnOnc
     let host = if args.untrusted { host } else { host.pass_descriptors() };
     let host = if args.take_over_cgroup { host.take_over_cgroup() } else { host };
     // Whoever asks what holds it together is told of the guard that it has, and does not mind a fraction of a millisecond.
-    let asks = args.verbose || args.json.is_some() || args.require.is_some();
+    let asks = args.verbose || args.json.is_some() || args.log.is_some() || args.require.is_some();
     let host = if asks { host } else { host.guard_after(GUARD_AFTER) };
+    let host = log::watch(host, None);
     let session = match Session::start(args, &host, command, inbox) {
         Ok(session) => session,
         Err(error) => return Attempt::Refused(error.into()),
