@@ -8,7 +8,7 @@ use std::{env, fs};
 use crate::elf;
 use crate::house::{House, ask};
 use crate::step::{Tally, Verdict, run};
-use crate::{docs, python, tidy, vm};
+use crate::{docs, python, surface, tidy, vm};
 
 struct Step {
     name: &'static str,
@@ -25,7 +25,7 @@ const fn fast(name: &'static str, work: fn(&House) -> Result<Verdict, Verdict>) 
     Step { name, fast: true, work }
 }
 
-const STEPS: [Step; 19] = [
+const STEPS: [Step; 20] = [
     fast("fmt", fmt),
     fast("clippy", |house| clippy(house, &["--workspace"])),
     step("clippy-all", |house| clippy(house, &["--workspace", "--all-features"])),
@@ -37,6 +37,7 @@ const STEPS: [Step; 19] = [
     step("doctests", doctests),
     step("docs", console_blocks),
     step("rustdoc", rustdoc),
+    step("api", surface::verdict),
     step("check-windows", |house| check(house, "x86_64-pc-windows-gnu")),
     step("check-macos", |house| check(house, "aarch64-apple-darwin")),
     step("check-freebsd", |house| check(house, "x86_64-unknown-freebsd")),
