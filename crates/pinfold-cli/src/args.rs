@@ -124,6 +124,8 @@ pub(crate) struct RunArgs {
     pub(crate) strays: Option<StrayRule>,
     pub(crate) retry: u32,
     pub(crate) retry_pause: Option<Duration>,
+    /// The part of each pause that is left to chance, 0 to 1.
+    pub(crate) retry_jitter: f64,
     pub(crate) success_codes: Option<Vec<i32>>,
     pub(crate) stdin: Option<Stdin>,
     pub(crate) stdout: Option<Stdio>,

@@ -12,7 +12,7 @@ pub(crate) mod words;
 use crate::args::{Misuse, RunArgs};
 use crate::exit::{End, FAILED};
 use crate::{log, out};
-use pinfold::{Cause, Command, Error, ErrorKind, Host, Outcome, Retry, Running, Signal, StopRule};
+use pinfold::{Cause, Command, Error, ErrorKind, Host, Outcome, Running, Signal, StopRule};
 use pinfold_os::inbox::Inbox;
 use record::Record;
 use session::{Finished, Session};
@@ -74,8 +74,7 @@ fn start(args: &RunArgs, inbox: Result<&Inbox, &io::Error>) -> End {
 
 /// Tries until it succeeds, may not be tried again, or is interrupted.
 fn repeat(args: &RunArgs, command: &Command, inbox: &Inbox, record: &mut Record) -> End {
-    let retry = Retry::times(args.retry.saturating_add(1));
-    let retry = Retry { pause: args.retry_pause.unwrap_or(retry.pause), ..retry };
+    let retry = command::retry(args);
     let silent = record.replaces_words();
     let mut number = 1;
     loop {
@@ -96,11 +95,15 @@ fn repeat(args: &RunArgs, command: &Command, inbox: &Inbox, record: &mut Record)
         if !again || number >= retry.attempts {
             return conclude(args, attempt, record, number);
         }
-        let pause = retry.pause_after(number);
+        let pause = retry.draw_pause(number);
         number += 1;
         log::retrying(&args.program.to_string_lossy(), number, pause);
         if !args.quiet {
-            out::say(&format!("{ended}; attempt {number} of {} in {pause:?}", retry.attempts));
+            out::say(&format!(
+                "{ended}; attempt {number} of {} in {}",
+                retry.attempts,
+                words::pause(args, pause)
+            ));
             if let Attempt::Finished(finished) = &attempt {
                 limits::hit(args, &finished.outcome).iter().for_each(|line| out::say(line));
             }

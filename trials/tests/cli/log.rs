@@ -156,6 +156,27 @@ fn a_batch_says_of_which_job_it_tells() {
 }
 
 #[test]
+fn chance_has_the_part_of_each_pause_that_it_is_given() {
+    let trial = Trial::new();
+    for (verb, tail) in [("run --retry", "--"), ("batch -j1 --retries", ":::")] {
+        for (jitter, least) in [("0", 1.0), ("0.5", 0.5), ("1", 0.0)] {
+            let options =
+                format!("{verb} 5 --retry-pause 2ms --retry-jitter {jitter} --log-format json {tail} false");
+            let told = lines(&text(&other(&trial, &options).output().unwrap().stderr));
+            let pauses: Vec<f64> = told.iter().filter_map(|line| line["pause_seconds"].as_f64()).collect();
+            assert_eq!(pauses.len(), 5, "{told:?}");
+            let bounds = [0.002, 0.004, 0.008, 0.016, 0.032];
+            let parts: Vec<f64> = pauses.iter().zip(bounds).map(|(pause, longest)| pause / longest).collect();
+            let fits = |part: &f64| (least - 1e-6..=1.0 + 1e-6).contains(part);
+            assert!(parts.iter().all(fits), "{options}: {parts:?}");
+            let all_are_longest = parts.iter().all(|part| *part > 1.0 - 1e-6);
+            assert_eq!(all_are_longest, jitter == "0", "{options}: {parts:?}");
+        }
+    }
+    trial.finish();
+}
+
+#[test]
 fn waiting_is_told_too() {
     let trial = Trial::new();
     let told = lines(&text(&other(&trial, "wait-for --log-format json file:/").output().unwrap().stderr));

@@ -34,6 +34,8 @@ pub(crate) struct BatchArgs {
     pub(crate) timeout: Option<Duration>,
     pub(crate) retries: u32,
     pub(crate) retry_pause: Option<Duration>,
+    /// The part of each pause that is left to chance, 0 to 1.
+    pub(crate) retry_jitter: f64,
     pub(crate) grace: Option<Duration>,
     pub(crate) dry_run: bool,
     /// The descriptor that the log goes to, if there is one.
@@ -362,6 +364,14 @@ pub(crate) const FLAGS: &[Flag<BatchArgs>] = &[
         "Before the first retry; it doubles, up to 30s [default: 100ms]",
         |args, value| put(&mut args.retry_pause, some(value, values::duration)),
     ),
+    flag(
+        "retry-jitter",
+        Needed("PART"),
+        Jobs,
+        "The part of each pause that is left to chance, 0 to 1 [default: 0]",
+        |args, value| put(&mut args.retry_jitter, values::text(value).and_then(values::part)),
+    )
+    .more("With 0.5 a pause of 2s becomes one of 1s to 2s, so that what failed together does not come back together."),
     flag(
         "halt",
         Needed("WHEN,WHAT=N"),

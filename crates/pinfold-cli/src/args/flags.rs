@@ -55,6 +55,10 @@ pub(crate) const FLAGS: &[Flag<RunArgs>] = &[
     flag("retry-pause", Needed("DURATION"), Time, "Before the first retry; it doubles, up to 30s [default: 100ms]", |run, value| {
         put(&mut run.retry_pause, some(value, values::duration))
     }),
+    flag("retry-jitter", Needed("PART"), Time, "The part of each pause that is left to chance, 0 to 1 [default: 0]", |run, value| {
+        put(&mut run.retry_jitter, values::text(value).and_then(values::part))
+    })
+    .more("With 0.5 a pause of 2s becomes one of 1s to 2s, so that what failed together does not come back together."),
     flag("success-codes", Needed("LIST"), Time, "The exit codes that are no failure [default: 0]", |run, value| {
         put(&mut run.success_codes, some(value, values::numbers))
     })

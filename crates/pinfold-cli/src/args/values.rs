@@ -88,6 +88,12 @@ pub(crate) fn number<T: std::str::FromStr>(text: &str) -> Read<T> {
     text.parse().map_err(|_| format!("'{text}' is no number that fits here"))
 }
 
+/// `0.5`: a part of a whole.
+pub(crate) fn part(text: &str) -> Read<f64> {
+    let part = text.parse().ok().filter(|part| (0.0..=1.0).contains(part));
+    part.ok_or_else(|| format!("'{text}' is no part of a pause; use a number from 0 to 1, as in 0.5"))
+}
+
 /// `text`, `json` or `json:3`: the descriptor to which lines of JSON go, if such are written.
 pub(crate) fn log_format(text: &str) -> Read<Option<i32>> {
     let wrong = || format!("'{text}' is no format; use text, json, or json:3 for a descriptor");
@@ -339,6 +345,14 @@ mod tests {
         assert!(allowed_path(":rw".as_ref()).is_err() && allowed_path("".as_ref()).is_err());
         assert_eq!(names_or_none("none"), Ok(Vec::new()));
         assert!(names_or_none("a,").is_err());
+    }
+
+    #[test]
+    fn a_part_is_not_more_than_the_whole() {
+        assert_eq!(["0", "0.25", "1", "1.0"].map(part), [Ok(0.0), Ok(0.25), Ok(1.0), Ok(1.0)]);
+        for wrong in ["", "-0.1", "1.1", "50%", "nan", "inf"] {
+            assert!(part(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

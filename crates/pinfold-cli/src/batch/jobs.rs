@@ -79,7 +79,8 @@ impl Jobs {
         }
         if args.retries > 0 {
             let retry = Retry::times(args.retries.saturating_add(1));
-            base = base.retry(Retry { pause: args.retry_pause.unwrap_or(retry.pause), ..retry });
+            let pause = args.retry_pause.unwrap_or(retry.pause);
+            base = base.retry(Retry { pause, jitter: args.retry_jitter, ..retry });
         }
         let settings = Settings {
             base,

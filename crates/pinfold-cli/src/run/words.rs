@@ -105,6 +105,11 @@ pub(crate) fn ended(args: &RunArgs, outcome: &Outcome) -> String {
     format!("{program} {why}{how}{so}; it ran for {ran}, {cpu} on CPUs{memory}{throttled}")
 }
 
+/// A pause as it was asked for, or as exact as chance deserves it.
+pub(crate) fn pause(args: &RunArgs, pause: Duration) -> String {
+    if args.retry_jitter == 0.0 { format!("{pause:?}") } else { short(pause) }
+}
+
 /// A time to three digits, and to microseconds: nothing here is known better.
 fn short(time: Duration) -> String {
     let (amount, unit) = match time.as_micros() {
