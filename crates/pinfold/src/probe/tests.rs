@@ -434,26 +434,31 @@ fn a_condition_may_use_the_handle_that_waits_for_it() {
     let handle = Command::new("sh").args(ASKS).start().unwrap();
     let lives = |handle: &crate::Handle| handle.try_wait().unwrap().is_none() && !handle.members().is_empty();
     let (met, deadly) = conditions(&handle, lives, |handle| drop(handle.kill().unwrap()));
-    let (met, deadly) =
-        in_time(move || (handle.wait_until(&met, 60 * SECOND), handle.wait_until(&deadly, 60 * SECOND)));
-    assert!(met.is_ok(), "{met:?}");
+    let there = Probe::line(is("two"));
+    let (met, there, deadly) = in_time(move || {
+        let met = handle.wait_until(&met, 60 * SECOND);
+        (met, handle.wait_until(&there, Duration::ZERO), handle.wait_until(&deadly, 60 * SECOND))
+    });
+    assert!(met.is_ok() && there.is_ok(), "{met:?} {there:?}");
     assert_eq!(deadly.unwrap_err().kind(), ErrorKind::NotReady);
 }
 
 #[cfg(all(feature = "tokio", target_os = "linux"))]
 #[test]
 fn a_condition_may_use_the_async_handle_that_waits_for_it() {
-    let (met, deadly) = in_time(|| {
+    let (met, there, deadly) = in_time(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let handle = Command::new("sh").args(ASKS).start_async().unwrap();
             let lives = |handle: &crate::AsyncHandle| !handle.members().is_empty();
             let (met, deadly) =
                 conditions(&handle, lives, |handle| handle.signal(crate::Signal::KILL).unwrap());
-            (handle.wait_until(&met, 60 * SECOND).await, handle.wait_until(&deadly, 60 * SECOND).await)
+            let met = handle.wait_until(&met, 60 * SECOND).await;
+            let there = handle.wait_until(&Probe::line(is("two")), Duration::ZERO).await;
+            (met, there, handle.wait_until(&deadly, 60 * SECOND).await)
         })
     });
-    assert!(met.is_ok(), "{met:?}");
+    assert!(met.is_ok() && there.is_ok(), "{met:?} {there:?}");
     assert_eq!(deadly.unwrap_err().kind(), ErrorKind::NotReady);
 }
 
