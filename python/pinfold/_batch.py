@@ -11,6 +11,7 @@ from pinfold._native import BytesResult, Command, ProcessResult, batch
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
+    from typing import ClassVar
 
     from typing_extensions import Self
 
@@ -156,7 +157,7 @@ class Completed:
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in Completed.__slots__)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"<Completed {self._index}: {self._result!r}>"

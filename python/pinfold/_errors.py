@@ -146,7 +146,7 @@ class NonZeroExit(_Ended, subprocess.CalledProcessError):
 
     def __init__(self, message: str = "", **fields: Any) -> None:
         super().__init__(message, **fields)
-        self.returncode = -1 if self.code is None else self.code
+        self.returncode: int = -1 if self.code is None else self.code
 
 
 class Signalled(_Ended, subprocess.CalledProcessError):
@@ -154,7 +154,7 @@ class Signalled(_Ended, subprocess.CalledProcessError):
 
     def __init__(self, message: str = "", **fields: Any) -> None:
         super().__init__(message, **fields)
-        self.returncode = -(self.signal or 0)
+        self.returncode: int = -(self.signal or 0)
 
     @property
     def signal(self) -> int | None:
@@ -216,8 +216,8 @@ class _NotStarted(ProcessError):
 
     def __init__(self, message: str = "", **fields: Any) -> None:
         super().__init__(message, **fields)
-        self.filename = self.program
-        self.strerror = None if self.errno is None else os.strerror(self.errno)
+        self.filename: str | None = self.program
+        self.strerror: str | None = None if self.errno is None else os.strerror(self.errno)
 
 
 class ProcessNotFound(_NotStarted, FileNotFoundError):

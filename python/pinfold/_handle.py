@@ -11,7 +11,7 @@ from pinfold._native import Limits, LimitsHit, Outcome, Usage
 if TYPE_CHECKING:
     import os
     from datetime import timedelta
-    from typing import Literal
+    from typing import ClassVar, Literal
 
     from pinfold._native import Run
 
@@ -67,7 +67,7 @@ class Finished:
             return NotImplemented
         return self.outcome == other.outcome and self.stderr == other.stderr
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"<Finished: {self.outcome}>"

@@ -28,6 +28,10 @@ pub(crate) fn verdict(house: &House) -> Result<Verdict, Verdict> {
     let install = pip(house, &python, &["install", "--requirement", REQUIREMENTS], &wheel);
     run(install).map_err(|verdict| out_of_reach(verdict, "pytest"))?;
     let said = run(house.command(&python, ["-m", "pytest", "-q", "-p", "no:cacheprovider"]))?;
+    // What is in strict order is listed in pyproject.toml.
+    let mut strict = house.command(&python, ["-m", "basedpyright", "--pythonpath"]);
+    strict.arg(&python);
+    run(strict)?;
     run(house.command(&python, ["-m", "mypy", "--package", "pinfold"]))?;
     run(house.command(&python, ["-m", "mypy", "tests/python", "examples"]))?;
     run(house.command(
