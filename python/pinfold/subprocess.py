@@ -274,7 +274,7 @@ def _standard(error: ProcessError, program: Any, cwd: Any) -> Exception:
             return OSError(number, os.strerror(number), program)
         if cwd is not None and not (os.path.isdir(cwd) and os.access(cwd, os.X_OK)):
             return OSError(number, os.strerror(number), cwd)
-        return OSError(number, os.strerror(number), None)
+        return OSError(number, os.strerror(number))
     return ValueError(error.message) if isinstance(error, ValueError) else error
 
 
