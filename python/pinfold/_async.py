@@ -106,7 +106,19 @@ class _OutputEvents(_Singly[OutputEvent]):
 
 
 class AsyncProcessStdin:
-    """Writes to a run's standard input. Output is read meanwhile, so that the two cannot wait for each other."""
+    """Writes to a run's standard input. Output is read meanwhile, so that the two cannot wait for each other.
+
+    >>> import asyncio
+    >>> from pinfold import Command
+    >>> async def main():
+    ...     async with await Command("sort").keep_stdin_open().astart() as process:
+    ...         async with process.take_stdin() as stdin:
+    ...             await stdin.write_line("b")
+    ...             await stdin.write("a\\n")
+    ...         return [line async for line in process]
+    >>> asyncio.run(main())
+    ['a', 'b']
+    """
 
     __slots__ = ("_run",)
 

@@ -60,7 +60,12 @@ def output_all_bytes(
     on_progress: OnProgress | None = None,
     cancel: CancelToken | None = None,
 ) -> list[BytesResult | ProcessError]:
-    """:func:`output_all` with standard output as bytes."""
+    """:func:`output_all` with standard output as bytes.
+
+    >>> from pinfold import Command, output_all_bytes
+    >>> [result.stdout for result in output_all_bytes([Command("printf", ["\\\\377"])])]
+    [b'\\xff']
+    """
     return _slots(batch(commands, True, _CHUNK, concurrency, fail_fast, on_progress, cancel))
 
 
@@ -72,7 +77,13 @@ async def aoutput_all(
     on_progress: OnProgress | None = None,
     cancel: CancelToken | None = None,
 ) -> list[ProcessResult | ProcessError]:
-    """:func:`output_all`, awaited."""
+    """:func:`output_all`, awaited.
+
+    >>> import asyncio
+    >>> from pinfold import Command, aoutput_all
+    >>> [result.stdout for result in asyncio.run(aoutput_all([Command("echo", ["hello"])]))]
+    ['hello\\n']
+    """
     return await _awaited(batch(commands, False, _CHUNK, concurrency, fail_fast, on_progress, cancel))
 
 
@@ -84,7 +95,13 @@ async def aoutput_all_bytes(
     on_progress: OnProgress | None = None,
     cancel: CancelToken | None = None,
 ) -> list[BytesResult | ProcessError]:
-    """:func:`output_all_bytes`, awaited."""
+    """:func:`output_all_bytes`, awaited.
+
+    >>> import asyncio
+    >>> from pinfold import Command, aoutput_all_bytes
+    >>> [result.stdout for result in asyncio.run(aoutput_all_bytes([Command("echo", ["hello"])]))]
+    [b'hello\\n']
+    """
     return await _awaited(batch(commands, True, _CHUNK, concurrency, fail_fast, on_progress, cancel))
 
 
@@ -111,7 +128,13 @@ def output_as_completed(
 
 
 class Completed:
-    """A command of a batch that has ended."""
+    """A command of a batch that has ended.
+
+    >>> from pinfold import Command, output_as_completed
+    >>> for it in output_as_completed([Command("echo", ["hello"])]):
+    ...     it.index, it.command.program, it.attempts, it.result.stdout
+    (0, 'echo', 1, 'hello\\n')
+    """
 
     __slots__ = ("_attempts", "_command", "_index", "_result")
 
@@ -164,7 +187,14 @@ class Completed:
 
 
 class Completion:
-    """What is completed of a batch, as it comes: see :func:`output_as_completed`."""
+    """What is completed of a batch, as it comes: see :func:`output_as_completed`.
+
+    >>> from pinfold import Command, output_as_completed
+    >>> commands = [Command("sleep", ["1000"]), Command("true")]
+    >>> with output_as_completed(commands, concurrency=2) as completion:
+    ...     next(completion).index
+    1
+    """
 
     __slots__ = ("_batch", "_ready")
 

@@ -24,7 +24,15 @@ __all__ = ["Finished", "Handle"]
 
 
 class Finished:
-    """How a run ended, and what it wrote to standard error; its standard output was streamed."""
+    """How a run ended, and what it wrote to standard error; its standard output was streamed.
+
+    >>> from pinfold import Command
+    >>> with Command("sh", ["-c", "echo out; echo err >&2; exit 3"]).start() as process:
+    ...     lines = list(process)
+    ...     finished = process.finish()
+    >>> lines, finished.code, finished.stderr
+    (['out'], 3, 'err\\n')
+    """
 
     __slots__ = ("_outcome", "_stderr")
 

@@ -325,7 +325,12 @@ if not TYPE_CHECKING:
         return CompletedProcess(process.args, code, stdout, stderr)
 
     def call(*popenargs, timeout=None, **kwargs):
-        """Runs a command to its end, and gives its exit code."""
+        """Runs a command to its end, and gives its exit code.
+
+        >>> from pinfold import subprocess
+        >>> subprocess.call(["sh", "-c", "exit 3"])
+        3
+        """
         with Popen(*popenargs, **kwargs) as process:
             try:
                 return process.wait(timeout=timeout)
@@ -334,7 +339,12 @@ if not TYPE_CHECKING:
                 raise
 
     def check_call(*popenargs, **kwargs):
-        """Runs a command to its end, and raises ``CalledProcessError`` unless that is 0."""
+        """Runs a command to its end, and raises ``CalledProcessError`` unless its exit code is 0.
+
+        >>> from pinfold import subprocess
+        >>> subprocess.check_call(["true"])
+        0
+        """
         code = call(*popenargs, **kwargs)
         if code:
             raise CalledProcessError(code, kwargs.get("args") or popenargs[0])

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import pinfold
+import pinfold.subprocess
 import pinfold.testing
 
 PRIVATE = (
@@ -64,6 +65,15 @@ def test_every_public_name_is_there_and_explains_itself() -> None:
         pinfold.nonsense  # type: ignore[attr-defined]
 
 
+def test_every_public_name_shows_an_example() -> None:
+    own = {name: getattr(pinfold.subprocess, name) for name in pinfold.subprocess.__all__}
+    own = {f"subprocess.{name}": value for name, value in own.items() if getattr(value, "__module__", None) == "pinfold.subprocess"}
+    assert len(own) > 5
+    without = {name for name, value in {**PUBLIC, **own}.items() if ">>> " not in (value.__doc__ or "")}
+    # A constant has the docstring of its type.
+    assert without == {"__version__"}
+
+
 def test_importing_it_imports_nothing_else() -> None:
     source = "import sys; before = set(sys.modules); import pinfold; print(*sorted(set(sys.modules) - before))"
     said = subprocess.run([sys.executable, "-c", source], stdout=subprocess.PIPE, text=True, check=True).stdout
@@ -90,7 +100,7 @@ def test_the_examples_of_native_docstrings_are_true() -> None:
         for path, member in members.items():
             text = getattr(member, "__doc__", None)
             module = getattr(member, "__module__", None)
-            native = module in ("pinfold", None) or path in ("testing.Invocation", "testing.Reply")
+            native = module in ("pinfold", "pinfold._native", None) or path in ("testing.Invocation", "testing.Reply")
             if isinstance(text, str) and ">>>" in text and native:
                 test = parser.get_doctest(text, {}, path, None, 0)
                 tried += len(test.examples)
