@@ -253,11 +253,14 @@ class AsyncRunningProcess(Handle):
         return _Batches(self._run.chunks(stream))
 
     def output_events(self) -> AsyncIterator[OutputEvent]:
-        """The lines of both streams as they come. Of what came before, those of standard output are first."""
+        """The lines of both streams as they come, in the order in which they were read; so do those that came before this was called.
+
+        What a program writes to both at once is read at once, and then those of standard output are first.
+        """
         return _OutputEvents(self._run.events(), self._run)
 
     def events(self) -> AsyncIterator[OutputEvent]:
-        """All that happens: the start, the lines of both streams as they come, the end."""
+        """All that happens: the start, the lines of both streams in the order in which they come, the end."""
         return _Singly(self._run.events(), self._run)
 
     async def profile(self, every_seconds: Seconds = 0.1) -> RunProfile:

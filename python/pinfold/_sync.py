@@ -149,7 +149,9 @@ class RunningProcess(Handle):
             yield chunk
 
     def output_events(self) -> Iterator[OutputEvent]:
-        """The lines of both streams as they come. Of what came before, those of standard output are first.
+        """The lines of both streams as they come, in the order in which they were read; so do those that came before this was called.
+
+        What a program writes to both at once is read at once, and then those of standard output are first.
 
         >>> from pinfold import Command
         >>> with Command("sh", ["-c", "echo one; echo two >&2"]).start() as process:
@@ -159,7 +161,7 @@ class RunningProcess(Handle):
         return (event for event in self.events() if event.kind == "line")
 
     def events(self) -> Iterator[OutputEvent]:
-        """All that happens: the start, the lines of both streams as they come, the end."""
+        """All that happens: the start, the lines of both streams in the order in which they come, the end."""
         events = self._run.events()
         while batch := events.block():
             yield from batch
