@@ -170,7 +170,12 @@ class Completed:
         return isinstance(self._result, ProcessResult) and self._result.is_success
 
     def ensure_success(self) -> ProcessResult:
-        """The result, if it is a success; else raises what ``run()`` would."""
+        """The result, if it is a success; else raises what ``run()`` would.
+
+        >>> from pinfold import Command, output_as_completed
+        >>> [it.ensure_success().stdout for it in output_as_completed([Command("echo", ["hello"])])]
+        ['hello\\n']
+        """
         if isinstance(self._result, ProcessError):
             raise self._result
         return self._result.ensure_success()
@@ -203,7 +208,14 @@ class Completion:
         self._ready: Iterator[tuple[Any, ...]] = iter(())
 
     def close(self) -> None:
-        """Kills what still runs."""
+        """Kills what still runs.
+
+        >>> from pinfold import Command, output_as_completed
+        >>> completion = output_as_completed([Command("sleep", ["1000"])])
+        >>> completion.close()
+        >>> list(completion)
+        []
+        """
         self._ready = iter(())
         self._batch.end()
 

@@ -79,13 +79,30 @@ class _Target:
         raise NotImplementedError
 
     def signal(self, signal: Signal) -> tuple[TrackedMember, ...]:
-        """Sends a signal to everything that runs there now, and waits for nothing: who was there."""
+        """Sends a signal to everything that runs there now, and waits for nothing: who was there.
+
+        >>> import os
+        >>> from pinfold import Command, tracked
+        >>> with Command("sleep", ["1000"]).start() as process:
+        ...     mine = next(owner for owner in tracked().owners if owner.pid == os.getpid())
+        ...     _ = mine.signal("usr1")
+        ...     process.wait(timeout=10).signal
+        10
+        """
         pid, run = self._named()
         return _members(json.loads(signal_tracked(pid, run, signal)))
 
     def stop(self, *, signal: Signal | None = None, grace: Seconds | None = None) -> Stopped:
         """Stops everything that runs there now: a signal, grace, and a kill of what is left. The owner itself is not signalled,
-        and learns of it as of any end."""
+        and learns of it as of any end.
+
+        >>> import os
+        >>> from pinfold import Command, tracked
+        >>> with Command("sleep", ["1000"]).start() as process:
+        ...     mine = next(owner for owner in tracked().owners if owner.pid == os.getpid())
+        ...     mine.stop(grace=10).left
+        ()
+        """
         pid, run = self._named()
         return _stopped(json.loads(stop_tracked(pid, run, signal, grace).block()))
 

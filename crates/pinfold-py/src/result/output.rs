@@ -58,6 +58,10 @@ macro_rules! result_methods {
             }
 
             /// Itself, if it is a success; else raises what `run()` would, with this result in it.
+            ///
+            /// >>> from pinfold import Command
+            /// >>> Command("echo", ["hello"]).output_bytes().ensure_success().stdout
+            /// b'hello\n'
             fn ensure_success<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
                 let py = slf.py();
                 match slf.get().rest.clone().ensure_success() {
