@@ -6,6 +6,7 @@ use super::image::Image;
 use crate::descriptor::borrow;
 use crate::handle::{Pid, Process};
 use crate::order::{Directory, Grouping, Mapping, Order};
+use crate::poll::{self, Direction, Waitable, Woken};
 use rustix::fs::{Mode, OFlags};
 use rustix::process::PidfdFlags;
 use std::ffi::CString;
@@ -13,6 +14,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
+use std::time::Instant;
 
 pub use super::image::is_built;
 
@@ -41,7 +43,9 @@ impl Guard {
 
     /// Whether it is still there.
     pub fn is_alive(&self) -> bool {
-        self.process.exists()
+        // Asked for before every run: half of what a signal that is none would cost, and a guard that nobody waits for is none.
+        let ended = Waitable { descriptor: self.process.waitable(), direction: Direction::Read };
+        !matches!(poll::wait(&[ended], Some(Instant::now())), Ok(Woken::Ready))
     }
 }
 
