@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import pinfold
 from pinfold import Command, InvalidInput
 
 
@@ -80,6 +81,22 @@ def test_what_cannot_be_meant_is_refused_at_once(wrong: Any) -> None:
         wrong(Command("x"))
     assert isinstance(caught.value, ValueError)
     assert str(caught.value)
+
+
+@pytest.mark.parametrize("unclear", [
+    "{}",
+    '{"prog": "x"}',
+    '{"program": "x", "limitz": {"memory_max_bytes": 1}}',
+    '{"program": "x", "limits": {"max_memory": 1}}',
+    '{"program": "x", "process": {"sandbocks": {}}}',
+    '{"program": "x", "process": {"sandbox": {"no_netwerk": true}}}',
+    '{"program": "x", "env": {"clean": true}}',
+])  # fmt: skip
+def test_json_that_names_no_program_or_a_setting_that_is_none_is_refused(unclear: str) -> None:
+    with pytest.raises(InvalidInput, match="missing field `program`|unknown field"):
+        Command.from_json(unclear)
+    with pytest.raises(InvalidInput):
+        pinfold.Pipeline.from_json(f'{{"stages": [{unclear}]}}')
 
 
 def everything() -> Command:

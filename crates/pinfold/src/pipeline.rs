@@ -42,7 +42,11 @@ use std::time::Duration;
 /// # pinfold::Result::Ok(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 #[must_use = "a pipeline does nothing until one of its verbs is called"]
 pub struct Pipeline {
     stages: Vec<Command>,
