@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from pinfold._errors import late
 from pinfold._handle import Finished, Handle
 from pinfold._loop import drive
 from pinfold._native import (
@@ -184,10 +185,10 @@ class AsyncRunningProcess(Handle):
     __slots__ = ()
 
     async def wait(self, timeout: Seconds | None = None) -> Outcome:
-        """Waits for the end of all of it. Raises ``TimeoutError`` after so long without; then it is left running."""
+        """Waits for the end of all of it. Raises ``Timeout`` after so long without; then it is left running."""
         outcome: Outcome | None = await drive(self._run.wait(timeout))
         if outcome is None:
-            raise TimeoutError(f"{self.program} has not ended within {timeout}")
+            raise late(self.program, "has not ended", timeout or 0)
         return outcome
 
     async def finish(self) -> Finished:

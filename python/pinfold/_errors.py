@@ -7,11 +7,16 @@ is equal to another that says the same.
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
-from typing import Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
 
 from pinfold._native import BytesResult, Outcome, ProcessResult
+
+if TYPE_CHECKING:
+    from typing import ClassVar
 
 __all__ = [
     "Cancelled",
@@ -171,7 +176,8 @@ class Signalled(_Ended, subprocess.CalledProcessError):
 
 
 class Timeout(_Ended, subprocess.TimeoutExpired, TimeoutError):  # pyright: ignore[reportIncompatibleVariableOverride]
-    """A timeout of its own ended it. Also a ``TimeoutError`` and a ``subprocess.TimeoutExpired``.
+    """A timeout of its own ended it; or it was waited for longer than was to be, and goes on: ``ended_run`` tells the two apart.
+    Also a ``TimeoutError`` and a ``subprocess.TimeoutExpired``.
 
     >>> from pinfold import Command, Timeout
     >>> try:
@@ -179,6 +185,12 @@ class Timeout(_Ended, subprocess.TimeoutExpired, TimeoutError):  # pyright: igno
     ... except Timeout as error:
     ...     error.timeout, isinstance(error, TimeoutError)
     (0.05, True)
+    >>> with Command("sleep", ["1000"]).start() as process:
+    ...     try:
+    ...         process.wait(timeout=0.05)
+    ...     except Timeout as error:
+    ...         error.ended_run, process.try_wait()
+    (False, None)
     """
 
     timeout: float
@@ -188,6 +200,11 @@ class Timeout(_Ended, subprocess.TimeoutExpired, TimeoutError):  # pyright: igno
         super().__init__(message, timeout_seconds=timeout_seconds, **fields)
         self.timeout_seconds = timeout_seconds
         self.timeout = timeout_seconds or 0.0
+
+    @property
+    def ended_run(self) -> bool:
+        """Whether it has ended the run, which is in ``result`` then. Waiting for too long ends nothing."""
+        return self.result is not None
 
 
 class NotReady(_Ended):
@@ -278,22 +295,31 @@ class StatusLost(_Ended):
 class _NotStarted(ProcessError):
     """What is an error of the operating system too."""
 
+    # The number where the system gave none: nothing was asked of it, since the search had told already.
+    _number: ClassVar[int | None] = None
+
     def __init__(self, message: str = "", **fields: Any) -> None:
         super().__init__(message, **fields)
-        self.filename: str | None = self.program
+        if self.errno is None:
+            self.errno = self._number
+        filename: str | None = fields.get("filename")
+        self.filename: str | None = self.program if filename is None else filename
         self.strerror: str | None = None if self.errno is None else os.strerror(self.errno)
 
 
 class ProcessNotFound(_NotStarted, FileNotFoundError):
     """There is no such program, or what it needs to be executed is not there. Also a ``FileNotFoundError``.
 
+    >>> import errno
     >>> from pinfold import Command, ProcessNotFound
     >>> try:
     ...     Command("no-such-program").run()
     ... except ProcessNotFound as error:
-    ...     error.program, isinstance(error, FileNotFoundError)
-    ('no-such-program', True)
+    ...     error.program, isinstance(error, FileNotFoundError), error.errno == errno.ENOENT
+    ('no-such-program', True, True)
     """
+
+    _number = errno.ENOENT
 
 
 class PermissionDenied(_NotStarted, PermissionError):
@@ -303,9 +329,11 @@ class PermissionDenied(_NotStarted, PermissionError):
     >>> try:
     ...     Command("/etc/passwd").run()
     ... except PermissionDenied as error:
-    ...     isinstance(error, PermissionError)
-    True
+    ...     isinstance(error, PermissionError), error.strerror
+    (True, 'Permission denied')
     """
+
+    _number = errno.EACCES
 
 
 class SpawnFailed(_NotStarted, OSError):
@@ -429,6 +457,13 @@ _BY_KIND: dict[str, type[ProcessError]] = {
 def make(kind: str, message: str, program: str | None, **fields: Any) -> ProcessError:
     """The exception for an error of the engine."""
     return _BY_KIND.get(kind, ProcessError)(message, program=program, **fields)
+
+
+def late(program: str | None, what: str, timeout: float | timedelta) -> Timeout:
+    """What is raised when something was waited for too long; ``what`` reads after the program's name."""
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else float(timeout)
+    message = f"{what} within {seconds:g}s"
+    return Timeout(f"{program}: {message}" if program else message, program=program, timeout_seconds=seconds)
 
 
 def _rebuilt(cls: type[ProcessError], message: str, fields: dict[str, Any]) -> ProcessError:

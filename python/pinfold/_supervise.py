@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from pinfold._errors import Timeout
+from pinfold._errors import Timeout, late
 from pinfold._loop import drive
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class RunningSupervisor(_Live):
     __slots__ = ()
 
     def wait(self, timeout: Seconds | None = None) -> SupervisionOutcome:
-        """Waits for the end of supervision. Raises ``TimeoutError`` after so long without; it goes on then.
+        """Waits for the end of supervision. Raises ``Timeout`` after so long without; it goes on then.
 
         >>> from pinfold import Command, Supervisor
         >>> with Supervisor(Command("true")).start() as run:
@@ -107,7 +107,7 @@ class RunningSupervisor(_Live):
         """
         outcome: SupervisionOutcome | None = self._supervised.wait(timeout).block()
         if outcome is None:
-            raise TimeoutError(f"supervision of {self.program} has not ended within {timeout}")
+            raise late(self.program, "its supervision has not ended", timeout or 0)
         return outcome
 
     def wait_ready(self, timeout: Seconds | None = None) -> None:
@@ -182,10 +182,10 @@ class AsyncRunningSupervisor(_Live):
     __slots__ = ()
 
     async def wait(self, timeout: Seconds | None = None) -> SupervisionOutcome:
-        """Waits for the end of supervision. Raises ``TimeoutError`` after so long without; it goes on then."""
+        """Waits for the end of supervision. Raises ``Timeout`` after so long without; it goes on then."""
         outcome: SupervisionOutcome | None = await drive(self._supervised.wait(timeout))
         if outcome is None:
-            raise TimeoutError(f"supervision of {self.program} has not ended within {timeout}")
+            raise late(self.program, "its supervision has not ended", timeout or 0)
         return outcome
 
     async def wait_ready(self, timeout: Seconds | None = None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from pinfold._errors import late
 from pinfold._handle import Finished, Handle
 from pinfold._native import BytesResult, Outcome, OutputEvent, Probe, ProcessResult, RunProfile
 
@@ -112,7 +113,7 @@ class RunningProcess(Handle):
     __slots__ = ()
 
     def wait(self, timeout: Seconds | None = None) -> Outcome:
-        """Waits for the end of all of it. Raises ``TimeoutError`` after so long without; then it is left running.
+        """Waits for the end of all of it. Raises ``Timeout`` after so long without; then it is left running.
 
         >>> from pinfold import Command
         >>> with Command("sh", ["-c", "exit 3"]).start() as process:
@@ -121,7 +122,7 @@ class RunningProcess(Handle):
         """
         outcome: Outcome | None = self._run.wait(timeout).block()
         if outcome is None:
-            raise TimeoutError(f"{self.program} has not ended within {timeout}")
+            raise late(self.program, "has not ended", timeout or 0)
         return outcome
 
     def finish(self) -> Finished:

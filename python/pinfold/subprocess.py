@@ -266,10 +266,8 @@ def _sweep() -> None:
 
 def _standard(error: ProcessError, program: Any, cwd: Any) -> Exception:
     """What the standard library would have raised."""
-    if isinstance(error, OSError) or error.errno is not None:
-        number = error.errno
-        if number is None:
-            number = errno.EACCES if isinstance(error, PermissionError) else errno.ENOENT
+    number = error.errno
+    if number is not None:
         if error._fields.get("blames_program"):  # pyright: ignore[reportPrivateUsage]
             return OSError(number, os.strerror(number), program)
         if cwd is not None and not (os.path.isdir(cwd) and os.access(cwd, os.X_OK)):

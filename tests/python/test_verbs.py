@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import pickle
 import subprocess
 import time
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -122,6 +126,60 @@ def test_exceptions_are_the_standard_librarys_too() -> None:
         Command("sleep", ["60"]).timeout(0.01).run()
     with pytest.raises(PermissionError):
         Command("/etc/passwd").run()
+
+
+def test_an_error_of_the_system_has_its_number_and_names_what_it_is_about(tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.write_text("no program")
+    missing = str(tmp_path / "missing")
+    wanted: list[tuple[Command, int, str]] = [
+        (Command("no-such-program-anywhere"), errno.ENOENT, "no-such-program-anywhere"),
+        (Command("/no/such/program"), errno.ENOENT, "/no/such/program"),
+        (Command(plain), errno.EACCES, str(plain)),
+        (Command("true").cwd(missing), errno.ENOENT, missing),
+        (Command("no-such-program-anywhere").cwd(missing), errno.ENOENT, missing),
+        (Command("./tool").cwd(missing), errno.ENOENT, missing),
+        (Command("true").cwd(plain), errno.ENOTDIR, str(plain)),
+        (Command("cat").stdin_file(missing), errno.ENOENT, missing),
+        (Command("echo").stdout(Path(missing) / "file"), errno.ENOENT, f"{missing}/file"),
+    ]
+    for command, number, name in wanted:
+        with pytest.raises(OSError) as caught:
+            command.run()
+        error = caught.value
+        assert (error.errno, error.filename, error.strerror) == (number, name, os.strerror(number)), repr(error)
+        again = pickle.loads(pickle.dumps(error))
+        assert (again.errno, again.filename, again.strerror) == (number, name, os.strerror(number)) and again == error
+
+
+def test_a_timeout_says_whether_it_has_ended_the_run(loop: Any) -> None:
+    with pytest.raises(pinfold.Timeout) as caught:
+        Command("sleep", ["60"]).timeout(0.01).run()
+    assert caught.value.ended_run and caught.value.result is not None
+    with Command("sleep", ["60"]).start() as process:
+        process_: Any = process
+        waits: list[tuple[float, Any]] = [
+            (0.01, lambda: process_.wait(timeout=0.01)),
+            (0.01, lambda: process_.wait(timeout=timedelta(milliseconds=10))),
+            (0.02, lambda: process_.wait_until(lambda: False, timeout=0.02)),
+        ]
+        for seconds, wait in waits:
+            with pytest.raises(pinfold.Timeout, match="sleep: .*(0.01s|20ms)") as late:
+                wait()
+            assert isinstance(late.value, (subprocess.TimeoutExpired, TimeoutError))
+            assert (late.value.program, late.value.cmd, late.value.timeout) == ("sleep", "sleep", seconds)
+            assert not late.value.ended_run and process.try_wait() is None
+    with pytest.raises(pinfold.Timeout) as nowhere:
+        pinfold.Probe.file("/no/such/file").wait(timeout=0.01)
+    assert not nowhere.value.ended_run
+
+    async def main() -> None:
+        async with await Command("sleep", ["60"]).astart() as process:
+            with pytest.raises(pinfold.Timeout, match="sleep: has not ended within 0.01s") as late:
+                await process.wait(timeout=0.01)
+            assert (late.value.program, late.value.timeout_seconds, late.value.ended_run) == ("sleep", 0.01, False)
+
+    loop(main)
 
 
 def test_no_argument_is_in_an_error() -> None:
