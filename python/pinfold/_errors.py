@@ -8,15 +8,21 @@ is equal to another that says the same.
 from __future__ import annotations
 
 import errno
+import json
 import os
 import subprocess
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pinfold._native import BytesResult, Outcome, ProcessResult
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import ClassVar
+
+    from typing_extensions import Self
+
+_T = TypeVar("_T")
 
 __all__ = [
     "Cancelled",
@@ -101,6 +107,31 @@ class ProcessError(Exception):
     def outcome(self) -> Outcome | None:
         """How the run ended, where there was a run."""
         return None if self.result is None else self.result.outcome
+
+    def to_json(self) -> str:
+        """Itself as JSON, with the output of its run, which ``from_json`` reads. Its ``__cause__`` is not in it.
+
+        >>> from pinfold import Command, ProcessError
+        >>> try:
+        ...     Command("sh", ["-c", "exit 3"]).run()
+        ... except ProcessError as error:
+        ...     again = ProcessError.from_json(error.to_json())
+        >>> type(again).__name__, again.code
+        ('NonZeroExit', 3)
+        """
+        from pinfold._wire import error_said
+
+        return json.dumps(error_said(self))  # pyright: ignore[reportArgumentType]
+
+    @classmethod
+    def from_json(cls, json: str | bytes) -> Self:
+        """What ``to_json`` wrote, of this class or of one derived from it. Raises ``InvalidInput`` for anything else."""
+        from pinfold._wire import error
+
+        made = read_json(json, error)
+        if not isinstance(made, cls):
+            raise InvalidInput(f"this is the JSON of a {type(made).__name__}, and of no {cls.__name__}")
+        return made
 
     def __str__(self) -> str:
         return self.message
@@ -457,6 +488,15 @@ _BY_KIND: dict[str, type[ProcessError]] = {
 def make(kind: str, message: str, program: str | None, **fields: Any) -> ProcessError:
     """The exception for an error of the engine."""
     return _BY_KIND.get(kind, ProcessError)(message, program=program, **fields)
+
+
+def read_json(text: str | bytes, make: Callable[[Any], _T]) -> _T:
+    """What can be made of JSON; ``InvalidInput`` if it is none, or not of that."""
+    try:
+        return make(json.loads(text))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        why = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise InvalidInput(f"not such JSON: {why}") from error
 
 
 def late(program: str | None, what: str, timeout: float | timedelta) -> Timeout:

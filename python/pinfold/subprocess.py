@@ -314,8 +314,9 @@ if not TYPE_CHECKING:
             try:
                 stdout, stderr = process.communicate(input, timeout=timeout)
             except BaseException:
-                # The context waits for it.
+                # The context does not wait for what ^C has ended.
                 process.kill()
+                process._wait(None)
                 raise
             code = process.poll()
         if check and code:
@@ -334,6 +335,7 @@ if not TYPE_CHECKING:
                 return process.wait(timeout=timeout)
             except BaseException:
                 process.kill()
+                process._wait(None)
                 raise
 
     def check_call(*popenargs, **kwargs):

@@ -6,6 +6,7 @@ import errno
 import os
 import pickle
 import subprocess
+import sys
 import time
 from datetime import timedelta
 from pathlib import Path
@@ -102,16 +103,18 @@ FAILURES: list[tuple[str, Command, type[BaseException], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("verb", "command", "kind", "fields"), FAILURES)
-def test_a_failure_is_an_exception_with_fields(verb: str, command: Command, kind: type, fields: Any, loop: Any) -> None:
+def test_a_failure_is_an_exception_with_fields(verb: str, command: Command, kind: Any, fields: Any, loop: Any) -> None:
     for call in (getattr(command, verb), lambda: loop(getattr(command, f"a{verb}"))):
         with pytest.raises(kind) as caught:
             call()
         error: Any = caught.value
         assert isinstance(error, pinfold.ProcessError)
         assert {name: getattr(error, name) for name in fields} == fields
-        again = pickle.loads(pickle.dumps(error))
-        assert again == error and hash(again) == hash(error) and str(again) == str(error)
-        assert {name: getattr(again, name) for name in fields} == fields
+        for again in (pickle.loads(pickle.dumps(error)), pinfold.ProcessError.from_json(error.to_json())):
+            assert type(again) is type(error) and again == error
+            assert hash(again) == hash(error) and str(again) == str(error)
+            assert {name: getattr(again, name) for name in fields} == fields
+        assert kind.from_json(error.to_json().encode()) == error
 
 
 def test_exceptions_are_the_standard_librarys_too() -> None:
@@ -180,6 +183,40 @@ def test_a_timeout_says_whether_it_has_ended_the_run(loop: Any) -> None:
             assert (late.value.program, late.value.timeout_seconds, late.value.ended_run) == ("sleep", 0.01, False)
 
     loop(main)
+
+
+def test_json_of_an_exception_is_read_as_that_alone() -> None:
+    with pytest.raises(pinfold.NonZeroExit) as caught:
+        Command("sh", ["-c", "printf 'caf\\351' >&2; exit 3", b"\xff"]).stderr_encoding("latin1").output_bytes().ensure_success()
+    error = caught.value
+    if sys.version_info >= (3, 11):
+        error.add_note("on the third host")
+    again = pinfold.NonZeroExit.from_json(error.to_json())
+    assert again == error and again.stderr == "caf\xe9" and again.stdout == b""
+    assert getattr(again, "__notes__", None) == getattr(error, "__notes__", None)
+    with pytest.raises(pinfold.InvalidInput, match="the JSON of a NonZeroExit, and of no Timeout"):
+        pinfold.Timeout.from_json(error.to_json())
+    wrong: Any
+    for wrong in ("", "[]", "{}", '{"is": "SystemExit", "message": "", "fields": {}}', '{"is": "Timeout", "message": ""}', "3",
+                  '{"is": 3, "message": "", "fields": {}}', '{"is": "Timeout", "message": "", "fields": {}, "result": {"is": "x"}}'):
+        with pytest.raises(pinfold.InvalidInput, match="not such JSON"):
+            pinfold.ProcessError.from_json(wrong)
+
+    class Own(pinfold.ProcessError):
+        pass
+
+    with pytest.raises(TypeError, match="Own is no exception of pinfold's own"):
+        Own("of somebody").to_json()
+
+
+def test_how_a_streamed_run_ended_travels() -> None:
+    with Command("sh", ["-c", "echo err >&2; exit 3"]).start() as process:
+        finished = process.finish()
+    for again in (pickle.loads(pickle.dumps(finished)), pinfold.Finished.from_json(finished.to_json())):
+        assert again == finished and (again.code, again.stderr) == (3, "err\n")
+    for wrong in ("", "{}", '{"outcome": {}, "stderr": ""}', finished.to_json().replace('"err\\n"', "3")):
+        with pytest.raises(pinfold.InvalidInput):
+            pinfold.Finished.from_json(wrong)
 
 
 def test_no_argument_is_in_an_error() -> None:
