@@ -356,15 +356,15 @@ impl Command {
 
 /// How long it runs, and how it ends.
 impl Command {
-    /// Stops it when it has run this long: all of it, by [`Command::stop_rule`].
-    pub fn timeout(mut self, timeout: Duration) -> Command {
-        self.timeout = Some(timeout);
+    /// Stops it when it has run this long: all of it, by [`Command::stop_rule`]. `None` is no timeout.
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Command {
+        self.timeout = timeout.into();
         self
     }
 
-    /// Stops it when neither captured stream gave anything for this long.
-    pub fn idle_timeout(mut self, timeout: Duration) -> Command {
-        self.idle_timeout = Some(timeout);
+    /// Stops it when neither captured stream gave anything for this long. `None` is no timeout.
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Command {
+        self.idle_timeout = timeout.into();
         self
     }
 

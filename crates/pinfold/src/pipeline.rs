@@ -74,8 +74,9 @@ impl Pipeline {
     }
 
     /// Stops all of it when it has run this long. A stage may have a timeout of its own, which ends that stage alone.
-    pub fn timeout(mut self, timeout: Duration) -> Pipeline {
-        self.timeout = Some(timeout);
+    /// `None` is no timeout.
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Pipeline {
+        self.timeout = timeout.into();
         self
     }
 
