@@ -18,6 +18,7 @@ from pinfold._native import (
     ProcessResult,
     RunProfile,
 )
+from pinfold._starting import Starting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -35,14 +36,18 @@ _T = TypeVar("_T")
 __all__ = ["AsyncProcessStdin", "AsyncRunningProcess"]
 
 
-async def start(
+def start(
     command: Command | Pipeline,
     cancel: CancelToken | None,
     on_event: OnEvent | None = None,
     runner: ProcessRunner | None = None,
-) -> AsyncRunningProcess:
+) -> Starting[AsyncRunningProcess]:
     """Starts it: that does not wait, but is awaited as everything else is."""
-    return AsyncRunningProcess(command._launch(cancel, on_event, runner))
+
+    async def astart() -> AsyncRunningProcess:
+        return AsyncRunningProcess(command._launch(cancel, on_event, runner))
+
+    return Starting(astart())
 
 
 class _Batches:

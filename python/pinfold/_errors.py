@@ -95,7 +95,7 @@ class ProcessError(Exception):
         return None if self.result is None else self.result.code
 
     @property
-    def stdout(self) -> Any:
+    def stdout(self) -> str | bytes | None:
         """What came on standard output: ``str``, or ``bytes`` where the verb was asked for bytes; ``None`` without a run."""
         return None if self.result is None else self.result.stdout
 
@@ -156,9 +156,9 @@ class _Ended(ProcessError):
 
     cmd: str | None
     """The program; its arguments may be secret."""
-    output: Any
+    output: str | bytes | None
     """The same as ``stdout``."""
-    stderr: Any
+    stderr: str | None
     """What came on standard error, as ``str``; ``None`` without a run."""
 
     def __init__(self, message: str = "", **fields: Any) -> None:
@@ -206,7 +206,7 @@ class Signalled(_Ended, subprocess.CalledProcessError):
         return None if self.result is None else self.result.signal
 
 
-class Timeout(_Ended, subprocess.TimeoutExpired, TimeoutError):  # pyright: ignore[reportIncompatibleVariableOverride]
+class Timeout(_Ended, subprocess.TimeoutExpired, TimeoutError):  # type: ignore[misc]  # pyright: ignore[reportIncompatibleVariableOverride]
     """A timeout of its own ended it; or it was waited for longer than was to be, and goes on: ``ended_run`` tells the two apart.
     Also a ``TimeoutError`` and a ``subprocess.TimeoutExpired``.
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pinfold._errors import Timeout, late
 from pinfold._loop import drive
+from pinfold._starting import Starting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -27,9 +28,13 @@ if TYPE_CHECKING:
 __all__ = ["AsyncRunningSupervisor", "RunningSupervisor"]
 
 
-async def start(supervisor: Supervisor) -> AsyncRunningSupervisor:
+def start(supervisor: Supervisor) -> Starting[AsyncRunningSupervisor]:
     """Starts it: that does not wait, but is awaited as everything else is."""
-    return AsyncRunningSupervisor(supervisor._launch())
+
+    async def astart() -> AsyncRunningSupervisor:
+        return AsyncRunningSupervisor(supervisor._launch())
+
+    return Starting(astart())
 
 
 class _Live:

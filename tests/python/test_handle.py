@@ -48,6 +48,68 @@ def test_an_async_handle_does_the_same(loop: Any) -> None:
     loop(main)
 
 
+def starters() -> dict[str, Any]:
+    """Whatever starts something that says `hello` and stays."""
+    said = Command("sh", ["-c", "echo hello; exec sleep 1000"])
+    return {
+        "command": said.astart,
+        "pipeline": (Command("true") | said).astart,
+        "runner": lambda: pinfold.Runner().astart(said),
+        "client": lambda: pinfold.CliClient("sh").astart(["-c", "echo hello; exec sleep 1000"]),
+        "supervisor": pinfold.Supervisor(said).astart,
+    }
+
+
+@pytest.mark.parametrize("kind", starters())
+def test_a_start_is_awaited_or_entered(kind: str, loop: Any) -> None:
+    start = starters()[kind]
+
+    async def main() -> list[Any]:
+        async with start() as first:
+            assert not repr(first).endswith("ended>")
+        async with await start() as second:
+            pass
+        # Whoever wants a coroutine has one.
+        return [type(first), type(second)]
+
+    one, two = loop(main)
+    assert one is two and one in (pinfold.AsyncRunningProcess, pinfold.AsyncRunningSupervisor)
+
+
+def test_a_start_is_a_coroutine_to_whoever_wants_one(aio: Any, loop: Any) -> None:
+    process = loop(Command("true").astart)
+    assert isinstance(process, pinfold.AsyncRunningProcess)
+    process.kill()
+
+    async def main() -> None:
+        one = asyncio.create_task(Command("true").astart())
+        several = await asyncio.gather(one, Command("true").astart())
+        assert [(await process.wait()).code for process in several] == [0, 0]
+
+    aio(main)
+
+
+def test_a_start_that_nobody_awaits_starts_nothing_and_is_told(tmp_path: Any) -> None:
+    with pytest.warns(RuntimeWarning, match="astart.* was never awaited"):
+        Command("touch", [tmp_path / "made"]).astart()
+        gc.collect()
+    Command("touch", [tmp_path / "made"]).astart().close()
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_start_that_fails_fails_in_the_block_too(loop: Any) -> None:
+    async def main() -> None:
+        with pytest.raises(pinfold.ProcessNotFound):
+            async with Command("no-such-program").astart():
+                raise AssertionError("it was entered")
+        with pytest.raises(LookupError):
+            async with Command("sleep", ["1000"]).astart() as process:
+                raise LookupError
+        assert (await process.wait()).signal == 9
+
+    loop(main)
+
+
 def test_many_lines_are_all_there(loop: Any) -> None:
     expected = [str(number) for number in range(1, 50_001)]
     with Command("seq", ["50000"]).start() as process:

@@ -75,6 +75,27 @@ def test_much_input_is_fed_while_output_is_read(loop: Any) -> None:
     assert Command("head", ["-c", "1"]).stdin_bytes(data).run() == "0"
 
 
+@pytest.mark.parametrize("way", ["drop_oldest", "drop_newest"])
+@pytest.mark.parametrize("most", range(1, 12))
+def test_a_bound_makes_no_character_that_was_not_written(way: Any, most: int, loop: Any) -> None:
+    text = "a\N{EURO SIGN}\xe9\N{GRINNING FACE}z"
+    data = text.encode()
+    kept = data[-most:] if way == "drop_oldest" else data[:most]
+    wanted = kept.decode(errors="ignore")
+    command = Command("sh", ["-c", f"printf %s '{text}'; printf %s '{text}' >&2"]).output_limit(max_bytes=most, on_overflow=way)
+    result = command.output()
+    assert (result.stdout, result.stderr, result.combined) == (wanted, wanted, wanted * 2)
+    assert (command.run(), loop(command.arun)) == (wanted, wanted)
+    raw = command.output_bytes()
+    assert (raw.stdout, raw.stderr_bytes, raw.stderr) == (kept, kept, wanted)
+    for again in (pickle.loads(pickle.dumps(raw)), pinfold.BytesResult.from_json(raw.to_json())):
+        assert (again.stdout, again.stderr) == (kept, wanted)
+    stage = (command | Command("cat")).output().stages[0]
+    assert stage.stderr == wanted
+    # What it has written so is its own.
+    assert Command("printf", [r"\251ab\342\202"]).output_limit(max_bytes=5, on_overflow=way).run() == "\ufffdab\ufffd"
+
+
 def test_a_stray_is_ended_and_told_of() -> None:
     result = Command("sh", ["-c", "sleep 1000 & echo $!"]).output()
     assert result.is_success and result.strays.count == 1 and bool(result.strays)

@@ -8,6 +8,7 @@
 //!
 //! A [`Journal`] remembers in which order two streams came, for the output as a person would have seen it.
 
+mod cut;
 mod journal;
 mod limit;
 #[cfg(test)]
@@ -15,8 +16,9 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use journal::Place;
+pub(crate) use cut::Cut;
 pub use journal::{Journal, Segment, combine};
+pub(crate) use journal::{Place, shorten};
 pub use limit::{Keep, Limit, Overflow};
 
 use crate::text::LineCounter;
@@ -196,6 +198,11 @@ impl Capture {
     /// Whether there was more than the limit allows, so that the last of it was not retained for anyone.
     pub(crate) fn is_full(&self) -> bool {
         self.full
+    }
+
+    /// Where something is missing of what is retained.
+    pub(crate) fn cut(&self) -> Cut {
+        Cut { front: self.base > 0, end: self.full }
     }
 
     /// Whether there was more than the limit allows, whatever it makes of that.
