@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pinfold._errors import late
 from pinfold._handle import Finished, Handle
+from pinfold._json_lines import AsyncJsonLines
 from pinfold._loop import drive
 from pinfold._native import (
     BytesResult,
@@ -253,6 +254,13 @@ class AsyncRunningProcess(Handle):
     def stderr_lines(self) -> AsyncIterator[str]:
         """The lines of standard error."""
         return self.lines("stderr")
+
+    def json_lines(self, stream: Stream = "stdout") -> AsyncIterator[Any]:
+        """The lines of a stream as the JSON values that they are (NDJSON), as ``json.loads`` gives them; empty lines are passed over.
+
+        A line that is no JSON raises ``UnexpectedOutput`` with its ``line_number``; the next one comes after that all the same.
+        """
+        return AsyncJsonLines(self, self.lines(stream))
 
     def chunks(self, stream: Stream = "stdout") -> AsyncIterator[bytes]:
         """The bytes of a stream as they come, up to 1 MiB at a time."""

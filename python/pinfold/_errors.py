@@ -305,6 +305,13 @@ class UnexpectedOutput(_Ended, ValueError):
     'no JSON\\n'
     """
 
+    line_number: int | None
+    """Which line of a stream of values it is, counted from 1; ``None`` where it is about all of the output."""
+
+    def __init__(self, message: str = "", *, line_number: int | None = None, **fields: Any) -> None:
+        super().__init__(message, line_number=line_number, **fields)
+        self.line_number = line_number
+
 
 class StatusLost(_Ended):
     """Its status was taken by other code of this process.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pinfold._errors import late
 from pinfold._handle import Finished, Handle
+from pinfold._json_lines import JsonLines
 from pinfold._native import BytesResult, Outcome, OutputEvent, Probe, ProcessResult, RunProfile
 
 if TYPE_CHECKING:
@@ -245,6 +246,18 @@ class RunningProcess(Handle):
         ['err']
         """
         return self.lines("stderr")
+
+    def json_lines(self, stream: Stream = "stdout") -> Iterator[Any]:
+        """The lines of a stream as the JSON values that they are (NDJSON), as ``json.loads`` gives them; empty lines are passed over.
+
+        A line that is no JSON raises ``UnexpectedOutput`` with its ``line_number``; the next one comes after that all the same.
+
+        >>> from pinfold import Command
+        >>> with Command("printf", [r'{"a": 1}\n\n[2, 3]\n']).start() as process:
+        ...     list(process.json_lines())
+        [{'a': 1}, [2, 3]]
+        """
+        return JsonLines(self, self.lines(stream))
 
     def chunks(self, stream: Stream = "stdout") -> Iterator[bytes]:
         """The bytes of a stream as they come, up to 1 MiB at a time.

@@ -74,6 +74,7 @@ async def awaited_verbs(command: Command) -> None:
         async for line in process:
             assert_type(line, str)
         assert_type(process.lines(), AsyncIterator[str])
+        assert_type(process.json_lines(), AsyncIterator[Any])
         assert_type(process.line_batches(), AsyncIterator[list[str]])
         assert_type(await process.wait(), Outcome)
         # The handle may be killed without waiting, and the end be awaited or not.
@@ -86,6 +87,7 @@ def handles(command: Command) -> None:
         for line in process:
             assert_type(line, str)
         assert_type(process.chunks("stderr"), Iterator[bytes])
+        assert_type(process.json_lines(), Iterator[Any])
         assert_type(process.pid, int)
         with process.take_stdin() as stdin:
             stdin.write(b"bytes")
