@@ -34,11 +34,11 @@ def start(group: ProcessGroup) -> list[int]:
 
 
 def living(pids: list[int]) -> int:
-    """How many of them live. A process that has ended and whose parent has not asked yet has no command line any more."""
+    """How many of them live. One that has ended and whose parent has not asked yet is a zombie."""
 
     def lives(pid: int) -> bool:
         try:
-            return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+            return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
         except OSError:
             return False
 

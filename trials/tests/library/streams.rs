@@ -121,8 +121,8 @@ fn events_that_are_asked_for_late_come_in_the_order_in_which_the_lines_came() {
             Stream::BOTH.map(|stream| handle.seen(stream).unwrap().lines) == lines
         });
     }
-    drop(stdin);
-    handle.wait().unwrap();
+    stdin.close().unwrap();
+    assert_eq!(handle.wait().unwrap().code(), Some(0));
     for _ in 0..2 {
         let told: Vec<_> = handle
             .events()
