@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from pinfold._handle import Seconds, Signal, Stream
     from pinfold._native import Pollable, Run
+    from pinfold._runner import ProcessRunner
     from pinfold._verbs import OnEvent
 
 _T = TypeVar("_T")
@@ -34,10 +35,13 @@ __all__ = ["AsyncProcessStdin", "AsyncRunningProcess"]
 
 
 async def start(
-    command: Command | Pipeline, cancel: CancelToken | None, on_event: OnEvent | None = None
+    command: Command | Pipeline,
+    cancel: CancelToken | None,
+    on_event: OnEvent | None = None,
+    runner: ProcessRunner | None = None,
 ) -> AsyncRunningProcess:
     """Starts it: that does not wait, but is awaited as everything else is."""
-    return AsyncRunningProcess(command._launch(cancel, on_event))
+    return AsyncRunningProcess(command._launch(cancel, on_event, runner))
 
 
 class _Batches:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 from pinfold._loop import drive
@@ -64,6 +65,10 @@ class Verbs:
             return AnyRunner.here()
         if isinstance(runner, Verbs):
             return runner._any()
+        # Whoever has made one has imported it.
+        remote = sys.modules.get("pinfold.distributed")
+        if remote is not None and isinstance(runner, remote.RemoteRunner):
+            raise TypeError(f"{type(runner).__name__} has whole commands run elsewhere: it is a runner for batches alone")
         what = "expected one of pinfold's runners, or something derived from one"
         raise TypeError(f"{what}, not {type(runner).__name__}")
 

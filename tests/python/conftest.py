@@ -115,7 +115,12 @@ def children(pid: int | str = "self") -> dict[int, str]:
     """The children of a process, by name."""
     found = {}
     for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
+        try:
+            theirs = (task / "children").read_text().split()
+        except OSError:
+            # The thread has ended meanwhile.
+            continue
+        for child in theirs:
             try:
                 found[int(child)] = Path(f"/proc/{child}/comm").read_text().strip()
             except OSError:

@@ -12,6 +12,8 @@ import pytest
 
 import pinfold
 import pinfold._native
+import pinfold.distributed
+import pinfold.distributed.dask
 import pinfold.subprocess
 import pinfold.testing
 
@@ -19,12 +21,14 @@ PRIVATE = (
     "async", "batch", "client", "errors", "group", "handle", "host", "logging", "probe", "runner", "supervise", "sync", "tracked",
     "verbs",
 )  # fmt: skip
-MODULES = ["pinfold", "pinfold.subprocess", "pinfold.testing", *(f"pinfold._{name}" for name in PRIVATE)]
+MODULES = ["pinfold", "pinfold.distributed", "pinfold.subprocess", "pinfold.testing", *(f"pinfold._{name}" for name in PRIVATE)]
 API = Path(__file__).parents[2] / "api" / "python.txt"
 
 
 PUBLIC = {
     **{name: getattr(pinfold, name) for name in pinfold.__all__},
+    **{f"distributed.{name}": getattr(pinfold.distributed, name) for name in pinfold.distributed.__all__},
+    **{f"distributed.dask.{name}": getattr(pinfold.distributed.dask, name) for name in pinfold.distributed.dask.__all__},
     **{f"testing.{name}": getattr(pinfold.testing, name) for name in pinfold.testing.__all__},
 }
 
@@ -77,14 +81,14 @@ def test_every_public_name_shows_an_example() -> None:
 
 def shows(cls: type, name: str) -> bool:
     """Whether a method has an example: of its own, or in that of its class."""
-    return ">>> " in (getattr(cls, name).__doc__ or "") or f".{name}(" in (cls.__doc__ or "")
+    return ">>> " in (getattr(cls, name).__doc__ or "") or any(way in (cls.__doc__ or "") for way in (f".{name}(", f"def {name}("))
 
 
 def test_every_public_method_shows_an_example() -> None:
     without = set()
     for path, cls in PUBLIC.items():
-        # A protocol is those of the runner.
-        if not isinstance(cls, type) or cls is pinfold.ProcessRunner:
+        # A protocol is those of the runner, and a remote runner is called by its batch alone.
+        if not isinstance(cls, type) or cls in (pinfold.ProcessRunner, pinfold.distributed.dask.DaskRunner):
             continue
         blocking = PUBLIC.get(cls.__name__.removeprefix("Async"), cls)
         for base in cls.__mro__:

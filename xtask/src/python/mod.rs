@@ -72,14 +72,21 @@ fn developed(house: &House, args: &[&str]) -> Result<ExitCode, Verdict> {
     link(house, &links.join("pinfold")).map_err(failed)?;
     let place = home.join("venv");
     let mut python = place.join("bin/python");
+    let read = |file| fs::read(house.root().join(file)).map_err(failed);
+    let wanted = [read(REQUIREMENTS)?, read(CHECKERS)?].concat();
+    let stamp = place.join("requirements.txt");
     if !python.exists() {
         python = fresh_environment(house, &base(house)?, &place)?;
+    }
+    // What the tests need grows.
+    if fs::read(&stamp).ok() != Some(wanted.clone()) {
         run(pip(
             house,
             &python,
             &["install", "--requirement", CHECKERS, "--requirement"],
             Path::new(REQUIREMENTS),
         ))?;
+        fs::write(&stamp, wanted).map_err(failed)?;
     }
     println!("PYTHONPATH={} {}", links.display(), python.display());
     let mut tests = house.command(&python, ["-m", "pytest"]);
