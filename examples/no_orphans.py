@@ -25,7 +25,7 @@ def environment() -> ProcessGroup:
 
 def start(group: ProcessGroup) -> list[int]:
     """The services in the group; each says its own pid and that of its helper."""
-    pids = []
+    pids: list[int] = []
     for name in ("database", "worker"):
         # The handle may be forgotten: the run is left to the group.
         service = group.start(Command("sh", ["-c", SERVICE, name]))

@@ -6,6 +6,7 @@ import asyncio
 import gc
 import importlib.util
 import os
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator
@@ -147,6 +148,8 @@ def descriptors() -> dict[str, int]:
 @pytest.fixture(scope="session", autouse=True)
 def warm() -> None:
     """What this process has once and for all is made by the first run, and by the first loop of a kind."""
+    # Whatever is started in the background ignores ^C, and no test of it would ever end.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for name, run in LOOPS.items():
         if name not in ("uvloop", "trio") or importlib.util.find_spec(name) is not None:
             run(Command("true").arun)

@@ -208,7 +208,8 @@ class RemoteBatch:
         except StopIteration:
             self._closed = "exhausted"
             return False
-        if not isinstance(command, Command):
+        # What is not typed can give anything.
+        if not isinstance(command, Command):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"a batch runs commands, and there is a {type(command).__name__} among them")
         answer = self._runner.submit(ordered(command, self._as_bytes))
         self._out[answer] = (self._taken, command)

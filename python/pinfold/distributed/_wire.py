@@ -7,7 +7,8 @@ from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Any
 
 from pinfold import _errors
-from pinfold._native import BytesResult, CancelToken, Command, ProcessResult, __version__, _unpickle_result, batch
+from pinfold._native import BytesResult, CancelToken, Command, ProcessResult, __version__, batch
+from pinfold._native import _unpickle_result as unpickled  # pyright: ignore[reportPrivateUsage]
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -100,12 +101,12 @@ def _result(said: dict[str, Any]) -> ProcessResult | BytesResult:
     name, stdout = said["is"], said["stdout"]
     if name != "ProcessResult":
         stdout = b64decode(stdout)
-    result: ProcessResult | BytesResult = _unpickle_result(name, json.dumps(said["rest"]), stdout, said["stderr"])
+    result: ProcessResult | BytesResult = unpickled(name, json.dumps(said["rest"]), stdout, said["stderr"])
     return result
 
 
 def _error_said(error: _errors.ProcessError) -> dict[str, Any]:
-    fields = dict(error._fields)
+    fields: dict[str, Any] = dict(error._fields)  # pyright: ignore[reportPrivateUsage]
     result = fields.pop("result", None)
     said = {"is": type(error).__name__, "message": error.message, "fields": fields}
     return said if result is None else {**said, "result": _result_said(result)}

@@ -122,7 +122,7 @@ fn events_that_are_asked_for_late_come_in_the_order_in_which_the_lines_came() {
         });
     }
     stdin.close().unwrap();
-    assert_eq!(handle.wait().unwrap().code(), Some(0));
+    assert_eq!(handle.wait().unwrap().code(), Some(0), "the end of its input is what ends it");
     for _ in 0..2 {
         let told: Vec<_> = handle
             .events()
