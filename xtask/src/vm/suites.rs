@@ -86,8 +86,11 @@ const KERNEL: &[&str] = &[
     "group::",
 ];
 /// The matrices of what is started and how it ends, or how its owner does.
-const MATRIX: &[&str] =
-    &["ending::nothing_is_left_of_a_run_however_it_ends", "matrix::nothing_outlives_an_owner_that_ends"];
+const MATRIX: &[&str] = &[
+    "ending::nothing_is_left_of_a_run_however_it_ends",
+    "matrix::nothing_outlives_an_owner_that_ends",
+    "matrix::nothing_outlives_an_owner_that_is_killed_for_want_of_memory",
+];
 /// What takes its time and is told by one machine as well as by two.
 const LONG: &[&str] = &["containers::many_runs_at_once"];
 
