@@ -73,6 +73,7 @@ const LIMITS: &str = "trials/tests/limits.rs";
 const SCOPE: &str = "trials/tests/scope.rs";
 const LIBRARY: &str = "trials/tests/library/main.rs";
 const CLI: &str = "trials/tests/cli/main.rs";
+const PYTHON: &str = "tests/machine/limits.py";
 
 /// What depends on the kernel, of the trials of the library. Memory, text and streams do not, and take long here.
 const KERNEL: &[&str] = &[
@@ -95,7 +96,7 @@ const MATRIX: &[&str] = &[
 const LONG: &[&str] = &["containers::many_runs_at_once"];
 
 /// Linux 6.1 has no group behind a pidfd and no status from one; Linux 5.10 has no `cgroup.kill` either, and no
-/// `close_range` that only marks. All run in three minutes on two processors that emulate them: what is added must be
+/// `close_range` that only marks. All run in five minutes on two processors that emulate them: what is added must be
 /// worth its time. Programs that stop their group stay out: here the tests are in a group that nobody could continue,
 /// and the kernel stops no such group.
 pub(super) const MACHINES: [Machine<'static>; 3] = [
@@ -147,6 +148,8 @@ pub(super) const MACHINES: [Machine<'static>; 3] = [
             user(CGROUP, &[], &[]),
             user(LIMITS, &[], &[]),
             user(LIBRARY, &["owner::", "containers::"], LONG),
+            root(PYTHON, &[], &[]),
+            user(PYTHON, &[], &[]),
             undelegated(SCOPE, &[], &[]),
             undelegated(LIBRARY, &["owner::", "containers::"], LONG),
         ],
