@@ -10,7 +10,7 @@ use pinfold_trials::{Trial, fixture, given, is_root, mechanisms, pinfold_bin, wa
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::{LONG, Live};
+use crate::{LONG, Live, text};
 
 /// A PID namespace whose first process waits for no child.
 struct Idle {
@@ -36,12 +36,18 @@ impl Idle {
         (!idle.first.is_empty()).then_some(idle)
     }
 
+    /// `pinfold WORDS` in there.
+    fn pinfold(&self, trial: &Trial, words: &str) -> Command {
+        let mut command = Command::new("nsenter");
+        command.args(["-t", &self.first, "-p", "-m", "--"]).arg(pinfold_bin());
+        command.args(words.split_whitespace()).envs([trial.env()]);
+        command
+    }
+
     /// `pinfold run OPTIONS -- fixture ARGUMENTS` in there.
     fn run(&self, trial: &Trial, options: &str, arguments: &str) -> Command {
-        let mut command = Command::new("nsenter");
-        command.args(["-t", &self.first, "-p", "-m", "--"]).arg(pinfold_bin()).arg("run");
-        command.args(options.split_whitespace()).arg("--").arg(fixture()).args(arguments.split_whitespace());
-        command.envs([trial.env()]);
+        let mut command = self.pinfold(trial, &format!("run {options} --"));
+        command.arg(fixture()).args(arguments.split_whitespace());
         command
     }
 
@@ -101,7 +107,10 @@ fn what_a_killed_pinfold_leaves_there_is_dead() {
         let idle = Idle::new(&trial);
         let Some(idle) = given(idle.is_some(), "unshare(1)").then_some(idle).flatten() else { return };
         let options = format!("--require guarded --isolation {mechanism}");
-        let mut live = Live::ready(&mut idle.run(&trial, &options, "escape daemon --stay"));
+        let registry = tempfile::tempdir().unwrap();
+        let mut run = idle.run(&trial, &options, "escape daemon --stay");
+        let mut live = Live::ready(run.env("PINFOLD_REGISTRY", registry.path()));
+        wait_until("it is noted", LONG, || fs::read_dir(registry.path()).unwrap().count() == 1);
         // It is the child of nsenter, which ends as it does.
         let nsenter = live.child.id();
         let pinfold = fs::read_to_string(format!("/proc/{nsenter}/task/{nsenter}/children")).unwrap();
@@ -109,6 +118,14 @@ fn what_a_killed_pinfold_leaves_there_is_dead() {
         kill_process(pinfold, Signal::KILL).unwrap();
         assert!(live.child.wait().unwrap().signal().is_some());
         wait_until("all of it to be dead", LONG, || idle.orphans().iter().all(|(_, dead)| *dead));
+        // A dead keeper is nothing that would have to be cleared.
+        let mut cleanup = idle.pinfold(&trial, "cleanup --dry-run");
+        let output = cleanup.env("PINFOLD_REGISTRY", registry.path()).output().unwrap();
+        let said = text(&output.stdout);
+        assert!(
+            said.starts_with("found: registry entry ") && said.lines().count() == 1,
+            "{mechanism}: {said}"
+        );
     }
     trial.finish();
 }
