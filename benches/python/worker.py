@@ -10,8 +10,9 @@ import importlib
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 
-from pinfold import Command
+from pinfold import Command, output_all
 
 HELD = []
 
@@ -121,6 +122,29 @@ def many(way, count, argv):
         await asyncio.gather(*(run() for _ in range(count)))
 
     return on_loop(loop, main)
+
+
+def batch(way, count, argv):
+    """So many outputs, eight at a time."""
+    width = 8
+    if way == "ours":
+        commands = [Command(argv[0], argv[1:])] * count
+        return timed(
+            lambda: expect("outputs", all(end.is_success for end in output_all(commands, concurrency=width)))
+        )
+    if way == "processkit-py":
+        commands = [peer("processkit").Command(argv[0], argv[1:])] * count
+        run = peer("processkit").output_all
+        return timed(lambda: expect("outputs", all(end.is_success for end in run(commands, concurrency=width))))
+
+    def run(_):
+        return subprocess.run(argv, capture_output=True).returncode
+
+    def pooled():
+        with ThreadPoolExecutor(width) as pool:
+            expect("outputs", not any(pool.map(run, range(count))))
+
+    return timed(pooled)
 
 
 def lines(way, count, argv):
@@ -263,7 +287,7 @@ def handles(way, count, argv):
 
 
 VERBS = {
-    verb.__name__: verb for verb in (output, aoutput, many, lines, alines, capture, feed, handles)
+    verb.__name__: verb for verb in (output, aoutput, many, batch, lines, alines, capture, feed, handles)
 }
 
 

@@ -19,7 +19,7 @@ from pinfold._native import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
+    from collections.abc import AsyncIterator, Callable, Generator, Iterator
     from types import TracebackType
 
     from typing_extensions import Self
@@ -79,18 +79,14 @@ class _Singly(Generic[_T]):
     def __aiter__(self) -> Self:
         return self
 
-    def __anext__(self) -> Coroutine[Any, Any, _T]:
+    async def __anext__(self) -> _T:
         for item in self._ready:
-            return _given(item)
-        return self._more()
+            return item
+        return await self._more()
 
     async def _more(self) -> _T:
         self._ready = iter(await self._batches.__anext__())
         return next(self._ready)
-
-
-async def _given(item: _T) -> _T:
-    return item
 
 
 class _OutputEvents(_Singly[OutputEvent]):

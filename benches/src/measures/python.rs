@@ -52,6 +52,11 @@ fn runs(list: &mut Vec<Measure>) {
             add(what, &against, verb, [(small, &ours), (small, &theirs)], count, judge);
         }
     }
+    let what = "output_all() of 2 000 times true, 8 at a time";
+    for (peer, judge) in [("ThreadPoolExecutor, subprocess", Ratio(0.75)), ("processkit-py", Ratio(0.40))] {
+        let way = peer.split(',').next().unwrap_or(peer);
+        add(what, peer, "batch", [(small, "ours"), (small, way)], 2000, judge);
+    }
     for (verb, way, peer) in
         [("output", "ours", "subprocess"), ("aoutput", "ours on asyncio", "asyncio on asyncio")]
     {

@@ -73,7 +73,11 @@ fn bare(job: Job<'_>) -> Result<Answer> {
     for (name, value) in std::env::vars_os() {
         env.push(CString::new([name.into_vec(), value.into_vec()].join(&b'='))?);
     }
-    let order = Order::new(program.clone(), vec![program], env);
+    let mut argv = vec![program.clone()];
+    for arg in job.args {
+        argv.push(CString::new(*arg)?);
+    }
+    let order = Order::new(program, argv, env);
     timed(|| {
         let (mut started, mut ended, mut running) = (0, 0, Vec::new());
         while ended < job.count {

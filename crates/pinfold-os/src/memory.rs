@@ -4,42 +4,43 @@
 //! they are written saves a third of that; having the kernel use huge pages saves most of it, on most machines. In some
 //! virtual ones the host takes free huge pages away and takes milliseconds to give one back, so what they take is looked at.
 
+mod beside;
 mod offset;
+mod pages;
 mod relocate;
 
 pub use offset::Offset;
 pub use relocate::relocate;
 
+use beside::Beside;
+use pages::{Pages, lock};
 use std::ops::Range;
-use std::time::Duration;
+use std::sync::{Arc, Mutex};
 
 /// What a huge page holds on x86-64, and on others with pages of 4 KiB; elsewhere it is a length like any other.
 const HUGE: usize = 2 << 20;
 /// From this capacity on huge pages are asked for. So large an allocation is a mapping of its own in the usual allocators
 /// (`M_MMAP_THRESHOLD` of glibc rises to 32 MiB), so that nothing else is touched, and growing it moves pages only.
 const WORTH: usize = 64 << 20;
-/// A huge page that takes longer gains nothing: five hundred small ones are as soon there.
-const FAIR: Duration = Duration::from_micros(400);
-/// How far they may be behind before they are given up.
-const PATIENCE: Duration = Duration::from_millis(5);
+/// So much further than is asked for is made ready by a thread beside the one that fills the buffer.
+const BESIDE: usize = 8 << 20;
 
 /// How far the memory of a buffer was made ready, and by what means.
 #[derive(Debug, Default)]
 pub struct Ahead {
-    /// Up to which index the buffer is resident.
+    /// Up to which index the buffer is resident, or will be soon.
     ready: usize,
     /// The allocation for which huge pages were asked: address and capacity.
     asked: Option<(usize, usize)>,
-    /// Huge pages were no gain here.
-    given_up: bool,
-    /// What they took, and what would have been fair.
-    taken: Duration,
-    fair: Duration,
+    /// Whether they were, and are no more.
+    taken_back: bool,
+    pages: Arc<Mutex<Pages>>,
+    beside: Option<Beside>,
 }
 
 impl Ahead {
     /// Makes at least the next `bytes` of the buffer's free capacity resident (`madvise(2)`, `MADV_POPULATE_WRITE`, Linux
-    /// 5.14).
+    /// 5.14): now, or by a thread beside this one where the buffer is so large that it is worth one.
     ///
     /// Nothing else changes, and where the kernel cannot do it nothing happens.
     pub fn prepare(&mut self, buffer: &mut Vec<u8>, bytes: usize) {
@@ -53,31 +54,32 @@ impl Ahead {
         }
         // What is resident is not looked at a second time.
         let start = self.ready.max(used);
-        let end = start.saturating_add(bytes).min(capacity);
-        if self.given_up || capacity < WORTH {
+        if capacity < WORTH {
+            let end = start.saturating_add(bytes).min(capacity);
             imp::populate(address + start..address + end);
             self.ready = end;
             return;
         }
-        if self.asked != Some((address, capacity)) {
+        self.ask(address, capacity);
+        let beside = self.beside.get_or_insert_with(|| Beside::start(self.pages.clone()));
+        let more = if beside.is_there() { bytes.saturating_add(BESIDE) } else { bytes };
+        let end = start.saturating_add(more).min(capacity);
+        let end = (address.saturating_add(end).next_multiple_of(HUGE) - address).min(capacity);
+        beside.make(address + start..address + end, &self.pages);
+        self.ready = end;
+    }
+
+    /// Has the kernel use huge pages, or not, in all of an allocation.
+    fn ask(&mut self, address: usize, capacity: usize) {
+        let wanted = !lock(&self.pages).given_up;
+        if wanted && self.asked != Some((address, capacity)) {
             self.asked = Some((address, capacity));
             imp::ask_for_huge_pages(address, capacity, true);
         }
-        let end = ((address + end).next_multiple_of(HUGE) - address).min(capacity);
-        // On the processor, and not by the clock: what others do there meanwhile is no fault of the pages.
-        let begun = imp::time();
-        imp::populate(address + start..address + end);
-        self.judge(imp::time().saturating_sub(begun), end - start);
-        self.ready = end;
-        if self.given_up {
+        if !wanted && !self.taken_back {
+            self.taken_back = true;
             imp::ask_for_huge_pages(address, capacity, false);
         }
-    }
-
-    fn judge(&mut self, taken: Duration, bytes: usize) {
-        self.taken += taken;
-        self.fair += FAIR.mul_f64(bytes as f64 / HUGE as f64);
-        self.given_up = self.taken > self.fair + PATIENCE;
     }
 
     /// The buffer was made smaller.
@@ -169,6 +171,10 @@ mod imp {
         }
     }
 
+    pub(super) fn start(work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+        crate::signal::start_thread("pinfold-memory", work)
+    }
+
     /// Asks for huge pages in a whole allocation, or for none.
     pub(super) fn ask_for_huge_pages(address: usize, capacity: usize, wanted: bool) {
         // What allocators keep in front of an allocation lies in its mapping, which must stay one: only as one can it be
@@ -192,6 +198,11 @@ mod imp {
     pub(super) fn populate(_: std::ops::Range<usize>) {}
 
     pub(super) fn ask_for_huge_pages(_: usize, _: usize, _: bool) {}
+
+    /// Where nothing can be made ready, no thread is worth its start.
+    pub(super) fn start(_: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+        Err(std::io::ErrorKind::Unsupported.into())
+    }
 }
 
 #[cfg(test)]
@@ -232,22 +243,6 @@ mod tests {
         assert!(ahead.ready <= buffer.capacity());
     }
 
-    #[test]
-    fn huge_pages_are_given_up_when_they_are_no_gain() {
-        let mut ahead = Ahead::default();
-        for _ in 0..100 {
-            ahead.judge(Duration::from_micros(180), HUGE);
-        }
-        ahead.judge(Duration::from_millis(20), HUGE);
-        assert!(!ahead.given_up, "that was one of a hundred");
-        ahead.judge(Duration::from_millis(20), HUGE);
-        assert!(ahead.given_up);
-        let mut ahead = Ahead::default();
-        ahead.judge(Duration::from_millis(4), HUGE);
-        ahead.judge(Duration::from_millis(4), HUGE);
-        assert!(ahead.given_up, "none of them was soon there");
-    }
-
     fn copied(from: Vec<u8>) -> Vec<u8> {
         let mut to = Vec::with_capacity(from.len());
         let place = to.spare_capacity_mut().as_ptr_range();
@@ -286,6 +281,6 @@ mod tests {
         let to = copied(from);
         let more = (peak() - before) << 10;
         assert!(to.iter().all(|byte| *byte == 1));
-        assert!(more < LENGTH / 20, "{more} bytes came");
+        assert!(more < LENGTH / 10, "{more} bytes came");
     }
 }

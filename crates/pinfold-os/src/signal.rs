@@ -209,22 +209,38 @@ impl SignalSet {
 /// Runs `body` with a signal blocked in this thread.
 #[cfg(unix)]
 pub(crate) fn with_blocked<T>(signal: Signal, body: impl FnOnce() -> T) -> T {
-    with_mask(libc::SIG_BLOCK, signal, body)
+    with_mask(libc::SIG_BLOCK, Some(signal), body)
+}
+
+/// Starts a thread that no signal is handled on: those of the process are for the threads that the program made.
+#[cfg(unix)]
+pub(crate) fn start_thread(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    const STACK: usize = 64 << 10;
+    // A thread begins with the mask of the one that makes it.
+    with_mask(libc::SIG_BLOCK, None, || {
+        std::thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(body).map(drop)
+    })
 }
 
 /// Runs `body` with a signal not blocked in this thread.
 #[cfg(unix)]
 pub(crate) fn with_unblocked<T>(signal: Signal, body: impl FnOnce() -> T) -> T {
-    with_mask(libc::SIG_UNBLOCK, signal, body)
+    with_mask(libc::SIG_UNBLOCK, Some(signal), body)
 }
 
+/// Of one signal, or of all.
 #[cfg(unix)]
-fn with_mask<T>(how: i32, signal: Signal, body: impl FnOnce() -> T) -> T {
+fn with_mask<T>(how: i32, signal: Option<Signal>, body: impl FnOnce() -> T) -> T {
     // SAFETY: the sets are filled before they are read, and live in this frame.
     let before = unsafe {
         let mut set = std::mem::zeroed();
-        libc::sigemptyset(&raw mut set);
-        libc::sigaddset(&raw mut set, signal.number());
+        match signal {
+            Some(signal) => {
+                libc::sigemptyset(&raw mut set);
+                libc::sigaddset(&raw mut set, signal.number());
+            }
+            None => _ = libc::sigfillset(&raw mut set),
+        }
         let mut before = std::mem::zeroed();
         libc::pthread_sigmask(how, &raw const set, &raw mut before);
         before

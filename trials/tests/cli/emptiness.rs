@@ -18,7 +18,7 @@ const LATE: Duration = Duration::from_secs(3);
 fn stopping_pinfold_means_empty() {
     for name in isolations() {
         let mut took = Vec::new();
-        while !took.last().is_some_and(|took| *took < GRACE + PROMISE) {
+        while took.last().is_none_or(|took| *took >= GRACE + PROMISE) {
             assert!(took.len() < TRIES, "{name}: grace of {GRACE:?}, and not once {PROMISE:?}: {took:?}");
             took.push(stop_a_service(name));
         }

@@ -49,7 +49,7 @@ fn escaped(name: &str, records: &Path, took: Duration) -> usize {
 #[track_caller]
 fn promptly(name: &str, mut stop: impl FnMut() -> Duration) {
     let mut took = Vec::new();
-    while !took.last().is_some_and(|took| *took < GRACE + PROMISE) {
+    while took.last().is_none_or(|took| *took >= GRACE + PROMISE) {
         assert!(took.len() < TRIES, "{name}: grace of {GRACE:?}, and not once {PROMISE:?}: {took:?}");
         took.push(stop());
     }

@@ -59,10 +59,11 @@ impl Guard {
         self.process.pid()
     }
 
-    /// Whether it is still at work. One that was killed is not, also where nobody waits for orphans, and it is there for ever.
+    /// Whether it is still at work.
     pub fn is_alive(&self) -> bool {
-        let end = Waitable { descriptor: self.process.waitable(), direction: Direction::Read };
-        !matches!(poll::wait(&[end], Some(Instant::now())), Ok(Woken::Ready))
+        // Asked for before every run: half of what a signal that is none would cost, and a guard that nobody waits for is none.
+        let ended = Waitable { descriptor: self.process.waitable(), direction: Direction::Read };
+        !matches!(poll::wait(&[ended], Some(Instant::now())), Ok(Woken::Ready))
     }
 }
 

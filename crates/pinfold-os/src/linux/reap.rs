@@ -284,7 +284,7 @@ fn watch(pid: Pid, child: bool) -> io::Result<Name> {
     let ended = rustix::event::eventfd(0, rustix::event::EventfdFlags::CLOEXEC)?;
     let feed = ended.try_clone()?;
     let start = start_time(pid)?;
-    std::thread::Builder::new().name("pinfold-wait".to_owned()).stack_size(64 * 1024).spawn(move || {
+    crate::signal::start_thread("pinfold-wait", move || {
         if child {
             // SAFETY: waits for one child and leaves its record in place.
             while unsafe {

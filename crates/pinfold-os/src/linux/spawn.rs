@@ -7,7 +7,7 @@ use super::sys::call;
 use crate::deny::{Feature, denied};
 use crate::fault::{self, Fault};
 use crate::handle::{Pid, Process};
-use crate::order::{Directory, Env, Grouping, Order, SpawnError, Step};
+use crate::order::{Directory, Env, Grouping, Identity, Order, SpawnError, Step};
 use crate::sandbox;
 use crate::spawn::Route;
 use std::convert::Infallible;
@@ -97,7 +97,10 @@ fn start<const SIZE: usize>(
     let cgroup = order.cgroup.filter(|_| born_in && !order.detach).map(|fd| fd.as_raw_fd());
     let kinds = keep.map_or(0, |keep| keep.namespaces)
         | if layout.shares_table { libc::CLONE_FILES as u64 } else { 0 };
-    let dumpable = (route != Route::Fork).then(dumpable);
+    // What changes no credentials takes nothing of ours.
+    let stays_who_it_is =
+        order.identity == Identity::default() && order.capabilities.is_none() && keep.is_none();
+    let dumpable = (route != Route::Fork && !stays_who_it_is).then(dumpable);
     let blocked = BlockedSignals::new();
     // SAFETY: `child::main` keeps to raw system calls; signals are blocked; script, stack and what the script points
     // to live in this frame and in `layout`, which outlive a child that shares our memory.
