@@ -251,13 +251,15 @@ fn nothing_outlives_an_owner_that_is_killed_for_want_of_memory() {
     if !has_controllers(&["memory"]) {
         return;
     }
-    // What is admitted to get away would have the run of the owner wait for it.
+    // What is admitted to get away would have the run of the owner wait for it; and what starts hundreds takes long
+    // where controllers are had by emulation.
     let mut escapes = ESCAPES.to_vec();
     escapes.retain(|escape| !ADMITTED.iter().any(|(_, admitted)| admitted == escape));
+    escapes.retain(|escape| !["storm", "runner"].contains(escape));
     for _ in 0..rounds() {
         for isolation in guarded() {
             let case = Case { isolation, end: "eat", escapes: &escapes, program: None };
-            let limits = Limits::new().memory_max(128 << 20);
+            let limits = Limits::new().memory_max(64 << 20);
             let swapless = cgroup2_dir().is_some_and(|own| own.join("memory.swap.max").exists());
             let limits = if swapless { limits.swap_max(0) } else { limits };
             // Whatever outlives the owner is waited for, and not ended.
