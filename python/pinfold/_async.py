@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from pinfold._handle import Seconds, Signal, Stream
     from pinfold._native import Pollable, Run
+    from pinfold._runner import ProcessRunner
     from pinfold._verbs import OnEvent
 
 _T = TypeVar("_T")
@@ -34,10 +35,13 @@ __all__ = ["AsyncProcessStdin", "AsyncRunningProcess"]
 
 
 async def start(
-    command: Command | Pipeline, cancel: CancelToken | None, on_event: OnEvent | None = None
+    command: Command | Pipeline,
+    cancel: CancelToken | None,
+    on_event: OnEvent | None = None,
+    runner: ProcessRunner | None = None,
 ) -> AsyncRunningProcess:
     """Starts it: that does not wait, but is awaited as everything else is."""
-    return AsyncRunningProcess(command._launch(cancel, on_event))
+    return AsyncRunningProcess(command._launch(cancel, on_event, runner))
 
 
 class _Batches:
@@ -102,7 +106,19 @@ class _OutputEvents(_Singly[OutputEvent]):
 
 
 class AsyncProcessStdin:
-    """Writes to a run's standard input. Output is read meanwhile, so that the two cannot wait for each other."""
+    """Writes to a run's standard input. Output is read meanwhile, so that the two cannot wait for each other.
+
+    >>> import asyncio
+    >>> from pinfold import Command
+    >>> async def main():
+    ...     async with await Command("sort").keep_stdin_open().astart() as process:
+    ...         async with process.take_stdin() as stdin:
+    ...             await stdin.write_line("b")
+    ...             await stdin.write("a\\n")
+    ...         return [line async for line in process]
+    >>> asyncio.run(main())
+    ['a', 'b']
+    """
 
     __slots__ = ("_run",)
 
@@ -237,11 +253,14 @@ class AsyncRunningProcess(Handle):
         return _Batches(self._run.chunks(stream))
 
     def output_events(self) -> AsyncIterator[OutputEvent]:
-        """The lines of both streams as they come. Of what came before, those of standard output are first."""
+        """The lines of both streams as they come, in the order in which they were read; so do those that came before this was called.
+
+        What a program writes to both at once is read at once, and then those of standard output are first.
+        """
         return _OutputEvents(self._run.events(), self._run)
 
     def events(self) -> AsyncIterator[OutputEvent]:
-        """All that happens: the start, the lines of both streams as they come, the end."""
+        """All that happens: the start, the lines of both streams in the order in which they come, the end."""
         return _Singly(self._run.events(), self._run)
 
     async def profile(self, every_seconds: Seconds = 0.1) -> RunProfile:

@@ -7,14 +7,18 @@ from typing import TYPE_CHECKING, Any, cast
 from pinfold._errors import ProcessError
 from pinfold._loop import drive
 from pinfold._native import BytesResult, Command, ProcessResult, batch
+from pinfold._verbs import Verbs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
+    from typing import ClassVar
 
     from typing_extensions import Self
 
     from pinfold._native import BatchProgress, CancelToken, Pollable
+    from pinfold._runner import ProcessRunner
+    from pinfold.distributed import RemoteRunner
 
     OnProgress = Callable[[BatchProgress], object]
 
@@ -31,6 +35,7 @@ def output_all(
     fail_fast: bool = False,
     on_progress: OnProgress | None = None,
     cancel: CancelToken | None = None,
+    runner: ProcessRunner | RemoteRunner | None = None,
 ) -> list[ProcessResult | ProcessError]:
     """Runs all of these commands, ``concurrency`` at a time: by default as many as this process may use CPUs. The result or the
     error of each, in their order; a program that fails is a result.
@@ -41,6 +46,9 @@ def output_all(
     list ends with those that were started). ``on_progress`` is called whenever one has begun or ended; what it, or the iterable,
     raises ends all of them.
 
+    ``runner`` is what runs them in place of this host: a double, a group, or a ``RemoteRunner`` (see ``pinfold.distributed``), which
+    has them run elsewhere, as many at a time as that has room for.
+
     >>> from pinfold import Command, output_all
     >>> results = output_all([Command("echo", ["one"]), Command("false"), Command("no-such-program")], concurrency=2)
     >>> [type(result).__name__ for result in results]
@@ -48,7 +56,7 @@ def output_all(
     >>> results[0].stdout, results[1].code
     ('one\\n', 1)
     """
-    return _slots(batch(commands, False, _CHUNK, concurrency, fail_fast, on_progress, cancel))
+    return _slots(_begun(commands, False, _CHUNK, concurrency, fail_fast, on_progress, cancel, runner))
 
 
 def output_all_bytes(
@@ -58,9 +66,15 @@ def output_all_bytes(
     fail_fast: bool = False,
     on_progress: OnProgress | None = None,
     cancel: CancelToken | None = None,
+    runner: ProcessRunner | RemoteRunner | None = None,
 ) -> list[BytesResult | ProcessError]:
-    """:func:`output_all` with standard output as bytes."""
-    return _slots(batch(commands, True, _CHUNK, concurrency, fail_fast, on_progress, cancel))
+    """:func:`output_all` with standard output as bytes.
+
+    >>> from pinfold import Command, output_all_bytes
+    >>> [result.stdout for result in output_all_bytes([Command("printf", ["\\\\377"])])]
+    [b'\\xff']
+    """
+    return _slots(_begun(commands, True, _CHUNK, concurrency, fail_fast, on_progress, cancel, runner))
 
 
 async def aoutput_all(
@@ -70,9 +84,16 @@ async def aoutput_all(
     fail_fast: bool = False,
     on_progress: OnProgress | None = None,
     cancel: CancelToken | None = None,
+    runner: ProcessRunner | RemoteRunner | None = None,
 ) -> list[ProcessResult | ProcessError]:
-    """:func:`output_all`, awaited."""
-    return await _awaited(batch(commands, False, _CHUNK, concurrency, fail_fast, on_progress, cancel))
+    """:func:`output_all`, awaited.
+
+    >>> import asyncio
+    >>> from pinfold import Command, aoutput_all
+    >>> [result.stdout for result in asyncio.run(aoutput_all([Command("echo", ["hello"])]))]
+    ['hello\\n']
+    """
+    return await _awaited(_begun(commands, False, _CHUNK, concurrency, fail_fast, on_progress, cancel, runner))
 
 
 async def aoutput_all_bytes(
@@ -82,9 +103,16 @@ async def aoutput_all_bytes(
     fail_fast: bool = False,
     on_progress: OnProgress | None = None,
     cancel: CancelToken | None = None,
+    runner: ProcessRunner | RemoteRunner | None = None,
 ) -> list[BytesResult | ProcessError]:
-    """:func:`output_all_bytes`, awaited."""
-    return await _awaited(batch(commands, True, _CHUNK, concurrency, fail_fast, on_progress, cancel))
+    """:func:`output_all_bytes`, awaited.
+
+    >>> import asyncio
+    >>> from pinfold import Command, aoutput_all_bytes
+    >>> [result.stdout for result in asyncio.run(aoutput_all_bytes([Command("echo", ["hello"])]))]
+    [b'hello\\n']
+    """
+    return await _awaited(_begun(commands, True, _CHUNK, concurrency, fail_fast, on_progress, cancel, runner))
 
 
 def output_as_completed(
@@ -94,6 +122,7 @@ def output_as_completed(
     fail_fast: bool = False,
     on_progress: OnProgress | None = None,
     cancel: CancelToken | None = None,
+    runner: ProcessRunner | RemoteRunner | None = None,
 ) -> Completion:
     """Runs all of these commands as :func:`output_all` does, and gives each as it is completed, by ``for`` or ``async for``.
     Nothing is kept, so they may be as many as one likes.
@@ -106,11 +135,17 @@ def output_as_completed(
     >>> sum(int(done.ensure_success().stdout) for done in output_as_completed(commands, concurrency=4))
     420
     """
-    return Completion(batch(commands, False, None, concurrency, fail_fast, on_progress, cancel))
+    return Completion(_begun(commands, False, None, concurrency, fail_fast, on_progress, cancel, runner))
 
 
 class Completed:
-    """A command of a batch that has ended."""
+    """A command of a batch that has ended.
+
+    >>> from pinfold import Command, output_as_completed
+    >>> for it in output_as_completed([Command("echo", ["hello"])]):
+    ...     it.index, it.command.program, it.attempts, it.result.stdout
+    (0, 'echo', 1, 'hello\\n')
+    """
 
     __slots__ = ("_attempts", "_command", "_index", "_result")
 
@@ -146,7 +181,12 @@ class Completed:
         return isinstance(self._result, ProcessResult) and self._result.is_success
 
     def ensure_success(self) -> ProcessResult:
-        """The result, if it is a success; else raises what ``run()`` would."""
+        """The result, if it is a success; else raises what ``run()`` would.
+
+        >>> from pinfold import Command, output_as_completed
+        >>> [it.ensure_success().stdout for it in output_as_completed([Command("echo", ["hello"])])]
+        ['hello\\n']
+        """
         if isinstance(self._result, ProcessError):
             raise self._result
         return self._result.ensure_success()
@@ -156,14 +196,21 @@ class Completed:
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in Completed.__slots__)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"<Completed {self._index}: {self._result!r}>"
 
 
 class Completion:
-    """What is completed of a batch, as it comes: see :func:`output_as_completed`."""
+    """What is completed of a batch, as it comes: see :func:`output_as_completed`.
+
+    >>> from pinfold import Command, output_as_completed
+    >>> commands = [Command("sleep", ["1000"]), Command("true")]
+    >>> with output_as_completed(commands, concurrency=2) as completion:
+    ...     next(completion).index
+    1
+    """
 
     __slots__ = ("_batch", "_ready")
 
@@ -172,7 +219,14 @@ class Completion:
         self._ready: Iterator[tuple[Any, ...]] = iter(())
 
     def close(self) -> None:
-        """Kills what still runs."""
+        """Kills what still runs.
+
+        >>> from pinfold import Command, output_as_completed
+        >>> completion = output_as_completed([Command("sleep", ["1000"])])
+        >>> completion.close()
+        >>> list(completion)
+        []
+        """
         self._ready = iter(())
         self._batch.end()
 
@@ -209,6 +263,28 @@ class Completion:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _begun(
+    commands: Iterable[Command],
+    as_bytes: bool,
+    enough: int | None,
+    concurrency: int | None,
+    fail_fast: bool,
+    on_progress: OnProgress | None,
+    cancel: CancelToken | None,
+    runner: ProcessRunner | RemoteRunner | None,
+) -> Pollable:
+    if runner is not None and not isinstance(runner, Verbs):
+        # Imported only where it is not known yet whether it is one of these.
+        from pinfold.distributed import RemoteRunner
+        from pinfold.distributed._batch import RemoteBatch
+
+        if isinstance(runner, RemoteRunner):
+            far = RemoteBatch(runner, commands, as_bytes, enough, concurrency, fail_fast, on_progress, cancel)
+            # It is driven by the same methods.
+            return cast("Pollable", far)
+    return batch(commands, as_bytes, enough, concurrency, fail_fast, on_progress, cancel, runner)
 
 
 def _slots(batch: Pollable) -> list[Any]:

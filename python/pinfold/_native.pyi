@@ -9,6 +9,7 @@ from typing_extensions import Buffer, Never, Self
 
 from pinfold._async import AsyncRunningProcess
 from pinfold._errors import ProcessError
+from pinfold._runner import ProcessRunner
 from pinfold._supervise import AsyncRunningSupervisor, RunningSupervisor
 from pinfold._sync import RunningProcess
 
@@ -22,6 +23,7 @@ _OfText = str | Pattern[str] | Callable[[str], object]
 _OnLine = Callable[[_Stream, str], object]
 _OnEvent = Callable[[RunEvent], object]
 _RetryIf = Callable[[ProcessResult | ProcessError], object]
+_Runner = ProcessRunner
 _Cause = Literal["itself", "timeout", "idle_timeout", "cancelled", "stopped", "output_limit"]
 _Mechanism = Literal["cgroup_v2", "pid_namespace", "job_object", "subreaper", "process_group", "scripted"]
 _Enforcement = Literal["cgroup", "per_process"]
@@ -141,7 +143,7 @@ class Command:
         on_line: _OnLine | None = None,
         on_event: _OnEvent | None = None,
         cancel: CancelToken | None = None,
-        retry_if: _RetryIf | None = None,
+        retry_if: _RetryIf | None = None, runner: _Runner | None = None,
     ) -> str: ...
     def arun(
         self,
@@ -149,7 +151,7 @@ class Command:
         on_line: _OnLine | None = None,
         on_event: _OnEvent | None = None,
         cancel: CancelToken | None = None,
-        retry_if: _RetryIf | None = None,
+        retry_if: _RetryIf | None = None, runner: _Runner | None = None,
     ) -> Coroutine[Any, Any, str]: ...
     def output(
         self,
@@ -157,7 +159,7 @@ class Command:
         on_line: _OnLine | None = None,
         on_event: _OnEvent | None = None,
         cancel: CancelToken | None = None,
-        retry_if: _RetryIf | None = None,
+        retry_if: _RetryIf | None = None, runner: _Runner | None = None,
     ) -> ProcessResult: ...
     def aoutput(
         self,
@@ -165,7 +167,7 @@ class Command:
         on_line: _OnLine | None = None,
         on_event: _OnEvent | None = None,
         cancel: CancelToken | None = None,
-        retry_if: _RetryIf | None = None,
+        retry_if: _RetryIf | None = None, runner: _Runner | None = None,
     ) -> Coroutine[Any, Any, ProcessResult]: ...
     def output_bytes(
         self,
@@ -173,7 +175,7 @@ class Command:
         on_line: _OnLine | None = None,
         on_event: _OnEvent | None = None,
         cancel: CancelToken | None = None,
-        retry_if: _RetryIf | None = None,
+        retry_if: _RetryIf | None = None, runner: _Runner | None = None,
     ) -> BytesResult: ...
     def aoutput_bytes(
         self,
@@ -181,7 +183,7 @@ class Command:
         on_line: _OnLine | None = None,
         on_event: _OnEvent | None = None,
         cancel: CancelToken | None = None,
-        retry_if: _RetryIf | None = None,
+        retry_if: _RetryIf | None = None, runner: _Runner | None = None,
     ) -> Coroutine[Any, Any, BytesResult]: ...
     def output_json(
         self,
@@ -189,7 +191,7 @@ class Command:
         on_line: _OnLine | None = None,
         on_event: _OnEvent | None = None,
         cancel: CancelToken | None = None,
-        retry_if: _RetryIf | None = None,
+        retry_if: _RetryIf | None = None, runner: _Runner | None = None,
     ) -> Any: ...
     def aoutput_json(
         self,
@@ -197,7 +199,7 @@ class Command:
         on_line: _OnLine | None = None,
         on_event: _OnEvent | None = None,
         cancel: CancelToken | None = None,
-        retry_if: _RetryIf | None = None,
+        retry_if: _RetryIf | None = None, runner: _Runner | None = None,
     ) -> Coroutine[Any, Any, Any]: ...
     def run_json(
         self,
@@ -205,7 +207,7 @@ class Command:
         on_line: _OnLine | None = None,
         on_event: _OnEvent | None = None,
         cancel: CancelToken | None = None,
-        retry_if: _RetryIf | None = None,
+        retry_if: _RetryIf | None = None, runner: _Runner | None = None,
     ) -> Any: ...
     def arun_json(
         self,
@@ -213,7 +215,7 @@ class Command:
         on_line: _OnLine | None = None,
         on_event: _OnEvent | None = None,
         cancel: CancelToken | None = None,
-        retry_if: _RetryIf | None = None,
+        retry_if: _RetryIf | None = None, runner: _Runner | None = None,
     ) -> Coroutine[Any, Any, Any]: ...
     def exit_code(
         self,
@@ -221,7 +223,7 @@ class Command:
         on_line: _OnLine | None = None,
         on_event: _OnEvent | None = None,
         cancel: CancelToken | None = None,
-        retry_if: _RetryIf | None = None,
+        retry_if: _RetryIf | None = None, runner: _Runner | None = None,
     ) -> int: ...
     def aexit_code(
         self,
@@ -229,7 +231,7 @@ class Command:
         on_line: _OnLine | None = None,
         on_event: _OnEvent | None = None,
         cancel: CancelToken | None = None,
-        retry_if: _RetryIf | None = None,
+        retry_if: _RetryIf | None = None, runner: _Runner | None = None,
     ) -> Coroutine[Any, Any, int]: ...
     def probe(
         self,
@@ -237,7 +239,7 @@ class Command:
         on_line: _OnLine | None = None,
         on_event: _OnEvent | None = None,
         cancel: CancelToken | None = None,
-        retry_if: _RetryIf | None = None,
+        retry_if: _RetryIf | None = None, runner: _Runner | None = None,
     ) -> bool: ...
     def aprobe(
         self,
@@ -245,17 +247,17 @@ class Command:
         on_line: _OnLine | None = None,
         on_event: _OnEvent | None = None,
         cancel: CancelToken | None = None,
-        retry_if: _RetryIf | None = None,
+        retry_if: _RetryIf | None = None, runner: _Runner | None = None,
     ) -> Coroutine[Any, Any, bool]: ...
-    def first_line(self, *, on_event: _OnEvent | None = None, cancel: CancelToken | None = None) -> str: ...
-    def afirst_line(self, *, on_event: _OnEvent | None = None, cancel: CancelToken | None = None) -> Coroutine[Any, Any, str]: ...
-    def start(self, *, on_event: _OnEvent | None = None, cancel: CancelToken | None = None) -> RunningProcess: ...
-    def astart(self, *, on_event: _OnEvent | None = None, cancel: CancelToken | None = None) -> Coroutine[Any, Any, AsyncRunningProcess]: ...
+    def first_line(self, *, on_event: _OnEvent | None = None, cancel: CancelToken | None = None, runner: _Runner | None = None) -> str: ...
+    def afirst_line(self, *, on_event: _OnEvent | None = None, cancel: CancelToken | None = None, runner: _Runner | None = None) -> Coroutine[Any, Any, str]: ...
+    def start(self, *, on_event: _OnEvent | None = None, cancel: CancelToken | None = None, runner: _Runner | None = None) -> RunningProcess: ...
+    def astart(self, *, on_event: _OnEvent | None = None, cancel: CancelToken | None = None, runner: _Runner | None = None) -> Coroutine[Any, Any, AsyncRunningProcess]: ...
     def spawn_detached(self) -> int: ...
     def exec(self) -> Never: ...
     def resolve_program(self) -> str: ...
     def explain(self) -> str: ...
-    def _launch(self, cancel: CancelToken | None = None, on_event: _OnEvent | None = None) -> Run: ...
+    def _launch(self, cancel: CancelToken | None = None, on_event: _OnEvent | None = None, runner: _Runner | None = None) -> Run: ...
     def _launch_given(
         self,
         descriptors: list[tuple[int, int]],
@@ -812,52 +814,52 @@ class Pipeline:
     def __reduce__(self) -> tuple[Any, tuple[str, str]]: ...
     # The verbs.
     def run(self, *, on_line: _OnLine | None = None, on_event: _OnEvent | None = None,
-        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None) -> str: ...
+        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None, runner: _Runner | None = None) -> str: ...
     def output(self, *, on_line: _OnLine | None = None, on_event: _OnEvent | None = None,
-        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None) -> ProcessResult: ...
+        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None, runner: _Runner | None = None) -> ProcessResult: ...
     def output_bytes(self, *, on_line: _OnLine | None = None, on_event: _OnEvent | None = None,
-        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None) -> BytesResult: ...
+        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None, runner: _Runner | None = None) -> BytesResult: ...
     def output_json(self, *, on_line: _OnLine | None = None, on_event: _OnEvent | None = None,
-        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None) -> Any: ...
+        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None, runner: _Runner | None = None) -> Any: ...
     def run_json(self, *, on_line: _OnLine | None = None, on_event: _OnEvent | None = None,
-        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None) -> Any: ...
+        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None, runner: _Runner | None = None) -> Any: ...
     def exit_code(self, *, on_line: _OnLine | None = None, on_event: _OnEvent | None = None,
-        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None) -> int: ...
+        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None, runner: _Runner | None = None) -> int: ...
     def probe(self, *, on_line: _OnLine | None = None, on_event: _OnEvent | None = None,
-        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None) -> bool: ...
-    def first_line(self, *, on_event: _OnEvent | None = None, cancel: CancelToken | None = None) -> str: ...
-    def start(self, *, on_event: _OnEvent | None = None, cancel: CancelToken | None = None) -> RunningProcess: ...
+        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None, runner: _Runner | None = None) -> bool: ...
+    def first_line(self, *, on_event: _OnEvent | None = None, cancel: CancelToken | None = None, runner: _Runner | None = None) -> str: ...
+    def start(self, *, on_event: _OnEvent | None = None, cancel: CancelToken | None = None, runner: _Runner | None = None) -> RunningProcess: ...
     def arun(
         self, *, on_line: _OnLine | None = None, on_event: _OnEvent | None = None,
-        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None
+        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None, runner: _Runner | None = None
     ) -> Coroutine[Any, Any, str]: ...
     def aoutput(
         self, *, on_line: _OnLine | None = None, on_event: _OnEvent | None = None,
-        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None
+        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None, runner: _Runner | None = None
     ) -> Coroutine[Any, Any, ProcessResult]: ...
     def aoutput_bytes(
         self, *, on_line: _OnLine | None = None, on_event: _OnEvent | None = None,
-        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None
+        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None, runner: _Runner | None = None
     ) -> Coroutine[Any, Any, BytesResult]: ...
     def aoutput_json(
         self, *, on_line: _OnLine | None = None, on_event: _OnEvent | None = None,
-        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None
+        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None, runner: _Runner | None = None
     ) -> Coroutine[Any, Any, Any]: ...
     def arun_json(
         self, *, on_line: _OnLine | None = None, on_event: _OnEvent | None = None,
-        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None
+        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None, runner: _Runner | None = None
     ) -> Coroutine[Any, Any, Any]: ...
     def aexit_code(
         self, *, on_line: _OnLine | None = None, on_event: _OnEvent | None = None,
-        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None
+        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None, runner: _Runner | None = None
     ) -> Coroutine[Any, Any, int]: ...
     def aprobe(
         self, *, on_line: _OnLine | None = None, on_event: _OnEvent | None = None,
-        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None
+        cancel: CancelToken | None = None, retry_if: _RetryIf | None = None, runner: _Runner | None = None
     ) -> Coroutine[Any, Any, bool]: ...
-    def afirst_line(self, *, on_event: _OnEvent | None = None, cancel: CancelToken | None = None) -> Coroutine[Any, Any, str]: ...
-    def astart(self, *, on_event: _OnEvent | None = None, cancel: CancelToken | None = None) -> Coroutine[Any, Any, AsyncRunningProcess]: ...
-    def _launch(self, cancel: CancelToken | None = None, on_event: _OnEvent | None = None) -> Run: ...
+    def afirst_line(self, *, on_event: _OnEvent | None = None, cancel: CancelToken | None = None, runner: _Runner | None = None) -> Coroutine[Any, Any, str]: ...
+    def astart(self, *, on_event: _OnEvent | None = None, cancel: CancelToken | None = None, runner: _Runner | None = None) -> Coroutine[Any, Any, AsyncRunningProcess]: ...
+    def _launch(self, cancel: CancelToken | None = None, on_event: _OnEvent | None = None, runner: _Runner | None = None) -> Run: ...
 
 @final
 class Stage:
@@ -935,6 +937,7 @@ class Supervisor:
         debounce: _Seconds | None = None,
         history: int | None = None,
         cancel: CancelToken | None = None,
+        runner: _Runner | None = None,
     ) -> Self: ...
     @property
     def command(self) -> Command: ...
@@ -1068,6 +1071,8 @@ class Supervised:
 
 @final
 class BatchProgress:
+    @staticmethod
+    def _of(done: int, failed: int, running: int, total: int | None) -> BatchProgress: ...
     @property
     def done(self) -> int: ...
     @property
@@ -1377,6 +1382,7 @@ def batch(
     fail_fast: bool,
     on_progress: Callable[[BatchProgress], object] | None,
     cancel: CancelToken | None,
+    runner: _Runner | None = None,
 ) -> Pollable: ...
 def _unpickle(class_: str, json: str) -> Any: ...
 def _unpickle_result(class_: str, rest: str, stdout: str | bytes, stderr: str) -> Any: ...

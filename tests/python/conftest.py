@@ -78,6 +78,27 @@ LOOPS: dict[str, Run] = {
 }
 
 
+# What is the same under every Python: the second loop of asyncio's, the manner without one's own descriptors, what is written.
+_LEFT_OUT_OF_LOOPS = {"uvloop", "thread"}
+_LEFT_OUT_OF_FILES = {"test_docs.py", "test_examples.py", "test_pages.py"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--short", action="store_true", help="leaves out what a second Python has little to say to")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--short"):
+        return
+
+    def is_left_out(item: pytest.Item) -> bool:
+        chosen = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        return item.path.name in _LEFT_OUT_OF_FILES or not _LEFT_OUT_OF_LOOPS.isdisjoint({chosen.get("loop"), chosen.get("aio")})
+
+    config.hook.pytest_deselected(items=[item for item in items if is_left_out(item)])
+    items[:] = [item for item in items if not is_left_out(item)]
+
+
 @pytest.fixture(params=list(LOOPS))
 def loop(request: pytest.FixtureRequest) -> Run:
     """Runs an async function to its end, under each of the loops."""
@@ -94,7 +115,12 @@ def children(pid: int | str = "self") -> dict[int, str]:
     """The children of a process, by name."""
     found = {}
     for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
+        try:
+            theirs = (task / "children").read_text().split()
+        except OSError:
+            # The thread has ended meanwhile.
+            continue
+        for child in theirs:
             try:
                 found[int(child)] = Path(f"/proc/{child}/comm").read_text().strip()
             except OSError:

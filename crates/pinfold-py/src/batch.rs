@@ -2,10 +2,11 @@
 
 use crate::cancel::CancelToken;
 use crate::command::Command;
-use crate::error::{Form, invalid, raised};
+use crate::error::{Form, invalid, raised, within};
 use crate::machine::{Pollable, Work};
 use crate::result::{BytesResult, ProcessResult};
-use pinfold::{Batch, Finished, Host};
+use crate::runner::{Any, cancelled_on};
+use pinfold::{Batch, Finished, With};
 use pinfold_os::poll::{Set, Woken, wait};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -15,12 +16,28 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// How far a batch is.
+///
+/// >>> from pinfold import Command, output_all
+/// >>> seen = []
+/// >>> _ = output_all([Command("true"), Command("false")], concurrency=1, on_progress=seen.append)
+/// >>> seen[-1].done, seen[-1].failed, seen[-1].total
+/// (2, 1, 2)
 #[pyclass(frozen, eq, module = "pinfold")]
 #[derive(PartialEq)]
 pub(crate) struct BatchProgress(pinfold::BatchProgress);
 
 #[pymethods]
 impl BatchProgress {
+    /// For batches that run elsewhere.
+    #[staticmethod]
+    #[pyo3(name = "_of", signature = (done, failed, running, total))]
+    fn of(done: usize, failed: usize, running: usize, total: Option<usize>) -> BatchProgress {
+        let mut progress = pinfold::BatchProgress::default();
+        (progress.done, progress.failed) = (done, failed);
+        (progress.running, progress.total) = (running, total);
+        BatchProgress(progress)
+    }
+
     /// How many commands have ended, in whatever way.
     #[getter]
     fn done(&self) -> usize {
@@ -111,7 +128,7 @@ impl Iterator for Commands {
 /// A batch, whose answers are lists of what has ended; an empty one at the end.
 struct Many {
     /// `None` once it is over.
-    batch: Option<Batch<Commands, Host>>,
+    batch: Option<Batch<Commands, With<Any>>>,
     set: Option<Set>,
     ready: Vec<Finished>,
     /// So many at a time are worth an answer, as long as there are more to come; else any.
@@ -125,6 +142,11 @@ impl Many {
     /// What has ended, for Python: index, command, attempts, and the result or the exception of its slot.
     fn made(&self, py: Python<'_>, finished: Finished) -> PyResult<(usize, Command, u32, Py<PyAny>)> {
         let Finished { index, command, attempts, result, .. } = finished;
+        if let Err(error) = &result
+            && let Some(raised) = within(py, error)
+        {
+            return Err(raised);
+        }
         let slot = match (result, self.form) {
             (Ok(output), Form::Text) => Py::new(py, ProcessResult::new(py, output, &command)?)?.into_any(),
             (Ok(output), Form::Bytes) => Py::new(py, BytesResult::new(py, output, &command)?)?.into_any(),
@@ -183,7 +205,12 @@ impl Work for Many {
         }
         let list = PyList::empty(py);
         for finished in std::mem::take(&mut self.ready) {
-            list.append(self.made(py, finished)?)?;
+            let made = self.made(py, finished);
+            if made.is_err() {
+                // What a runner of Python's raises ends all of them, as what the other callbacks raise does.
+                py.detach(|| self.give_up());
+            }
+            list.append(made?)?;
         }
         if list.is_empty()
             && let Some(batch) = self.batch.take()
@@ -213,7 +240,7 @@ impl Work for Many {
 
 /// What `pinfold._batch` drives: without `enough`, answers come as soon as there is something to tell.
 #[pyfunction]
-#[pyo3(signature = (commands, as_bytes, enough, concurrency, fail_fast, on_progress, cancel))]
+#[pyo3(signature = (commands, as_bytes, enough, concurrency, fail_fast, on_progress, cancel, runner = None))]
 #[expect(clippy::too_many_arguments, reason = "its face has them as keywords")]
 pub(crate) fn batch(
     py: Python<'_>,
@@ -224,12 +251,13 @@ pub(crate) fn batch(
     fail_fast: bool,
     on_progress: Option<Py<PyAny>>,
     cancel: Option<&Bound<'_, CancelToken>>,
+    runner: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Pollable> {
     let left = commands.len().ok();
     let raised = Raised::default();
     let iterator = commands.try_iter()?.unbind();
     let mut batch =
-        Batch::new(Commands { iterator, left, raised: raised.clone() }).on(crate::cancel::host(cancel));
+        Batch::new(Commands { iterator, left, raised: raised.clone() }).on(cancelled_on(py, runner, cancel)?);
     match concurrency {
         Some(0) => return Err(invalid(py, "a batch of which none may run at a time runs nothing")),
         Some(most) => batch = batch.concurrency(most),

@@ -43,11 +43,3 @@ impl CancelToken {
         if self.0.is_cancelled() { "<CancelToken: cancelled>" } else { "<CancelToken>" }
     }
 }
-
-/// This host, with the token of a call.
-pub(crate) fn host(cancel: Option<&Bound<'_, CancelToken>>) -> pinfold::Host {
-    match cancel {
-        Some(token) => pinfold::Host::new().cancel_on(&token.get().0),
-        None => pinfold::Host::new(),
-    }
-}

@@ -77,7 +77,7 @@ fn name(error: &Error) -> &'static str {
 }
 
 /// What a callback of Python's has raised, if that is what the error is about: it is raised as it is.
-fn within(py: Python<'_>, error: &Error) -> Option<PyErr> {
+pub(crate) fn within(py: Python<'_>, error: &Error) -> Option<PyErr> {
     let source = std::error::Error::source(error)?.downcast_ref::<io::Error>()?;
     let shared = source.get_ref()?.downcast_ref::<Arc<dyn std::error::Error + Send + Sync>>()?;
     Some(shared.downcast_ref::<PyErr>()?.clone_ref(py))

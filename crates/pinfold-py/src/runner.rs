@@ -6,8 +6,9 @@ use crate::handle::Run;
 use crate::machine::Pollable;
 use crate::testing::refused_by;
 use crate::verbs::{Call, launched, verb};
-use pinfold::{DryRunner, Host, Runner, Running};
+use pinfold::{DryRunner, Host, Runner, Running, With};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use std::sync::{Arc, LazyLock};
 
 /// A runner of whatever kind.
@@ -17,6 +18,29 @@ pub(crate) type Any = Arc<dyn Runner>;
 pub(crate) fn here() -> Any {
     static HERE: LazyLock<Any> = LazyLock::new(|| Arc::new(Host::new()));
     HERE.clone()
+}
+
+/// The runner that a call names: this host, if it names none.
+pub(crate) fn chosen<'py>(py: Python<'py>, runner: Option<&Bound<'py, PyAny>>) -> PyResult<(Any, bool)> {
+    static BEHIND: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let Some(runner) = runner else { return Ok((here(), true)) };
+    let verbs = BEHIND.import(py, "pinfold._verbs", "Verbs")?;
+    let behind = verbs.call_method1("_behind", (runner,))?;
+    let AnyRunner { any, owns } = behind.cast::<AnyRunner>()?.get();
+    Ok((any.clone(), *owns))
+}
+
+/// The same, with the token of a call.
+pub(crate) fn cancelled_on<'py>(
+    py: Python<'py>,
+    runner: Option<&Bound<'py, PyAny>>,
+    cancel: Option<&Bound<'py, CancelToken>>,
+) -> PyResult<With<Any>> {
+    let with = With::new(chosen(py, runner)?.0);
+    Ok(match cancel {
+        Some(token) => with.cancel_on(&token.get().0),
+        None => with,
+    })
 }
 
 /// A runner. The classes of `pinfold` that have the verbs are its faces.

@@ -49,6 +49,7 @@ use std::time::{Duration, Instant};
 ///   it is restarted, which is counted against no bound.
 /// - `history`: how many past runs the outcome has: the last 100.
 /// - `cancel`: a token that ends supervision in a `Cancelled`.
+/// - `runner`: what runs it, a double or a group, in place of this host.
 ///
 /// >>> from pinfold import Command, Supervisor
 /// >>> script = "test -e done && exit 0; touch done; exit 1"
@@ -102,7 +103,7 @@ impl Supervisor {
         backoff_factor = 2.0, max_backoff = None, jitter = true, reset_after = None, seed = None, stop_when = None,
         storm_pause = None, failure_threshold = None, failure_decay = None, ready = None, ready_within = None,
         alive = None, alive_every = None, alive_timeout = None, alive_failures = 3, watch = None, debounce = None,
-        history = None, cancel = None
+        history = None, cancel = None, runner = None
     ))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords, and each has a default")]
     fn new(
@@ -131,6 +132,7 @@ impl Supervisor {
         debounce: Option<Seconds>,
         history: Option<usize>,
         cancel: Option<&Bound<'_, CancelToken>>,
+        runner: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Supervisor> {
         let known = [("always", Restart::Always), ("on_crash", Restart::OnCrash), ("never", Restart::Never)];
         let own = Backoff::default();
@@ -142,7 +144,7 @@ impl Supervisor {
         };
         let command = command.get().0.clone();
         let mut supervisor = pinfold::Supervisor::new((*command).clone())
-            .runner(crate::cancel::host(cancel))
+            .runner(crate::runner::cancelled_on(py, runner, cancel)?)
             .restart(one_of(py, "restart policy", restart, &known)?)
             .backoff(backoff);
         if let Some(restarts) = max_restarts {
@@ -222,6 +224,10 @@ impl Supervisor {
     }
 
     /// Supervises until that comes to its end. What runs then is gone, however it ends.
+    ///
+    /// >>> from pinfold import Command, Supervisor
+    /// >>> Supervisor(Command("true")).run().restarts
+    /// 0
     fn run(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         block(py, &mut self.to_its_end(py)?)
     }

@@ -11,7 +11,7 @@ use crate::convert::{one_of, shown};
 use crate::error::{Form, raised};
 use crate::handle::Run;
 use crate::machine::{Pollable, block};
-use crate::runner::{Any, here};
+use crate::runner::{Any, chosen};
 use call::Ear;
 use pinfold::Runner;
 use pyo3::exceptions::PyTypeError;
@@ -80,7 +80,9 @@ macro_rules! verbs {
         impl $class {
             $(
                 $(#[$doc])*
-                #[pyo3(signature = (*, on_line = None, on_event = None, cancel = None, retry_if = None))]
+                #[pyo3(signature = (
+                    *, on_line = None, on_event = None, cancel = None, retry_if = None, runner = None
+                ))]
                 fn $name(
                     &self,
                     py: Python<'_>,
@@ -88,14 +90,17 @@ macro_rules! verbs {
                     on_event: Option<Py<PyAny>>,
                     cancel: Option<&Bound<'_, CancelToken>>,
                     retry_if: Option<Py<PyAny>>,
+                    runner: Option<&Bound<'_, PyAny>>,
                 ) -> PyResult<Py<PyAny>> {
                     let call = Call::new(cancel, on_event).until_the_end(on_line, retry_if);
-                    let (runner, command) = self.ran_by();
+                    let (runner, command, _) = self.ran_by(py, runner)?;
                     block(py, &mut Verb::new(runner, &command, $shape, call))
                 }
 
                 #[doc = $twin_doc]
-                #[pyo3(signature = (*, on_line = None, on_event = None, cancel = None, retry_if = None))]
+                #[pyo3(signature = (
+                    *, on_line = None, on_event = None, cancel = None, retry_if = None, runner = None
+                ))]
                 fn $twin<'py>(
                     &self,
                     py: Python<'py>,
@@ -103,9 +108,10 @@ macro_rules! verbs {
                     on_event: Option<Py<PyAny>>,
                     cancel: Option<&Bound<'py, CancelToken>>,
                     retry_if: Option<Py<PyAny>>,
+                    runner: Option<&Bound<'py, PyAny>>,
                 ) -> PyResult<Bound<'py, PyAny>> {
                     let call = Call::new(cancel, on_event).until_the_end(on_line, retry_if);
-                    let (runner, command) = self.ran_by();
+                    let (runner, command, _) = self.ran_by(py, runner)?;
                     Pollable::new(Verb::new(runner, &command, $shape, call)).driven(py)
                 }
             )*
@@ -116,9 +122,10 @@ macro_rules! verbs {
 pub(crate) use verbs;
 
 impl Command {
-    /// What runs it, and what is run.
-    fn ran_by(&self) -> (Any, Command) {
-        (here(), Command(self.0.clone()))
+    /// What runs it, what is run, and whether that has a container that is its alone.
+    fn ran_by(&self, py: Python<'_>, runner: Option<&Bound<'_, PyAny>>) -> PyResult<(Any, Command, bool)> {
+        let (runner, owns) = chosen(py, runner)?;
+        Ok((runner, Command(self.0.clone()), owns))
     }
 }
 
@@ -127,7 +134,7 @@ verbs! { Command:
     ///
     /// Raises whatever is no success: `NonZeroExit`, `Timeout`, `Signalled`, `ProcessNotFound`, ... `on_line` is called with
     /// the stream's name and each line as it comes, and `on_event` with what happens to the run; `cancel` is a token that
-    /// ends it. `retry_if` decides in place of `retry(on=..)` whether a command that has a retry rule is tried again: it is
+    /// ends it. `runner` is what runs it, a double or a group, in place of this host. `retry_if` decides in place of `retry(on=..)` whether a command that has a retry rule is tried again: it is
     /// given the result, or the exception if the command could not be started.
     ///
     /// >>> from pinfold import Command
@@ -155,6 +162,10 @@ verbs! { Command:
     /// {'a': [1, 2]}
     output_json, aoutput_json, "`output_json()`, awaited." => Shape::Json;
     /// Another name of `output_json()`.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("echo", ["[1, 2]"]).run_json()
+    /// [1, 2]
     run_json, arun_json, "Another name of `aoutput_json()`." => Shape::Json;
     /// Runs it and returns its exit code, whatever that is. Raises if it ended without one: by a timeout or a signal.
     ///
@@ -177,25 +188,29 @@ impl Command {
     /// >>> from pinfold import Command
     /// >>> Command("yes").first_line()
     /// 'y'
-    #[pyo3(signature = (*, on_event = None, cancel = None))]
+    #[pyo3(signature = (*, on_event = None, cancel = None, runner = None))]
     fn first_line(
         &self,
         py: Python<'_>,
         on_event: Option<Py<PyAny>>,
         cancel: Option<&Bound<'_, CancelToken>>,
+        runner: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        block(py, &mut Line::new(here(), self, Call::new(cancel, on_event)))
+        let (runner, command, _) = self.ran_by(py, runner)?;
+        block(py, &mut Line::new(runner, &command, Call::new(cancel, on_event)))
     }
 
     /// `first_line()`, awaited.
-    #[pyo3(signature = (*, on_event = None, cancel = None))]
+    #[pyo3(signature = (*, on_event = None, cancel = None, runner = None))]
     fn afirst_line<'py>(
         &self,
         py: Python<'py>,
         on_event: Option<Py<PyAny>>,
         cancel: Option<&Bound<'py, CancelToken>>,
+        runner: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        Pollable::new(Line::new(here(), self, Call::new(cancel, on_event))).driven(py)
+        let (runner, command, _) = self.ran_by(py, runner)?;
+        Pollable::new(Line::new(runner, &command, Call::new(cancel, on_event))).driven(py)
     }
 
     /// Starts it and returns a live handle that blocks where it waits. Leaving its `with` block ends all of it.
@@ -204,42 +219,51 @@ impl Command {
     /// >>> with Command("seq", ["3"]).start() as process:
     /// ...     [int(line) for line in process]
     /// [1, 2, 3]
-    #[pyo3(signature = (*, on_event = None, cancel = None))]
+    #[pyo3(signature = (*, on_event = None, cancel = None, runner = None))]
     fn start<'py>(
         &self,
         py: Python<'py>,
         on_event: Option<Py<PyAny>>,
         cancel: Option<&Bound<'py, CancelToken>>,
+        runner: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let run = self.launch(py, cancel, on_event)?;
+        let run = self.launch(py, cancel, on_event, runner)?;
         CLASS.import(py, "pinfold._sync", "RunningProcess")?.call1((run,))
     }
 
     /// Starts it and returns a live handle whose methods are awaited. Leaving its `async with` block ends all of it.
-    #[pyo3(signature = (*, on_event = None, cancel = None))]
+    #[pyo3(signature = (*, on_event = None, cancel = None, runner = None))]
     fn astart<'py>(
         slf: &Bound<'py, Command>,
         on_event: Option<Py<PyAny>>,
         cancel: Option<&Bound<'py, CancelToken>>,
+        runner: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         static START: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        START.import(slf.py(), "pinfold._async", "start")?.call1((slf, cancel, on_event))
+        START.import(slf.py(), "pinfold._async", "start")?.call1((slf, cancel, on_event, runner))
     }
 
     /// What both handles are made of.
-    #[pyo3(name = "_launch", signature = (cancel = None, on_event = None))]
+    #[pyo3(name = "_launch", signature = (cancel = None, on_event = None, runner = None))]
     fn launch(
         &self,
         py: Python<'_>,
         cancel: Option<&Bound<'_, CancelToken>>,
         on_event: Option<Py<PyAny>>,
+        runner: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Run> {
-        launched(py, here(), self, Call::new(cancel, on_event), true)
+        let (runner, command, owns) = self.ran_by(py, runner)?;
+        launched(py, runner, &command, Call::new(cancel, on_event), owns)
     }
 
     /// Starts it as nobody's child, in a session of its own and in no container, and returns its pid: the one way for a
     /// process to outlive us. What would be captured goes to where our own output goes.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> pid = Command("true").stdout("null").stderr("null").spawn_detached()
+    /// >>> pid > 0
+    /// True
     fn spawn_detached(&self, py: Python<'_>) -> PyResult<u32> {
         let pid = py.detach(|| self.0.spawn_detached());
         pid.map(|pid| pid.get()).map_err(|error| raised(py, error, &self.0, Form::Text))
@@ -249,6 +273,13 @@ impl Command {
     /// flushed.
     ///
     /// Raises, with this process as it was, where the program cannot be executed.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> try:
+    /// ...     Command("no-such-program").exec()
+    /// ... except FileNotFoundError:
+    /// ...     "still here"
+    /// 'still here'
     fn exec(&self, py: Python<'_>) -> PyResult<()> {
         // Threads that run on cannot matter: there is nothing left for them to run in.
         match self.0.exec() {
@@ -269,6 +300,10 @@ impl Command {
 
     /// What would be done on this host, a line for each decision, and nothing done. Raises what would keep it from being
     /// started. Arguments are in it.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("true").explain().splitlines()[0].startswith("program")
+    /// True
     fn explain(&self, py: Python<'_>) -> PyResult<String> {
         let plan = self.0.plan().map_err(|error| raised(py, error, &self.0, Form::Text))?;
         Ok(plan.to_string())

@@ -5,23 +5,29 @@ use crate::cancel::CancelToken;
 use crate::command::Command;
 use crate::handle::Run;
 use crate::machine::{Pollable, block};
-use crate::runner::{Any, here};
+use crate::runner::{Any, chosen};
 use crate::verbs::{Call, Line, Shape, Verb, launched, verbs};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use std::sync::Arc;
 
 impl Pipeline {
-    /// What runs it, and what is run.
-    fn ran_by(&self) -> (Any, Command) {
-        (Arc::new(self.0.on(here())), Command::of(self.0.whole()))
+    /// What runs it, what is run, and whether that has a container that is its alone.
+    fn ran_by(&self, py: Python<'_>, runner: Option<&Bound<'_, PyAny>>) -> PyResult<(Any, Command, bool)> {
+        let (runner, owns) = chosen(py, runner)?;
+        Ok((Arc::new(self.0.on(runner)), Command::of(self.0.whole()), owns))
     }
 }
 
 verbs! { Pipeline:
     /// Runs it and returns standard output of the last stage without the line breaks at its end. Every stage has to end
     /// cleanly; what is raised names the stage that did not (`error.stage`). `on_line` is called with each line of the last
-    /// stage; `cancel` is a token that ends all of it.
+    /// stage; `cancel` is a token that ends all of it. `runner` is what runs its stages, a double or a group, in place of this
+    /// host.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> (Command("echo", ["hello"]) | Command("tr", ["a-z", "A-Z"])).run()
+    /// 'HELLO'
     run, arun, "`run()`, awaited." => Shape::Run;
     /// Runs it and returns its output as text and how it ended. A failure of a program or a timeout is data.
     ///
@@ -31,16 +37,36 @@ verbs! { Pipeline:
     /// ('still\n', 'false', 1, 0)
     output, aoutput, "`output()`, awaited." => Shape::Output;
     /// `output()` with standard output as bytes.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> (Command("echo", ["hello"]) | Command("cat")).output_bytes().stdout
+    /// b'hello\n'
     output_bytes, aoutput_bytes, "`output_bytes()`, awaited." => Shape::OutputBytes;
     /// Runs it and reads standard output of the last stage as one JSON value. Every stage has to end cleanly; raises
     /// `UnexpectedOutput` if it wrote something else.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> (Command("echo", ["[1, 2]"]) | Command("cat")).output_json()
+    /// [1, 2]
     output_json, aoutput_json, "`output_json()`, awaited." => Shape::Json;
     /// Another name of `output_json()`.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> (Command("echo", ["[1, 2]"]) | Command("cat")).run_json()
+    /// [1, 2]
     run_json, arun_json, "Another name of `aoutput_json()`." => Shape::Json;
     /// Runs it and returns the exit code of the first stage that did not end cleanly, or else of the last. Raises if that ended
     /// without one.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> (Command("sh", ["-c", "exit 3"]) | Command("cat")).exit_code()
+    /// 3
     exit_code, aexit_code, "`exit_code()`, awaited." => Shape::ExitCode;
     /// Runs it as a question: the exit code 0 is `True`, 1 is `False`, and everything else raises.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> (Command("echo", ["hello"]) | Command("grep", ["-q", "ell"])).probe()
+    /// True
     probe, aprobe, "`probe()`, awaited." => Shape::Probe;
 }
 
@@ -48,26 +74,32 @@ verbs! { Pipeline:
 impl Pipeline {
     /// Runs it until the last stage has written one line, returns that and stops it. Raises `UnexpectedOutput` if it ended
     /// without one.
-    #[pyo3(signature = (*, on_event = None, cancel = None))]
+    ///
+    /// >>> from pinfold import Command
+    /// >>> (Command("yes") | Command("cat")).first_line()
+    /// 'y'
+    #[pyo3(signature = (*, on_event = None, cancel = None, runner = None))]
     fn first_line(
         &self,
         py: Python<'_>,
         on_event: Option<Py<PyAny>>,
         cancel: Option<&Bound<'_, CancelToken>>,
+        runner: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        let (runner, command) = self.ran_by();
+        let (runner, command, _) = self.ran_by(py, runner)?;
         block(py, &mut Line::new(runner, &command, Call::new(cancel, on_event)))
     }
 
     /// `first_line()`, awaited.
-    #[pyo3(signature = (*, on_event = None, cancel = None))]
+    #[pyo3(signature = (*, on_event = None, cancel = None, runner = None))]
     fn afirst_line<'py>(
         &self,
         py: Python<'py>,
         on_event: Option<Py<PyAny>>,
         cancel: Option<&Bound<'py, CancelToken>>,
+        runner: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (runner, command) = self.ran_by();
+        let (runner, command, _) = self.ran_by(py, runner)?;
         Pollable::new(Line::new(runner, &command, Call::new(cancel, on_event))).driven(py)
     }
 
@@ -78,38 +110,41 @@ impl Pipeline {
     /// >>> with (Command("seq", ["3"]) | Command("tac")).start() as process:
     /// ...     [int(line) for line in process]
     /// [3, 2, 1]
-    #[pyo3(signature = (*, on_event = None, cancel = None))]
+    #[pyo3(signature = (*, on_event = None, cancel = None, runner = None))]
     fn start<'py>(
         &self,
         py: Python<'py>,
         on_event: Option<Py<PyAny>>,
         cancel: Option<&Bound<'py, CancelToken>>,
+        runner: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let run = self.launch(py, cancel, on_event)?;
+        let run = self.launch(py, cancel, on_event, runner)?;
         CLASS.import(py, "pinfold._sync", "RunningProcess")?.call1((run,))
     }
 
     /// Starts it and returns a live handle whose methods are awaited. Leaving its `async with` block ends all of it.
-    #[pyo3(signature = (*, on_event = None, cancel = None))]
+    #[pyo3(signature = (*, on_event = None, cancel = None, runner = None))]
     fn astart<'py>(
         slf: &Bound<'py, Pipeline>,
         on_event: Option<Py<PyAny>>,
         cancel: Option<&Bound<'py, CancelToken>>,
+        runner: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         static START: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        START.import(slf.py(), "pinfold._async", "start")?.call1((slf, cancel, on_event))
+        START.import(slf.py(), "pinfold._async", "start")?.call1((slf, cancel, on_event, runner))
     }
 
     /// What both handles are made of.
-    #[pyo3(name = "_launch", signature = (cancel = None, on_event = None))]
+    #[pyo3(name = "_launch", signature = (cancel = None, on_event = None, runner = None))]
     fn launch(
         &self,
         py: Python<'_>,
         cancel: Option<&Bound<'_, CancelToken>>,
         on_event: Option<Py<PyAny>>,
+        runner: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Run> {
-        let (runner, command) = self.ran_by();
-        launched(py, runner, &command, Call::new(cancel, on_event), true)
+        let (runner, command, owns) = self.ran_by(py, runner)?;
+        launched(py, runner, &command, Call::new(cancel, on_event), owns)
     }
 }
