@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pinfold import Command
+from pinfold import Command, ProcessError, Sandbox
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TEXT = "the cat and the dog and the bird"
@@ -34,6 +34,16 @@ KNOWN: dict[str, tuple[list[str], int, list[str]]] = {
         1,
         ["command 7 failed after 2 attempts: 7 is unlucky", "19 of 20 succeeded"],
     ),
+    "no_orphans.py": (
+        [],
+        0,
+        [
+            "4 processes live",
+            "the block left: 0 of 4 live",
+            "an error (the tests found something): 0 of 4 live",
+            "the owner killed: 0 of 4 live",
+        ],
+    ),
     "pipeline.py": (["text"], 0, ["3 the", "2 and", "1 bird", "stage 2 failed: false, code 1"]),
 }
 
@@ -50,8 +60,27 @@ def test_an_example_does_what_it_says(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not EXAMPLES.exists(), reason="the examples are not beside the tests")
+def test_what_nobody_vouches_for_is_shut_off_and_limited() -> None:
+    result = Command(sys.executable, [str(EXAMPLES / "limited_sandbox.py")]).timeout(60).output()
+    lines = result.stdout.splitlines()
+    # What the host is asked for here is what the example asks for, but for the limits, for which it has another way.
+    try:
+        Command("sh", ["-c", "exit"]).sandbox(Sandbox.untrusted()).run()
+    except ProcessError as refused:
+        assert (result.code, lines[-1]) == (2, f"this host cannot shut off programs: {refused}"), result.stderr
+        return
+    verdicts = dict(line.split(": ", 1) for line in lines[-7:])
+    assert verdicts["honest"] == "accepted"
+    assert verdicts["wrong"] == "rejected: says 41"
+    for name in ("nosy", "untidy", "greedy"):
+        assert verdicts[name].startswith("rejected: exited with code 1"), verdicts
+    assert "timed out" in verdicts["endless"] and "wrote more than 65536 bytes" in verdicts["chatty"], verdicts
+    assert (result.code, result.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not EXAMPLES.exists(), reason="the examples are not beside the tests")
 def test_every_example_is_run() -> None:
-    assert {path.name for path in EXAMPLES.glob("*.py")} == {*KNOWN, "deploy_with_doubles.py"}
+    assert {path.name for path in EXAMPLES.glob("*.py")} == {*KNOWN, "deploy_with_doubles.py", "limited_sandbox.py"}
 
 
 @pytest.mark.skipif(not EXAMPLES.exists(), reason="the examples are not beside the tests")

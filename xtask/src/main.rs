@@ -13,6 +13,7 @@ mod markdown;
 mod python;
 mod soak;
 mod step;
+mod surface;
 mod test;
 mod tidy;
 mod vm;
@@ -27,6 +28,7 @@ usage: cargo xtask <chore>
   test [--fast] [step..]   every check, or the inner loop, or the steps named; the one test command
   tidy                     the rules of the house: floors, rows, sizes, unsafe, words, papers, rooms
   develop [args..]         build the Python extension and run tests/python on the sources; the arguments are pytest's
+  api                      keep the surface of the Rust library in api/rust.txt as it is now
   docs                     run the console blocks of the README and of docs/
   soak [ROUNDS]            every escape by every ending, 200 times or as often as told
   vm [--systemd] DEBIAN root|user SOURCE [word..]
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         ["test", rest @ ..] => test::main(&house, rest),
         ["tidy"] => tidy::main(house.root()),
         ["develop", rest @ ..] => python::develop(&house, rest),
+        ["api"] => surface::keep(&house),
         ["docs"] => test::main(&house, &["docs"]),
         ["vm", rest @ ..] => vm::main(&house, rest),
         ["bench", rest @ ..] => bench::main(&house, rest),

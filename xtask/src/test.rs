@@ -8,7 +8,7 @@ use std::{env, fs};
 use crate::elf;
 use crate::house::{House, ask};
 use crate::step::{Tally, Verdict, run};
-use crate::{docs, python, tidy, vm};
+use crate::{docs, python, surface, tidy, vm};
 
 struct Step {
     name: &'static str,
@@ -25,7 +25,7 @@ const fn fast(name: &'static str, work: fn(&House) -> Result<Verdict, Verdict>) 
     Step { name, fast: true, work }
 }
 
-const STEPS: [Step; 19] = [
+const STEPS: [Step; 21] = [
     fast("fmt", fmt),
     fast("clippy", |house| clippy(house, &["--workspace"])),
     step("clippy-all", |house| clippy(house, &["--workspace", "--all-features"])),
@@ -37,9 +37,11 @@ const STEPS: [Step; 19] = [
     step("doctests", doctests),
     step("docs", console_blocks),
     step("rustdoc", rustdoc),
+    step("api", surface::verdict),
     step("check-windows", |house| check(house, "x86_64-pc-windows-gnu")),
     step("check-macos", |house| check(house, "aarch64-apple-darwin")),
     step("check-freebsd", |house| check(house, "x86_64-unknown-freebsd")),
+    step("oldest", oldest),
     step("static", static_program),
     step("python", python::verdict),
     step("aarch64", aarch64),
@@ -146,6 +148,27 @@ fn check(house: &House, target: &str) -> Result<Verdict, Verdict> {
         target,
     ]))?;
     Ok(Verdict::passed(target))
+}
+
+/// Type-checks with the oldest Rust that the manifests promise. The benches stay out, since their peers promise other ones.
+fn oldest(house: &House) -> Result<Verdict, Verdict> {
+    let manifest = fs::read_to_string(house.root().join("Cargo.toml")).unwrap_or_default();
+    let Some(version) = promised(&manifest) else {
+        return Err(Verdict::Failed("Cargo.toml promises no rust-version\n".to_owned()));
+    };
+    let toolchain = have_toolchain(house, version)?;
+    let mut command =
+        house.command("rustup", ["run", &toolchain, "cargo", "check", "--locked", "--workspace"]);
+    // Beside what the tests are built of, which would be built anew after it.
+    command.args(["--exclude", "pinfold-benches", "--all-features", "--target-dir"]);
+    command.arg(house.target().join("oldest")).env_remove("CARGO").env_remove("RUSTUP_TOOLCHAIN");
+    run(command)?;
+    Ok(Verdict::passed(format!("Rust {version}")))
+}
+
+fn promised(manifest: &str) -> Option<&str> {
+    let line = manifest.lines().find_map(|line| line.strip_prefix("rust-version = \""))?;
+    line.split('"').next()
 }
 
 /// The command-line tool as it ships: static, and small.
@@ -272,6 +295,25 @@ pub(crate) fn have_target(house: &House, target: &str) -> Result<(), Verdict> {
     Err(Verdict::missing(format!("the target {target} cannot be had (rustup target add {target})")))
 }
 
+/// Sees to it that a Rust of this version is there: what rustup calls it.
+fn have_toolchain(house: &House, version: &str) -> Result<String, Verdict> {
+    let names = [version.to_owned(), format!("{version}.0")];
+    let there = |name: &&String| {
+        let mut command = house.command("rustup", ["run", name, "cargo", "--version"]);
+        // Asking is not to have it fetched: that is done below, with as little as it takes.
+        command.env("RUSTUP_AUTO_INSTALL", "0");
+        ask(command).is_some()
+    };
+    let install = ["toolchain", "install", version, "--profile", "minimal"];
+    let found = names.iter().find(there).or_else(|| {
+        ask(house.command("rustup", install))?;
+        names.iter().find(there)
+    });
+    found.cloned().ok_or_else(|| {
+        Verdict::missing(format!("Rust {version} cannot be had (rustup {})", install.join(" ")))
+    })
+}
+
 #[cfg(test)]
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -287,6 +329,14 @@ mod tests {
         assert_eq!(names(&["--fast"]), ["fmt", "clippy", "tidy", "build", "tests"]);
         assert_eq!(names(&["static", "fmt"]), ["fmt", "static"]);
         assert!(chosen(&["--slow"]).is_err_and(|wrong| wrong.contains("no step `--slow`")));
+    }
+
+    #[test]
+    fn the_oldest_rust_is_the_one_that_the_manifest_promises() {
+        assert_eq!(promised("[workspace.package]\nrust-version = \"1.88\" # why\n"), Some("1.88"));
+        assert_eq!(promised("edition = \"2024\"\n"), None);
+        let ours = fs::read_to_string(House::here().root().join("Cargo.toml")).unwrap();
+        assert!(promised(&ours).is_some());
     }
 
     #[test]

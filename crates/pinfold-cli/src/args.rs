@@ -124,6 +124,8 @@ pub(crate) struct RunArgs {
     pub(crate) strays: Option<StrayRule>,
     pub(crate) retry: u32,
     pub(crate) retry_pause: Option<Duration>,
+    /// The part of each pause that is left to chance, 0 to 1.
+    pub(crate) retry_jitter: f64,
     pub(crate) success_codes: Option<Vec<i32>>,
     pub(crate) stdin: Option<Stdin>,
     pub(crate) stdout: Option<Stdio>,
@@ -155,6 +157,8 @@ pub(crate) struct RunArgs {
     /// What is asked for beside a preset.
     pub(crate) sandbox: Sandbox,
     pub(crate) json: Option<i32>,
+    /// The descriptor that the log goes to, if there is one.
+    pub(crate) log: Option<i32>,
     pub(crate) explain: bool,
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,

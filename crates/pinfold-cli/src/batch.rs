@@ -10,8 +10,8 @@ mod template;
 
 use crate::args::batch::{BatchArgs, Share};
 use crate::exit::{End, FAILED, SOME_FAILED};
-use crate::out;
 use crate::run::letters;
+use crate::{log, out};
 use input::{Input, Next, Record};
 use job::Job;
 use joblog::{Done, JobLog, words};
@@ -33,6 +33,9 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Runs the batch.
 pub(crate) fn batch(args: &BatchArgs) -> End {
+    if let Err(misuse) = log::open(args.log) {
+        return failed(&format!("{}; {}", misuse.what, misuse.hint));
+    }
     // Children tell of their ends by handles.
     let taken = letters::taken().without(Signal::CHLD);
     let inbox = match Inbox::open(taken) {
@@ -95,8 +98,8 @@ impl<'a> Batch<'a> {
         log: Option<JobLog>,
         done: Done,
     ) -> Batch<'a> {
-        let shows =
-            args.progress.unwrap_or_else(|| io::stderr().is_terminal()) && !args.quiet && !args.dry_run;
+        let would_show = || io::stderr().is_terminal() && !log::replaces_words();
+        let shows = args.progress.unwrap_or_else(would_show) && !args.quiet && !args.dry_run;
         let screen = Arc::new(Screen::new(shows.then(Bar::new)));
         let host = Host::new().signal_mask(inbox.mask_before());
         let template = Template::new(&args.template, args.replace.as_deref());
@@ -173,7 +176,7 @@ impl<'a> Batch<'a> {
             let tag = if self.template.is_some() { arguments } else { command.as_slice() };
             let job = Job::new(number, &command, tag);
             if self.args.verbose {
-                self.screen.say(&String::from_utf8_lossy(&template::quoted(&command)));
+                self.screen.say_command(&String::from_utf8_lossy(&template::quoted(&command)));
             }
             self.jobs.start(job, command);
         }

@@ -6,6 +6,7 @@ mod args;
 mod batch;
 mod doctor;
 mod exit;
+mod log;
 mod out;
 mod run;
 #[cfg(target_os = "linux")]

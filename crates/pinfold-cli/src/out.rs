@@ -1,20 +1,34 @@
-//! What pinfold itself says: one line at a time, on standard error, and never in the way of the program.
+//! What pinfold itself says: one line at a time, on standard error, and never in the way of the program. With a log it is
+//! said there, and in words only where that is elsewhere.
 //!
 //! A message that cannot be written is dropped: there is nobody to tell. What was asked for on standard output is
 //! another matter, and its failure is one of pinfold's own.
 
 use crate::exit::{End, FAILED};
+use crate::log;
 use pinfold::Signal;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
 
 /// Says a line: `pinfold: ` and the message.
 pub(crate) fn say(message: &str) {
-    line("pinfold:", message);
+    log::said(message);
+    say_unlogged(message);
+}
+
+/// Says what has a user's arguments in it, which the log never has.
+pub(crate) fn say_unlogged(message: &str) {
+    if !log::replaces_words() {
+        line("pinfold:", message);
+    }
 }
 
 /// Says what went wrong, with what to do about it.
 pub(crate) fn fail(what: &str, hint: Option<&str>) {
+    log::failed(what, hint);
+    if log::replaces_words() {
+        return;
+    }
     let name = if in_colour(&io::stderr()) { "\x1b[1;31mpinfold:\x1b[0m" } else { "pinfold:" };
     match hint {
         Some(hint) => line(name, &format!("{what}; {hint}")),

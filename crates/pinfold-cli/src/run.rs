@@ -11,8 +11,8 @@ pub(crate) mod words;
 
 use crate::args::{Misuse, RunArgs};
 use crate::exit::{End, FAILED};
-use crate::out;
-use pinfold::{Cause, Command, Error, ErrorKind, Host, Outcome, Retry, Running, Signal, StopRule};
+use crate::{log, out};
+use pinfold::{Cause, Command, Error, ErrorKind, Host, Outcome, Running, Signal, StopRule};
 use pinfold_os::inbox::Inbox;
 use record::Record;
 use session::{Finished, Session};
@@ -49,7 +49,7 @@ pub(crate) fn run(args: &RunArgs) -> ! {
 }
 
 fn start(args: &RunArgs, inbox: Result<&Inbox, &io::Error>) -> End {
-    let mut record = match Record::open(args) {
+    let mut record = match log::open(args.log).and_then(|()| Record::open(args)) {
         Ok(record) => record,
         Err(misuse) => {
             out::fail(&misuse.what, Some(&misuse.hint));
@@ -74,8 +74,7 @@ fn start(args: &RunArgs, inbox: Result<&Inbox, &io::Error>) -> End {
 
 /// Tries until it succeeds, may not be tried again, or is interrupted.
 fn repeat(args: &RunArgs, command: &Command, inbox: &Inbox, record: &mut Record) -> End {
-    let retry = Retry::times(args.retry.saturating_add(1));
-    let retry = Retry { pause: args.retry_pause.unwrap_or(retry.pause), ..retry };
+    let retry = command::retry(args);
     let silent = record.replaces_words();
     let mut number = 1;
     loop {
@@ -96,10 +95,15 @@ fn repeat(args: &RunArgs, command: &Command, inbox: &Inbox, record: &mut Record)
         if !again || number >= retry.attempts {
             return conclude(args, attempt, record, number);
         }
-        let pause = retry.pause_after(number);
+        let pause = retry.draw_pause(number);
         number += 1;
+        log::retrying(&args.program.to_string_lossy(), number, pause);
         if !args.quiet {
-            out::say(&format!("{ended}; attempt {number} of {} in {pause:?}", retry.attempts));
+            out::say(&format!(
+                "{ended}; attempt {number} of {} in {}",
+                retry.attempts,
+                words::pause(args, pause)
+            ));
             if let Attempt::Finished(finished) = &attempt {
                 limits::hit(args, &finished.outcome).iter().for_each(|line| out::say(line));
             }
@@ -121,8 +125,9 @@ fn attempt(args: &RunArgs, command: &Command, inbox: &Inbox, started: impl FnOnc
     let host = if args.untrusted { host } else { host.pass_descriptors() };
     let host = if args.take_over_cgroup { host.take_over_cgroup() } else { host };
     // Whoever asks what holds it together is told of the guard that it has, and does not mind a fraction of a millisecond.
-    let asks = args.verbose || args.json.is_some() || args.require.is_some();
+    let asks = args.verbose || args.json.is_some() || args.log.is_some() || args.require.is_some();
     let host = if asks { host } else { host.guard_after(GUARD_AFTER) };
+    let host = log::watch(host, None);
     let session = match Session::start(args, &host, command, inbox) {
         Ok(session) => session,
         Err(error) => return Attempt::Refused(error.into()),

@@ -2,8 +2,8 @@
 
 use crate::args::wait_for::WaitForArgs;
 use crate::exit::{End, FAILED, TIMEOUT};
-use crate::out;
 use crate::run::letters;
+use crate::{log, out};
 use pinfold::{Command, Error, ErrorKind, Host, Machine, Probe, Waiting};
 use pinfold_os::inbox::Inbox;
 use pinfold_os::poll;
@@ -14,12 +14,17 @@ use std::time::{Duration, Instant};
 const TIMEOUT_BY_DEFAULT: Duration = Duration::from_secs(60);
 
 pub(crate) fn wait_for(args: &WaitForArgs) -> End {
+    if let Err(misuse) = log::open(args.log) {
+        out::fail(&misuse.what, Some(&misuse.hint));
+        return End::Code(FAILED);
+    }
     // As the first process of a container it would be deaf to them otherwise.
     let inbox = Inbox::open(letters::deadly()).ok();
     let host = match &inbox {
         Some(inbox) => Host::new().signal_mask(inbox.mask_before()),
         None => Host::new(),
     };
+    let host = log::watch(host, None);
     let probe = match probe(args, &host) {
         Ok(probe) => probe,
         Err(error) => return refuse(&error),

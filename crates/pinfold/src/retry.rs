@@ -48,8 +48,17 @@ impl Retry {
         let seconds = self.pause.as_secs_f64() * self.factor.max(1.0).powi(exponent);
         Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX).min(self.max_pause)
     }
-    /// [`Retry::pause_after`] as chance has it.
-    pub(crate) fn draw_pause(&self, attempt: u32) -> Duration {
+
+    /// [`Retry::pause_after`] as chance has it: without jitter the same, else another one each time.
+    ///
+    /// ```
+    /// use pinfold::Retry;
+    ///
+    /// let retry = Retry { jitter: 0.5, ..Retry::times(3) };
+    /// let (pause, longest) = (retry.draw_pause(1), retry.pause_after(1));
+    /// assert!(pause >= longest / 2 && pause <= longest);
+    /// ```
+    pub fn draw_pause(&self, attempt: u32) -> Duration {
         let longest = self.pause_after(attempt);
         if self.jitter == 0.0 {
             return longest;

@@ -71,6 +71,8 @@ pub struct Running {
     stopping_strays: bool,
     cause: Cause,
     strays: Strays,
+    /// Whether the program withstands its kill, once that was asked.
+    withstands: Option<bool>,
     outcome: Option<Outcome>,
     failure: Option<io::Error>,
     revision: u64,
@@ -144,6 +146,7 @@ impl Running {
             stopping_strays: false,
             cause: Cause::Itself,
             strays: Strays::default(),
+            withstands: None,
             outcome: None,
             failure: None,
             revision: 0,
@@ -215,6 +218,7 @@ impl Running {
         self.obey_cancellation(now);
         self.keep_time(now);
         self.climb(now);
+        self.doubt_program(now);
         self.finish_if_over(now);
         if let Some(guarantee) = self.source.attend(now) {
             self.guarantee = guarantee;

@@ -1,6 +1,8 @@
 //! It ends as its program ended, or by a code of its own.
 
+use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
+use std::process::Stdio;
 
 use pinfold_trials::{Trial, as_nobody, given, is_root, pinfold_bin, setuid_fixture};
 
@@ -161,6 +163,45 @@ fn verbose_tells_of_the_start_and_the_end() {
     let lines: Vec<&str> = said.lines().collect();
     assert!(lines[0].starts_with("pinfold: started ") && lines[0].contains("guarantee: "), "{said}");
     assert!(lines[1].contains("exited with code 3; it ran for ") && lines.len() == 2, "{said}");
+}
+
+#[test]
+fn a_program_that_this_user_may_not_end_is_said_to_be_waited_for() {
+    let trial = Trial::new();
+    let place = tempfile::tempdir().unwrap();
+    let copy = setuid_fixture(place.path());
+    if given(copy.is_some(), "root, and a place for setuid programs") {
+        for isolation in ["subreaper", "process-group"] {
+            let mut command = std::process::Command::new(pinfold_bin());
+            command.args([
+                "run",
+                "--quiet",
+                "--isolation",
+                isolation,
+                "--timeout",
+                "200ms",
+                "--grace",
+                "50ms",
+            ]);
+            command.arg(copy.as_ref().unwrap()).args(["_leaf", "hold", "become-root"]).envs([trial.env()]);
+            let command = as_nobody(command.stdout(Stdio::null()).stderr(Stdio::piped()));
+            let mut child = command.spawn().unwrap();
+            let mut stderr = BufReader::new(child.stderr.take().unwrap());
+            let mut said = String::new();
+            stderr.read_line(&mut said).unwrap();
+            let program =
+                trial.survivors().into_iter().find(|one| said.contains(&format!(" ({}) ", one.pid)));
+            let expected =
+                "is another user's, and this user may not end it: waiting until it ends; end it as that user";
+            assert!(program.is_some() && said.contains(expected), "{isolation}: {said}");
+            // By whoever may.
+            let program = rustix::process::Pid::from_raw(program.unwrap().pid.try_into().unwrap()).unwrap();
+            rustix::process::kill_process(program, rustix::process::Signal::KILL).unwrap();
+            assert_eq!(std::io::read_to_string(stderr).unwrap(), "", "{isolation}: it is said once");
+            assert_eq!(child.wait().unwrap().code(), Some(124), "{isolation}");
+        }
+    }
+    trial.finish();
 }
 
 #[test]

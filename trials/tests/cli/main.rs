@@ -11,6 +11,7 @@ mod ending;
 mod jobs;
 mod killed;
 mod limits;
+mod log;
 mod output;
 mod place;
 mod record;

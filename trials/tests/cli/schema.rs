@@ -46,7 +46,8 @@ fn agree(command: &str, records: &[Value]) {
         assert!(is_known, "{command}: {field} is not in docs/json.md");
     }
     for known in &documented {
-        assert!(found.iter().any(|field| holds(field, known)), "{command}: {known} is not in any record");
+        let is_written = found.iter().any(|field| holds(field, known) || holds(known, field));
+        assert!(is_written, "{command}: {known} is not in any record");
     }
     let schema = &records[0]["schema"];
     assert!(PAGE.contains(&format!("`{}`", schema.as_str().unwrap())), "{schema}");
@@ -66,6 +67,19 @@ fn the_page_has_every_field_of_every_record() {
         of("--json --cwd /nope", "exit 0"),
     ];
     agree("pinfold run --json", &runs);
+
+    let all = |options: &str, arguments: &str| {
+        let output = result(&format!("--log-format json {options}"), arguments);
+        text(&output.stderr).lines().map(|line| serde_json::from_str(line).unwrap()).collect::<Vec<Value>>()
+    };
+    let mut log = all("--retry 1 --retry-pause 1ms --output-limit 1k", "flood 4K");
+    log.extend(all("-t 100ms", "sleep 60"));
+    log.extend(all("--cwd /nope", "exit 0"));
+    log.extend(all("", "exit 0"));
+    let mut batch = std::process::Command::new(pinfold_bin());
+    let output = batch.args(["batch", "--log-format", "json", ":::", "true"]).output().unwrap();
+    log.push(parse(text(&output.stderr).lines().next().unwrap()));
+    agree("--log-format json", &log);
 
     let trial = Trial::new();
     let registry = tempfile::tempdir().unwrap();

@@ -5,6 +5,7 @@ use super::parse::{Words, misuse};
 use super::sheet::Sheet;
 use super::{Misuse, values};
 use crate::exit;
+use crate::log::STDERR;
 use clap::{Arg, ValueHint};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -33,8 +34,12 @@ pub(crate) struct BatchArgs {
     pub(crate) timeout: Option<Duration>,
     pub(crate) retries: u32,
     pub(crate) retry_pause: Option<Duration>,
+    /// The part of each pause that is left to chance, 0 to 1.
+    pub(crate) retry_jitter: f64,
     pub(crate) grace: Option<Duration>,
     pub(crate) dry_run: bool,
+    /// The descriptor that the log goes to, if there is one.
+    pub(crate) log: Option<i32>,
     pub(crate) progress: Option<bool>,
     pub(crate) quiet: bool,
     pub(crate) verbose: bool,
@@ -140,6 +145,18 @@ impl BatchArgs {
         }
         if (self.resume || self.resume_failed) && self.joblog.is_none() {
             return no("there is no job log to resume from", "name it with --joblog FILE");
+        }
+        if self.log == Some(STDERR) && self.verbose {
+            return no(
+                "--verbose says arguments, which a log never has",
+                "leave it out, or log to another descriptor: --log-format json:3 3>log.jsonl",
+            );
+        }
+        if self.log == Some(STDERR) && self.progress == Some(true) {
+            return no(
+                "a progress bar does not go with lines of JSON",
+                "leave it out, or log to another descriptor: --log-format json:3 3>log.jsonl",
+            );
         }
         let inputs = self.sources.iter().filter(|source| **source == Source::File("-".into())).count();
         if inputs > 1 {
@@ -348,6 +365,14 @@ pub(crate) const FLAGS: &[Flag<BatchArgs>] = &[
         |args, value| put(&mut args.retry_pause, some(value, values::duration)),
     ),
     flag(
+        "retry-jitter",
+        Needed("PART"),
+        Jobs,
+        "The part of each pause that is left to chance, 0 to 1 [default: 0]",
+        |args, value| put(&mut args.retry_jitter, values::text(value).and_then(values::part)),
+    )
+    .more("With 0.5 a pause of 2s becomes one of 1s to 2s, so that what failed together does not come back together."),
+    flag(
         "halt",
         Needed("WHEN,WHAT=N"),
         Jobs,
@@ -409,6 +434,19 @@ pub(crate) const FLAGS: &[Flag<BatchArgs>] = &[
         Reporting,
         "Leave out the jobs that the job log says have succeeded",
         |args, _| put(&mut args.resume_failed, Ok(true)),
+    ),
+    flag(
+        "log-format",
+        Needed("text|json[:FD]"),
+        Reporting,
+        "Say what happens in lines of text or of JSON [default: text]",
+        |args, value| put(&mut args.log, values::text(value).and_then(values::log_format)),
+    )
+    .elsewhere(&["log-json", "events"])
+    .more(
+        "json has each start, retry, stop and end of a job as it happens, with its number and without arguments, and what \
+         pinfold says, in place of its words; json:3 writes it to a descriptor that pinfold was given, beside the words. Its \
+         \"schema\" is pinfold.event/1 (docs/events.md).",
     ),
     flag(
         "progress",
@@ -516,6 +554,9 @@ mod tests {
             ("batch x ::::", "no file"),
             ("batch --retry 3 x", "here it is called --retries"),
             ("batch -j x", "no number of jobs"),
+            ("batch --log-format json -v x", "--verbose says arguments"),
+            ("batch --log-format json --progress x", "progress bar"),
+            ("batch --log-format yaml x", "use text, json"),
         ] {
             let misuse = read(line).unwrap_err();
             let told = format!("{}; {}", misuse.what, misuse.hint);

@@ -55,6 +55,10 @@ pub(crate) const FLAGS: &[Flag<RunArgs>] = &[
     flag("retry-pause", Needed("DURATION"), Time, "Before the first retry; it doubles, up to 30s [default: 100ms]", |run, value| {
         put(&mut run.retry_pause, some(value, values::duration))
     }),
+    flag("retry-jitter", Needed("PART"), Time, "The part of each pause that is left to chance, 0 to 1 [default: 0]", |run, value| {
+        put(&mut run.retry_jitter, values::text(value).and_then(values::part))
+    })
+    .more("With 0.5 a pause of 2s becomes one of 1s to 2s, so that what failed together does not come back together."),
     flag("success-codes", Needed("LIST"), Time, "The exit codes that are no failure [default: 0]", |run, value| {
         put(&mut run.success_codes, some(value, values::numbers))
     })
@@ -292,6 +296,13 @@ pub(crate) const FLAGS: &[Flag<RunArgs>] = &[
     })
     .more("One line, on a descriptor that pinfold was given (--json=3 3>record.json), after all that the program wrote. \
            On 2 it stands in place of what pinfold would say there. Its \"schema\" is pinfold.run/1."),
+    flag("log-format", Needed("text|json[:FD]"), Reporting, "Say what happens in lines of text or of JSON [default: text]", |run, value| {
+        put(&mut run.log, values::text(value).and_then(values::log_format))
+    })
+    .elsewhere(&["log-json", "events"])
+    .more("json has each start, limit that was hit, stop, retry and end as it happens, and what pinfold says, in place of \
+           its words; json:3 writes it to a descriptor that pinfold was given, beside the words. Its \"schema\" is \
+           pinfold.event/1 (docs/events.md)."),
     flag("explain", Nothing, Reporting, "Print what would be done, and start nothing", |run, _| {
         put(&mut run.explain, Ok(true))
     })

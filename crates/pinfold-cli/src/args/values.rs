@@ -3,6 +3,7 @@
 //! Each reader takes the text and gives the value, or the words after the option's name: what is wrong with the text
 //! and what would be right.
 
+use crate::log::STDERR;
 use pinfold::{
     Guarantee, IoPriority, Isolation, Overflow, Resource, Rlimit, Signal, Stdin, Stdio, StrayRule,
 };
@@ -85,6 +86,26 @@ fn power(letter: u8) -> Option<u32> {
 /// A whole number.
 pub(crate) fn number<T: std::str::FromStr>(text: &str) -> Read<T> {
     text.parse().map_err(|_| format!("'{text}' is no number that fits here"))
+}
+
+/// `0.5`: a part of a whole.
+pub(crate) fn part(text: &str) -> Read<f64> {
+    let part = text.parse().ok().filter(|part| (0.0..=1.0).contains(part));
+    part.ok_or_else(|| format!("'{text}' is no part of a pause; use a number from 0 to 1, as in 0.5"))
+}
+
+/// `text`, `json` or `json:3`: the descriptor to which lines of JSON go, if such are written.
+pub(crate) fn log_format(text: &str) -> Read<Option<i32>> {
+    let wrong = || format!("'{text}' is no format; use text, json, or json:3 for a descriptor");
+    match text.split_once(':') {
+        None if text == "text" => Ok(None),
+        None if text == "json" => Ok(Some(STDERR)),
+        Some(("json", number)) => match number.parse() {
+            Ok(number @ 0..) => Ok(Some(number)),
+            _ => Err(wrong()),
+        },
+        _ => Err(wrong()),
+    }
 }
 
 /// A process id that can be meant: 0, 1 and what is negative name more than one process, or the first.
@@ -324,6 +345,24 @@ mod tests {
         assert!(allowed_path(":rw".as_ref()).is_err() && allowed_path("".as_ref()).is_err());
         assert_eq!(names_or_none("none"), Ok(Vec::new()));
         assert!(names_or_none("a,").is_err());
+    }
+
+    #[test]
+    fn a_part_is_not_more_than_the_whole() {
+        assert_eq!(["0", "0.25", "1", "1.0"].map(part), [Ok(0.0), Ok(0.25), Ok(1.0), Ok(1.0)]);
+        for wrong in ["", "-0.1", "1.1", "50%", "nan", "inf"] {
+            assert!(part(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_log_is_text_or_json_and_json_goes_somewhere() {
+        for (text, to) in [("text", None), ("json", Some(2)), ("json:2", Some(2)), ("json:17", Some(17))] {
+            assert_eq!(log_format(text), Ok(to), "{text}");
+        }
+        for wrong in ["", "JSON", "json:", "json:-1", "json:x", "text:3", "json:3:4", "json:99999999999"] {
+            assert!(log_format(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub(crate) struct WaitForArgs {
     pub(crate) attempt: Option<Duration>,
     pub(crate) any: bool,
     pub(crate) quiet: bool,
+    /// The descriptor that the log goes to, if there is one.
+    pub(crate) log: Option<i32>,
     pub(crate) targets: Vec<Target>,
     /// The program and its arguments, if one is to follow.
     pub(crate) command: Vec<OsString>,
@@ -105,6 +107,21 @@ Examples:
             Heading::Which,
             "The first that is ready is enough",
             |args: &mut WaitForArgs, _| put(&mut args.any, Ok(true)),
+        ),
+        Flag::new(
+            "log-format",
+            Value::Needed("text|json[:FD]"),
+            Heading::Reporting,
+            "Say what happens in lines of text or of JSON [default: text]",
+            |args: &mut WaitForArgs, value| {
+                put(&mut args.log, values::text(value).and_then(values::log_format))
+            },
+        )
+        .elsewhere(&["log-json", "events"])
+        .more(
+            "json has what pinfold says, and each start and end of a cmd:, in place of its words; json:3 writes it to a \
+             descriptor that pinfold was given, beside the words. The program does not get that. Its \"schema\" is \
+             pinfold.event/1 (docs/events.md).",
         ),
         Flag::new(
             "quiet",

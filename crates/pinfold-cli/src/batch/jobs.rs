@@ -6,6 +6,7 @@ use super::screen::{Order, Page, Screen};
 use crate::args::RunArgs;
 use crate::args::batch::{BatchArgs, Halt, HaltOn};
 use crate::exit::End;
+use crate::log;
 use crate::run::words;
 use pinfold::{Command, Completion, Crowd, Host, Interest, Judge, Keep, Key, Output, Retry, Stdio};
 use std::collections::HashMap;
@@ -78,7 +79,8 @@ impl Jobs {
         }
         if args.retries > 0 {
             let retry = Retry::times(args.retries.saturating_add(1));
-            base = base.retry(Retry { pause: args.retry_pause.unwrap_or(retry.pause), ..retry });
+            let pause = args.retry_pause.unwrap_or(retry.pause);
+            base = base.retry(Retry { pause, jitter: args.retry_jitter, ..retry });
         }
         let settings = Settings {
             base,
@@ -140,6 +142,7 @@ impl Jobs {
         let mut words = command.into_iter();
         let command = self.settings.base.clone().named(words.next().unwrap_or_default()).args(words);
         let host = if self.settings.line_buffer { self.telling(&job) } else { self.host.clone() };
+        let host = log::watch(host, Some(job.number));
         let key = self.crowd.add(Completion::new(host, command, Judge::End));
         self.running.insert(key, job);
     }

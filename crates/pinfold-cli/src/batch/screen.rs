@@ -74,10 +74,14 @@ impl Screen {
 
     /// Has pinfold itself say something.
     pub(crate) fn say(&self, message: &str) {
-        if let Some(bar) = &mut self.lock().bar {
-            bar.clear();
-        }
+        self.clear();
         out::say(message);
+    }
+
+    /// Has pinfold itself say which command comes next.
+    pub(crate) fn say_command(&self, command: &str) {
+        self.clear();
+        out::say_unlogged(command);
     }
 
     /// Why something could not be written, once.

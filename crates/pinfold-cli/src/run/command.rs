@@ -121,9 +121,15 @@ fn ending(args: &RunArgs, mut command: Command) -> Command {
         command = command.success_codes(codes.iter().copied());
     }
     if args.retry > 0 {
-        command = command.retry(Retry::times(args.retry.saturating_add(1)));
+        command = command.retry(retry(args));
     }
     command
+}
+
+/// When it is tried again.
+pub(crate) fn retry(args: &RunArgs) -> Retry {
+    let retry = Retry::times(args.retry.saturating_add(1));
+    Retry { pause: args.retry_pause.unwrap_or(retry.pause), jitter: args.retry_jitter, ..retry }
 }
 
 fn process(args: &RunArgs, mut command: Command) -> Command {

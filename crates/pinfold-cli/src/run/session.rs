@@ -2,7 +2,9 @@
 
 use super::job::Job;
 use super::letters::{self, Answer, Situation, answer};
+use super::words;
 use crate::args::RunArgs;
+use crate::{log, out};
 use pinfold::{
     Command, Host, Interest, Mechanism, Outcome, Progress, Runner, Running, Signal, StopRule, Stream,
 };
@@ -37,6 +39,8 @@ pub(crate) struct Session<'a> {
     stop: StopRule,
     stop_asked: Option<(Signal, Instant)>,
     interrupted: bool,
+    /// What is said where the program cannot be ended, unless it was.
+    withstands: Option<String>,
 }
 
 impl<'a> Session<'a> {
@@ -61,7 +65,18 @@ impl<'a> Session<'a> {
         };
         let has_keeper = matches!(running.mechanism(), Mechanism::Subreaper | Mechanism::PidNamespace);
         let job = Job::new(shares_group, in_front, !shares_group && reads_terminal, has_keeper);
-        Ok(Session { running, inbox, job, has_keeper, stop, stop_asked: None, interrupted: false })
+        // Where a record stands in place of words, none stand beside it.
+        let withstands = (args.json != Some(log::STDERR)).then(|| words::withstands(args, running.pid()));
+        Ok(Session {
+            running,
+            inbox,
+            job,
+            has_keeper,
+            stop,
+            stop_asked: None,
+            interrupted: false,
+            withstands,
+        })
     }
 
     /// The machine.
@@ -80,6 +95,11 @@ impl<'a> Session<'a> {
             // The child of a keeper is none of ours, so that no letter tells of its stops; advancing has learnt of them.
             if self.has_keeper {
                 self.job.look(&self.running);
+            }
+            if self.running.withstands_kill()
+                && let Some(what) = self.withstands.take()
+            {
+                out::fail(&what, None);
             }
             let Interest { mut waitables, deadline } = self.running.interest();
             waitables.push(self.inbox.waitable());

@@ -4,7 +4,7 @@ use super::limits;
 use super::session::Finished;
 use crate::args::RunArgs;
 use crate::out;
-use pinfold::{Cause, Ending, Guarantee, Isolation, Mechanism, Outcome, Running, Stray};
+use pinfold::{Cause, Ending, Guarantee, Isolation, Mechanism, Outcome, Pid, Running, Stray};
 use std::time::Duration;
 
 /// No message lists more processes.
@@ -103,6 +103,19 @@ pub(crate) fn ended(args: &RunArgs, outcome: &Outcome) -> String {
     };
     let (ran, cpu) = (short(outcome.duration), short(outcome.usage.cpu_time()));
     format!("{program} {why}{how}{so}; it ran for {ran}, {cpu} on CPUs{memory}{throttled}")
+}
+
+/// What is said of a program that was killed and lives, since it is another user's.
+pub(crate) fn withstands(args: &RunArgs, pid: Pid) -> String {
+    let program = args.program.display();
+    format!(
+        "{program} ({pid}) is another user's, and this user may not end it: waiting until it ends; end it as that user"
+    )
+}
+
+/// A pause as it was asked for, or as exact as chance deserves it.
+pub(crate) fn pause(args: &RunArgs, pause: Duration) -> String {
+    if args.retry_jitter == 0.0 { format!("{pause:?}") } else { short(pause) }
 }
 
 /// A time to three digits, and to microseconds: nothing here is known better.

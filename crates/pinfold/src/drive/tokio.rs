@@ -37,6 +37,11 @@ impl Watch {
         Ok(interest.deadline)
     }
 
+    /// Whether one of the descriptors is ready.
+    pub(crate) fn is_ready(&self) -> io::Result<bool> {
+        self.0.get_ref().is_ready()
+    }
+
     /// Waits until one of the descriptors is ready, the deadline has passed, or somebody says so.
     pub(crate) async fn wait(&self, deadline: Option<Instant>, told: Option<Notified<'_>>) -> io::Result<()> {
         let mut readable = pin!(self.0.readable());
@@ -53,7 +58,7 @@ impl Watch {
         if let Some(guard) = woken.await {
             let mut guard = guard?;
             // What the reactor remembers is cleared only when it is no longer so.
-            if !self.0.get_ref().is_ready()? {
+            if !self.is_ready()? {
                 guard.clear_ready();
             }
         }

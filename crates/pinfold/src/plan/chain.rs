@@ -59,7 +59,8 @@ impl<'a> Stages<'a> {
     ) -> Result<Running> {
         let whole = self.whole;
         prepare(whole, cancel.as_ref())?;
-        let demand = Demand { limits: Some(&Limits::default()), group, take_over, alone: false };
+        let limits = Limits::default();
+        let demand = Demand { limits: Some(&limits), group, take_over, alone: false };
         let nest = Nest::make(self.containment(), demand).map_err(|refusal| refusal.into_error(whole))?;
         let extras = || Extras { group: Some(nest.clone()), ..extras() };
         // All of them are looked at before the first is started.

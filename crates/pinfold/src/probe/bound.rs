@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 impl Handle {
     /// Waits until a probe holds of this run, or of the world while it runs. The run is left alone whatever comes of it.
+    /// Conditions ([`Probe::holds`], [`Probe::line`]) may use the run's handles while they are asked.
     ///
     /// ```
     /// use pinfold::{Command, ErrorKind, Probe};
@@ -48,35 +49,29 @@ impl Handle {
             command.error(kind, format!("cannot be waited for: {error}")).because(error)
         };
         let mut set: Option<Arc<Set>> = None;
+        // The first look is for what is there already.
+        let mut deadline = Some(Instant::now());
         loop {
-            let deadline = waiting.interest(Instant::now()).deadline;
-            // One look each time that the run is looked at, until there is an answer or something else to wait for.
-            let looked = self.shared().drive_beside(deadline, set.as_ref(), |running| {
-                let now = Instant::now();
-                if let Some(answer) = waiting.advance_beside(running, command, now).transpose() {
-                    return Some(Some(answer));
-                }
-                let interest = waiting.interest(now);
-                match &set {
-                    Some(set) => {
-                        if let Err(error) = set.update(&interest.waitables) {
-                            return Some(Some(Err(error)));
-                        }
-                    }
-                    // What reads along with the run needs no descriptors of its own.
-                    None if interest.waitables.is_empty() => {}
-                    None => return Some(None),
-                }
-                (interest.deadline != deadline).then_some(None)
+            // Where it cannot be told whether something is ready, asking for it tells.
+            let ready = || set.as_ref().is_some_and(|set| set.is_ready().unwrap_or(true));
+            self.shared().drive_beside(deadline, set.as_ref(), |running| {
+                (waiting.look(running, command) || ready()).then_some(())
             })?;
-            if let Some(Some(answer)) = looked {
-                return answer.map_err(failed)?;
+            let now = Instant::now();
+            waiting.ask(now).map_err(failed)?;
+            let answer = self.shared().visit(|running| waiting.answer(running, command, now));
+            if let Some(answer) = answer.map_err(failed)? {
+                return answer;
             }
-            if set.is_none() {
-                let fresh = Set::new().map_err(failed)?;
-                fresh.update(&waiting.interest(Instant::now()).waitables).map_err(failed)?;
-                set = Some(Arc::new(fresh));
+            let interest = waiting.interest(now);
+            // What reads along with the run needs no descriptors of its own.
+            if set.is_none() && !interest.waitables.is_empty() {
+                set = Some(Arc::new(Set::new().map_err(failed)?));
             }
+            if let Some(set) = &set {
+                set.update(&interest.waitables).map_err(failed)?;
+            }
+            deadline = interest.deadline;
         }
     }
 }
@@ -92,13 +87,24 @@ impl AsyncHandle {
         let own = tokio::Watch::new().map_err(|error| failed(command, error))?;
         let mut beside = Beside { handle: self, waiting: probe.waiting(timeout) };
         let waiting = &mut beside.waiting;
-        let looked = self.drive_beside(&own, |running, now| {
-            Ok(match waiting.advance_beside(running, command, now)? {
-                Some(answer) => ControlFlow::Break(answer),
-                None => ControlFlow::Continue(own.update(&waiting.interest(now))?),
-            })
-        });
-        looked.await?
+        let failed = |error| failed(command, error);
+        // The first look is for what is there already.
+        let mut deadline = Some(Instant::now());
+        loop {
+            let looked = self.drive_beside(&own, |running, now| {
+                let due = deadline.is_some_and(|deadline| deadline <= now);
+                let goes_on = waiting.look(running, command) || due || own.is_ready()?;
+                Ok(if goes_on { ControlFlow::Break(()) } else { ControlFlow::Continue(deadline) })
+            });
+            looked.await?;
+            let now = Instant::now();
+            waiting.ask(now).map_err(failed)?;
+            let answer = self.visit(|running| waiting.answer(running, command, now));
+            if let Some(answer) = answer.map_err(failed)? {
+                return answer;
+            }
+            deadline = own.update(&waiting.interest(now)).map_err(failed)?;
+        }
     }
 }
 

@@ -33,11 +33,14 @@ enum State {
     Held,
 }
 
-/// The run that a probe is of, if it is of one, and whether that is over: then only what it wrote still counts.
+/// The run that a probe is of, if it is of one.
 pub(crate) struct Of<'a> {
     pub(crate) running: &'a mut Running,
     pub(crate) command: &'a Command,
+    /// Whether it is over: then only what it wrote still counts.
     pub(crate) over: bool,
+    /// Whether whoever is to be asked was asked already, without the run, so that nobody is asked now.
+    pub(crate) asked: bool,
 }
 
 impl Check {
@@ -65,7 +68,7 @@ impl Check {
         self.step(now, &mut of)
     }
 
-    /// Reads what a run wrote, for [`Check::advance_apart`].
+    /// Reads what a run wrote, for [`Check::ask`].
     pub(crate) fn collect(&mut self, running: &mut Running, command: &Command) {
         match self {
             Check::All(checks) | Check::Any(checks) => {
@@ -73,17 +76,25 @@ impl Check {
             }
             Check::One(leaf) => {
                 if let State::Reading(reading) = &mut leaf.state {
-                    reading.collect(running, command);
+                    reading.read(running, command);
                 }
             }
         }
     }
 
-    /// Asks whoever can be asked without the run; whether that makes it hold is seen when it is advanced.
-    pub(crate) fn advance_apart(&mut self, now: Instant, over: bool) -> io::Result<()> {
+    /// Whether something that a run wrote is to be judged.
+    pub(crate) fn has_news(&self) -> bool {
+        match self {
+            Check::All(checks) | Check::Any(checks) => checks.iter().any(Check::has_news),
+            Check::One(leaf) => matches!(&leaf.state, State::Reading(reading) if reading.has_news()),
+        }
+    }
+
+    /// Asks whoever is to be asked, without the run; whether that makes it hold is seen when it is advanced.
+    pub(crate) fn ask(&mut self, now: Instant, over: bool) -> io::Result<()> {
         match self {
             Check::All(checks) | Check::Any(checks) => {
-                checks.iter_mut().try_for_each(|check| check.advance_apart(now, over))
+                checks.iter_mut().try_for_each(|check| check.ask(now, over))
             }
             Check::One(leaf) => match &mut leaf.state {
                 State::Reading(reading) => {
@@ -201,12 +212,15 @@ impl Leaf {
     fn step(&mut self, now: Instant, of: &mut Option<Of<'_>>) -> io::Result<bool> {
         if let State::Reading(reading) = &mut self.state {
             let Some(of) = of else { return Ok(false) };
-            let holds = reading.look(of.running, of.command);
+            let holds = if of.asked { reading.has_found() } else { reading.look(of.running, of.command) };
             if holds {
                 reading.close(of.running);
                 self.state = State::Held;
             }
             return Ok(holds);
+        }
+        if of.as_ref().is_some_and(|of| of.asked) {
+            return Ok(matches!(self.state, State::Held));
         }
         let over = of.as_ref().is_some_and(|of| of.over);
         loop {

@@ -14,42 +14,36 @@ pub(super) struct Reading {
     prompt: bool,
     /// Opened at the first look.
     cursors: Option<Vec<LineCursor>>,
+    /// Of a prompt: where each stands that was read last.
+    stands: Vec<String>,
     lines: u64,
     /// What was read and not judged.
     pending: Vec<String>,
-    /// It was read, so that the next look does not.
-    collected: bool,
     found: bool,
 }
 
 impl Reading {
     pub(super) fn new(stream: Option<Stream>, holds: Arc<HoldsOfText>, prompt: bool) -> Reading {
-        let (cursors, pending) = (None, Vec::new());
-        Reading { stream, holds, prompt, cursors, lines: 0, pending, collected: false, found: false }
+        let (cursors, stands, pending) = (None, Vec::new(), Vec::new());
+        Reading { stream, holds, prompt, cursors, stands, lines: 0, pending, found: false }
     }
 
     /// Whether it holds of something that was written since the last look.
     pub(super) fn look(&mut self, running: &mut Running, command: &Command) -> bool {
-        if !std::mem::take(&mut self.collected) {
-            self.read(running, command);
-        }
+        self.read(running, command);
         self.judge()
     }
 
-    /// Reads for a judgement that is made without the run, and for the look after it.
-    pub(super) fn collect(&mut self, running: &mut Running, command: &Command) {
-        self.read(running, command);
-        self.collected = true;
-    }
-
-    fn read(&mut self, running: &mut Running, command: &Command) {
+    /// Reads, for a judgement that is made without the run.
+    pub(super) fn read(&mut self, running: &mut Running, command: &Command) {
         let wanted = self.stream;
         let cursors = self.cursors.get_or_insert_with(|| {
             let streams =
                 Stream::BOTH.into_iter().filter(|stream| wanted.is_none_or(|wanted| wanted == *stream));
             streams.filter_map(|stream| LineCursor::open(running, stream, command)).collect()
         });
-        for cursor in cursors {
+        self.stands.resize(cursors.len(), String::new());
+        for (cursor, stands) in cursors.iter_mut().zip(&mut self.stands) {
             let mut more = true;
             while more {
                 more = cursor.pull(running) && !cursor.has_ended();
@@ -60,13 +54,24 @@ impl Reading {
                     }
                 }
             }
-            if self.prompt && !cursor.has_ended() {
-                let unfinished = cursor.unfinished();
-                if !unfinished.is_empty() {
-                    self.pending.push(unfinished.into());
+            if self.prompt && !cursor.has_ended() && cursor.unfinished() != stands.as_str() {
+                *stands = cursor.unfinished().into();
+                // Nobody is asked again about what has not changed.
+                if !stands.is_empty() {
+                    self.pending.push(stands.clone());
                 }
             }
         }
+    }
+
+    /// Whether it held when it was judged last.
+    pub(super) fn has_found(&self) -> bool {
+        self.found
+    }
+
+    /// Whether there is something to judge.
+    pub(super) fn has_news(&self) -> bool {
+        !self.pending.is_empty()
     }
 
     /// Whether it holds of what was read.

@@ -50,14 +50,11 @@ impl PolledWaiting {
     pub fn advance(&mut self) -> Result<Option<()>> {
         let PolledWaiting { run, watch, waiting } = self;
         let command = run.command();
-        let over = run.moved(watch, |running| {
-            waiting.collect(running, command);
-            running.outcome().is_some()
-        });
+        run.moved(watch, |running| waiting.look(running, command));
         let now = Instant::now();
-        waiting.advance_apart(now, over).map_err(|error| run.unwaitable(error))?;
+        waiting.ask(now).map_err(|error| run.unwaitable(error))?;
         let answer = run.looked_at(|running| {
-            let answer = waiting.advance_beside(running, command, now);
+            let answer = waiting.answer(running, command, now);
             if !matches!(answer, Ok(None)) {
                 waiting.close(running);
             }

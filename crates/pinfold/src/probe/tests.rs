@@ -393,3 +393,86 @@ fn a_condition_may_look_at_the_run_that_it_is_of() {
     run.end();
     assert_eq!(waiting.advance().unwrap_err().kind(), ErrorKind::NotReady);
 }
+
+/// Conditions of every kind that use the handle of their own run, the first of which lasts until the run has written; and one
+/// that ends the run.
+#[cfg(target_os = "linux")]
+fn conditions<H: Clone + Send + Sync + 'static>(
+    handle: &H,
+    lives: fn(&H) -> bool,
+    kill: fn(&H),
+) -> (Probe, Probe) {
+    let (asked, [one, two, three, four]) = (Arc::new(AtomicU32::new(0)), [(); 4].map(|()| handle.clone()));
+    let met = Probe::all([
+        Probe::holds(move || lives(&one) && asked.fetch_add(1, Ordering::SeqCst) == 3)
+            .interval(SECOND / 1000),
+        Probe::line(move |line| line == "two" && lives(&two)),
+        Probe::prompt(move |text| text == "name: " && lives(&three)),
+    ]);
+    let deadly = Probe::holds(move || {
+        kill(&four);
+        false
+    });
+    (met, deadly)
+}
+
+/// Fails where it would wait for ever.
+#[cfg(target_os = "linux")]
+#[track_caller]
+fn in_time<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = std::sync::mpsc::channel();
+    std::thread::spawn(move || sender.send(work()));
+    receiver.recv_timeout(20 * SECOND).expect("it waits for itself")
+}
+
+#[cfg(target_os = "linux")]
+const ASKS: [&str; 2] = ["-c", "echo one; echo two; printf 'name: '; exec sleep 1000"];
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_condition_may_use_the_handle_that_waits_for_it() {
+    let handle = Command::new("sh").args(ASKS).start().unwrap();
+    let lives = |handle: &crate::Handle| handle.try_wait().unwrap().is_none() && !handle.members().is_empty();
+    let (met, deadly) = conditions(&handle, lives, |handle| drop(handle.kill().unwrap()));
+    let there = Probe::line(is("two"));
+    let (met, there, deadly) = in_time(move || {
+        let met = handle.wait_until(&met, 60 * SECOND);
+        (met, handle.wait_until(&there, Duration::ZERO), handle.wait_until(&deadly, 60 * SECOND))
+    });
+    assert!(met.is_ok() && there.is_ok(), "{met:?} {there:?}");
+    assert_eq!(deadly.unwrap_err().kind(), ErrorKind::NotReady);
+}
+
+#[cfg(all(feature = "tokio", target_os = "linux"))]
+#[test]
+fn a_condition_may_use_the_async_handle_that_waits_for_it() {
+    let (met, there, deadly) = in_time(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let handle = Command::new("sh").args(ASKS).start_async().unwrap();
+            let lives = |handle: &crate::AsyncHandle| !handle.members().is_empty();
+            let (met, deadly) =
+                conditions(&handle, lives, |handle| handle.signal(crate::Signal::KILL).unwrap());
+            let met = handle.wait_until(&met, 60 * SECOND).await;
+            let there = handle.wait_until(&Probe::line(is("two")), Duration::ZERO).await;
+            (met, there, handle.wait_until(&deadly, 60 * SECOND).await)
+        })
+    });
+    assert!(met.is_ok() && there.is_ok(), "{met:?} {there:?}");
+    assert_eq!(deadly.unwrap_err().kind(), ErrorKind::NotReady);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_prompt_is_judged_when_it_has_changed_and_not_over_and_over() {
+    let handle = Command::new("sh").args(ASKS).start().unwrap();
+    let asked = Arc::new(AtomicU32::new(0));
+    let other = Probe::prompt({
+        let asked = asked.clone();
+        move |_| asked.fetch_add(1, Ordering::SeqCst) > 100
+    });
+    // Something else has the wait look again and again.
+    let busy = Probe::all([other, Probe::holds(|| false).interval(SECOND / 1000)]);
+    assert_eq!(handle.wait_until(&busy, SECOND / 5).unwrap_err().kind(), ErrorKind::Timeout);
+    assert!((1..10).contains(&asked.load(Ordering::SeqCst)), "{asked:?}");
+}

@@ -44,12 +44,14 @@ pub struct Waiting {
     until: Option<Instant>,
     begun: bool,
     over: bool,
+    /// The run was over when it was looked at last.
+    ended: bool,
 }
 
 impl Waiting {
     pub(super) fn new(probe: &Probe, timeout: Duration) -> Waiting {
         let check = Check::new(probe);
-        Waiting { probe: probe.clone(), check, timeout, until: None, begun: false, over: false }
+        Waiting { probe: probe.clone(), check, timeout, until: None, begun: false, over: false, ended: false }
     }
 
     /// [`Machine::advance`], for a probe of a run, which is to have been advanced before: its end is the end of the wait.
@@ -64,24 +66,48 @@ impl Waiting {
         command: &Command,
         now: Instant,
     ) -> io::Result<Option<Result<()>>> {
-        let over = running.outcome().is_some();
-        let answer = self.step(now, Some(Of { running: &mut *running, command, over }))?;
-        if answer.is_none() && over {
+        self.ended = running.outcome().is_some();
+        self.step_beside(running, command, now, false)
+    }
+
+    /// The first of three steps that do what [`Waiting::advance_beside`] does, for a run that is shared: it is locked in the
+    /// first and the third, and whoever is asked in the second may use its handles. This one reads what the run wrote: whether
+    /// there is something to go on for.
+    pub(crate) fn look(&mut self, running: &mut Running, command: &Command) -> bool {
+        self.check.collect(running, command);
+        self.ended = running.outcome().is_some();
+        self.ended || self.check.has_news()
+    }
+
+    /// The second step: asks whoever is to be asked.
+    pub(crate) fn ask(&mut self, now: Instant) -> io::Result<()> {
+        if self.over { Ok(()) } else { self.check.ask(now, self.ended) }
+    }
+
+    /// The third step: the answer, by what was read and asked. What the run has done meanwhile is for the next look.
+    pub(crate) fn answer(
+        &mut self,
+        running: &mut Running,
+        command: &Command,
+        now: Instant,
+    ) -> io::Result<Option<Result<()>>> {
+        self.step_beside(running, command, now, true)
+    }
+
+    fn step_beside(
+        &mut self,
+        running: &mut Running,
+        command: &Command,
+        now: Instant,
+        asked: bool,
+    ) -> io::Result<Option<Result<()>>> {
+        let of = Of { running: &mut *running, command, over: self.ended, asked };
+        let answer = self.step(now, Some(of))?;
+        if answer.is_none() && self.ended {
             self.over = true;
-            return Ok(Some(Err(self.ended(running, command))));
+            return Ok(Some(Err(self.died(running, command))));
         }
         Ok(answer)
-    }
-
-    /// Reads what a run wrote, for [`Waiting::advance_apart`].
-    pub(crate) fn collect(&mut self, running: &mut Running, command: &Command) {
-        self.check.collect(running, command);
-    }
-
-    /// Asks whoever can be asked without the run, without it: who is asked may look at the run, which is locked while the wait
-    /// is advanced beside it. At the same time `now` that asks nobody a second time.
-    pub(crate) fn advance_apart(&mut self, now: Instant, over: bool) -> io::Result<()> {
-        if self.over { Ok(()) } else { self.check.advance_apart(now, over) }
     }
 
     /// Lets go of what it has the run keep for it. Whoever drops one that was advanced beside a run before its answer, and
@@ -144,7 +170,7 @@ impl Waiting {
     }
 
     /// The run has ended first.
-    fn ended(&self, running: &Running, command: &Command) -> Error {
+    fn died(&self, running: &Running, command: &Command) -> Error {
         let outcome = running.outcome().map_or_else(|| "ended".to_owned(), ToString::to_string);
         let what = format!("{outcome} before it was ready: {}", self.reasons());
         let error = command.error(ErrorKind::NotReady, what);

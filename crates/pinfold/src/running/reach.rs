@@ -3,6 +3,8 @@
 use super::Running;
 use crate::containment;
 use crate::stop::Ladder;
+use pinfold_os::signal::Signal;
+use std::io;
 use std::time::{Duration, Instant};
 
 /// How often those that are left after a kill are asked whether they can be ended.
@@ -22,10 +24,31 @@ impl Running {
         !left.is_empty()
     }
 
-    /// When that is to be asked, once the program has ended.
+    /// Asks once of a program that was killed and lives whether it can be killed at all. That of a cgroup can be, by whomever.
+    pub(super) fn doubt_program(&mut self, now: Instant) {
+        let due = self.ladder.as_ref().and_then(Ladder::doubts_from).is_some_and(|from| from <= now);
+        if !due || self.exit.is_some() || self.withstands.is_some() {
+            return;
+        }
+        let refused = self.source.signal(Signal::KILL);
+        self.withstands = Some(refused.is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied));
+        self.revision += 1;
+    }
+
+    /// Whether the program was killed and lives on, since it has become another user's, as `sudo` is root's, and this user
+    /// may not end it. Nothing is left to be done then: the run is over when the program ends by itself, or by whoever may
+    /// end it. Known from a tenth of a second after the kill.
+    pub fn withstands_kill(&self) -> bool {
+        self.exit.is_none() && self.withstands == Some(true)
+    }
+
+    /// When that is to be asked, of the program or, once that has ended, of what it has left.
     pub(super) fn doubt_at(&self) -> Option<Instant> {
         let from = self.ladder.as_ref().and_then(Ladder::doubts_from)?;
-        self.exit.map(|_| from.max(self.looked + DOUBT_AGAIN))
+        match self.exit {
+            Some(_) => Some(from.max(self.looked + DOUBT_AGAIN)),
+            None => self.withstands.is_none().then_some(from),
+        }
     }
 
     /// After what time to ask again whether all of it is gone, where nothing tells: the longer it takes the less often, since
