@@ -11,6 +11,7 @@ import platform
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import tempfile
 from pathlib import Path
@@ -34,11 +35,13 @@ prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
 
 
 def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    _settle_interpreter()
     _build_tool()
     return maturin.build_wheel(wheel_directory, config_settings, metadata_directory)
 
 
 def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
+    _settle_interpreter()
     _build_tool()
     return maturin.build_editable(wheel_directory, config_settings, metadata_directory)
 
@@ -76,6 +79,25 @@ def _sources():
         ours = (path for path in files if path.parts[0] != "target" and path.name != "PKG-INFO")
         names = [path.as_posix() for path in ours if "__pycache__" not in path.parts]
     return sorted(name for name in names if (ROOT / name).is_file())
+
+
+def _settle_interpreter():
+    """A free-threaded interpreter cannot load the extension that all others can: one is built for it and its version alone."""
+    if not sysconfig.get_config_var("Py_GIL_DISABLED"):
+        return
+    facts = {
+        "implementation": "CPython",
+        "version": "{}.{}".format(*sys.version_info),
+        "shared": "false",
+        "abi3": "false",
+        "pointer_width": "64" if sys.maxsize > 1 << 32 else "32",
+        "build_flags": "Py_GIL_DISABLED",
+        "suppress_build_script_link_lines": "true",
+    }
+    path = ROOT / "target" / "free-threaded.txt"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("".join(f"{name}={value}\n" for name, value in facts.items()))
+    os.environ["PYO3_CONFIG_FILE"] = str(path)
 
 
 def _build_tool():

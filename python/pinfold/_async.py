@@ -106,7 +106,19 @@ class _OutputEvents(_Singly[OutputEvent]):
 
 
 class AsyncProcessStdin:
-    """Writes to a run's standard input. Output is read meanwhile, so that the two cannot wait for each other."""
+    """Writes to a run's standard input. Output is read meanwhile, so that the two cannot wait for each other.
+
+    >>> import asyncio
+    >>> from pinfold import Command
+    >>> async def main():
+    ...     async with await Command("sort").keep_stdin_open().astart() as process:
+    ...         async with process.take_stdin() as stdin:
+    ...             await stdin.write_line("b")
+    ...             await stdin.write("a\\n")
+    ...         return [line async for line in process]
+    >>> asyncio.run(main())
+    ['a', 'b']
+    """
 
     __slots__ = ("_run",)
 
@@ -241,11 +253,14 @@ class AsyncRunningProcess(Handle):
         return _Batches(self._run.chunks(stream))
 
     def output_events(self) -> AsyncIterator[OutputEvent]:
-        """The lines of both streams as they come. Of what came before, those of standard output are first."""
+        """The lines of both streams as they come, in the order in which they were read; so do those that came before this was called.
+
+        What a program writes to both at once is read at once, and then those of standard output are first.
+        """
         return _OutputEvents(self._run.events(), self._run)
 
     def events(self) -> AsyncIterator[OutputEvent]:
-        """All that happens: the start, the lines of both streams as they come, the end."""
+        """All that happens: the start, the lines of both streams in the order in which they come, the end."""
         return _Singly(self._run.events(), self._run)
 
     async def profile(self, every_seconds: Seconds = 0.1) -> RunProfile:

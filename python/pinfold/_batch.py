@@ -12,6 +12,7 @@ from pinfold._verbs import Verbs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import TracebackType
+    from typing import ClassVar
 
     from typing_extensions import Self
 
@@ -67,7 +68,12 @@ def output_all_bytes(
     cancel: CancelToken | None = None,
     runner: ProcessRunner | RemoteRunner | None = None,
 ) -> list[BytesResult | ProcessError]:
-    """:func:`output_all` with standard output as bytes."""
+    """:func:`output_all` with standard output as bytes.
+
+    >>> from pinfold import Command, output_all_bytes
+    >>> [result.stdout for result in output_all_bytes([Command("printf", ["\\\\377"])])]
+    [b'\\xff']
+    """
     return _slots(_begun(commands, True, _CHUNK, concurrency, fail_fast, on_progress, cancel, runner))
 
 
@@ -80,7 +86,13 @@ async def aoutput_all(
     cancel: CancelToken | None = None,
     runner: ProcessRunner | RemoteRunner | None = None,
 ) -> list[ProcessResult | ProcessError]:
-    """:func:`output_all`, awaited."""
+    """:func:`output_all`, awaited.
+
+    >>> import asyncio
+    >>> from pinfold import Command, aoutput_all
+    >>> [result.stdout for result in asyncio.run(aoutput_all([Command("echo", ["hello"])]))]
+    ['hello\\n']
+    """
     return await _awaited(_begun(commands, False, _CHUNK, concurrency, fail_fast, on_progress, cancel, runner))
 
 
@@ -93,7 +105,13 @@ async def aoutput_all_bytes(
     cancel: CancelToken | None = None,
     runner: ProcessRunner | RemoteRunner | None = None,
 ) -> list[BytesResult | ProcessError]:
-    """:func:`output_all_bytes`, awaited."""
+    """:func:`output_all_bytes`, awaited.
+
+    >>> import asyncio
+    >>> from pinfold import Command, aoutput_all_bytes
+    >>> [result.stdout for result in asyncio.run(aoutput_all_bytes([Command("echo", ["hello"])]))]
+    [b'hello\\n']
+    """
     return await _awaited(_begun(commands, True, _CHUNK, concurrency, fail_fast, on_progress, cancel, runner))
 
 
@@ -121,7 +139,13 @@ def output_as_completed(
 
 
 class Completed:
-    """A command of a batch that has ended."""
+    """A command of a batch that has ended.
+
+    >>> from pinfold import Command, output_as_completed
+    >>> for it in output_as_completed([Command("echo", ["hello"])]):
+    ...     it.index, it.command.program, it.attempts, it.result.stdout
+    (0, 'echo', 1, 'hello\\n')
+    """
 
     __slots__ = ("_attempts", "_command", "_index", "_result")
 
@@ -157,7 +181,12 @@ class Completed:
         return isinstance(self._result, ProcessResult) and self._result.is_success
 
     def ensure_success(self) -> ProcessResult:
-        """The result, if it is a success; else raises what ``run()`` would."""
+        """The result, if it is a success; else raises what ``run()`` would.
+
+        >>> from pinfold import Command, output_as_completed
+        >>> [it.ensure_success().stdout for it in output_as_completed([Command("echo", ["hello"])])]
+        ['hello\\n']
+        """
         if isinstance(self._result, ProcessError):
             raise self._result
         return self._result.ensure_success()
@@ -167,14 +196,21 @@ class Completed:
             return NotImplemented
         return all(getattr(self, name) == getattr(other, name) for name in Completed.__slots__)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"<Completed {self._index}: {self._result!r}>"
 
 
 class Completion:
-    """What is completed of a batch, as it comes: see :func:`output_as_completed`."""
+    """What is completed of a batch, as it comes: see :func:`output_as_completed`.
+
+    >>> from pinfold import Command, output_as_completed
+    >>> commands = [Command("sleep", ["1000"]), Command("true")]
+    >>> with output_as_completed(commands, concurrency=2) as completion:
+    ...     next(completion).index
+    1
+    """
 
     __slots__ = ("_batch", "_ready")
 
@@ -183,7 +219,14 @@ class Completion:
         self._ready: Iterator[tuple[Any, ...]] = iter(())
 
     def close(self) -> None:
-        """Kills what still runs."""
+        """Kills what still runs.
+
+        >>> from pinfold import Command, output_as_completed
+        >>> completion = output_as_completed([Command("sleep", ["1000"])])
+        >>> completion.close()
+        >>> list(completion)
+        []
+        """
         self._ready = iter(())
         self._batch.end()
 

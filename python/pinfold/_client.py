@@ -75,14 +75,24 @@ class CliClient:
         return self._runner
 
     def command(self, args: Iterable[Text] = ()) -> Command:
-        """The command of a call, to be changed further and given to the runner."""
+        """The command of a call, to be changed further and given to the runner.
+
+        >>> from pinfold import CliClient
+        >>> CliClient("git", default_timeout=30).command(["status"]).arguments
+        ['status']
+        """
         return self._defaults.args(args)
 
     def __repr__(self) -> str:
         return f"<CliClient {self.program!r} by {self._runner!r}>"
 
     def run(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> str:
-        """``Runner.run()`` with these arguments."""
+        """``Runner.run()`` with these arguments.
+
+        >>> from pinfold import CliClient
+        >>> CliClient("echo").run(["hello"])
+        'hello'
+        """
         return self._runner.run(self.command(args), **options)
 
     async def arun(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> str:
@@ -90,7 +100,12 @@ class CliClient:
         return await self._runner.arun(self.command(args), **options)
 
     def output(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> ProcessResult:
-        """``Runner.output()`` with these arguments."""
+        """``Runner.output()`` with these arguments.
+
+        >>> from pinfold import CliClient
+        >>> CliClient("sh").output(["-c", "exit 3"]).code
+        3
+        """
         return self._runner.output(self.command(args), **options)
 
     async def aoutput(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> ProcessResult:
@@ -98,7 +113,12 @@ class CliClient:
         return await self._runner.aoutput(self.command(args), **options)
 
     def output_bytes(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> BytesResult:
-        """``Runner.output_bytes()`` with these arguments."""
+        """``Runner.output_bytes()`` with these arguments.
+
+        >>> from pinfold import CliClient
+        >>> CliClient("echo").output_bytes(["hello"]).stdout
+        b'hello\\n'
+        """
         return self._runner.output_bytes(self.command(args), **options)
 
     async def aoutput_bytes(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> BytesResult:
@@ -106,7 +126,12 @@ class CliClient:
         return await self._runner.aoutput_bytes(self.command(args), **options)
 
     def output_json(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> Any:
-        """``Runner.output_json()`` with these arguments."""
+        """``Runner.output_json()`` with these arguments.
+
+        >>> from pinfold import CliClient
+        >>> CliClient("echo").output_json(["[1, 2]"])
+        [1, 2]
+        """
         return self._runner.output_json(self.command(args), **options)
 
     async def aoutput_json(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> Any:
@@ -114,7 +139,12 @@ class CliClient:
         return await self._runner.aoutput_json(self.command(args), **options)
 
     def exit_code(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> int:
-        """``Runner.exit_code()`` with these arguments."""
+        """``Runner.exit_code()`` with these arguments.
+
+        >>> from pinfold import CliClient
+        >>> CliClient("sh").exit_code(["-c", "exit 3"])
+        3
+        """
         return self._runner.exit_code(self.command(args), **options)
 
     async def aexit_code(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> int:
@@ -122,7 +152,12 @@ class CliClient:
         return await self._runner.aexit_code(self.command(args), **options)
 
     def probe(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> bool:
-        """``Runner.probe()`` with these arguments."""
+        """``Runner.probe()`` with these arguments.
+
+        >>> from pinfold import CliClient
+        >>> CliClient("test").probe(["-d", "/"])
+        True
+        """
         return self._runner.probe(self.command(args), **options)
 
     async def aprobe(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> bool:
@@ -130,7 +165,12 @@ class CliClient:
         return await self._runner.aprobe(self.command(args), **options)
 
     def run_json(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> Any:
-        """Another name of ``output_json()``."""
+        """Another name of ``output_json()``.
+
+        >>> from pinfold import CliClient
+        >>> CliClient("echo").run_json(["[1, 2]"])
+        [1, 2]
+        """
         return self.output_json(args, **options)
 
     async def arun_json(self, args: Iterable[Text] = (), **options: Unpack[Options]) -> Any:
@@ -138,7 +178,12 @@ class CliClient:
         return await self.aoutput_json(args, **options)
 
     def first_line(self, args: Iterable[Text] = (), **options: Unpack[StartOptions]) -> str:
-        """``Runner.first_line()`` with these arguments."""
+        """``Runner.first_line()`` with these arguments.
+
+        >>> from pinfold import CliClient
+        >>> CliClient("yes").first_line()
+        'y'
+        """
         return self._runner.first_line(self.command(args), **options)
 
     async def afirst_line(self, args: Iterable[Text] = (), **options: Unpack[StartOptions]) -> str:
@@ -146,7 +191,13 @@ class CliClient:
         return await self._runner.afirst_line(self.command(args), **options)
 
     def start(self, args: Iterable[Text] = (), **options: Unpack[StartOptions]) -> RunningProcess:
-        """``Runner.start()`` with these arguments."""
+        """``Runner.start()`` with these arguments.
+
+        >>> from pinfold import CliClient
+        >>> with CliClient("seq").start(["3"]) as process:
+        ...     list(process)
+        ['1', '2', '3']
+        """
         return self._runner.start(self.command(args), **options)
 
     async def astart(self, args: Iterable[Text] = (), **options: Unpack[StartOptions]) -> AsyncRunningProcess:

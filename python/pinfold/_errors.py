@@ -146,15 +146,23 @@ class NonZeroExit(_Ended, subprocess.CalledProcessError):
 
     def __init__(self, message: str = "", **fields: Any) -> None:
         super().__init__(message, **fields)
-        self.returncode = -1 if self.code is None else self.code
+        self.returncode: int = -1 if self.code is None else self.code
 
 
 class Signalled(_Ended, subprocess.CalledProcessError):
-    """A signal ended it. Also a ``subprocess.CalledProcessError``, with the negative signal as its code."""
+    """A signal ended it. Also a ``subprocess.CalledProcessError``, with the negative signal as its code.
+
+    >>> from pinfold import Command, Signalled
+    >>> try:
+    ...     Command("sh", ["-c", "kill -TERM $$"]).run()
+    ... except Signalled as error:
+    ...     error.signal, error.returncode
+    (15, -15)
+    """
 
     def __init__(self, message: str = "", **fields: Any) -> None:
         super().__init__(message, **fields)
-        self.returncode = -(self.signal or 0)
+        self.returncode: int = -(self.signal or 0)
 
     @property
     def signal(self) -> int | None:
@@ -163,7 +171,15 @@ class Signalled(_Ended, subprocess.CalledProcessError):
 
 
 class Timeout(_Ended, subprocess.TimeoutExpired, TimeoutError):  # pyright: ignore[reportIncompatibleVariableOverride]
-    """A timeout of its own ended it. Also a ``TimeoutError`` and a ``subprocess.TimeoutExpired``."""
+    """A timeout of its own ended it. Also a ``TimeoutError`` and a ``subprocess.TimeoutExpired``.
+
+    >>> from pinfold import Command, Timeout
+    >>> try:
+    ...     Command("sleep", ["1000"]).timeout(0.05).run()
+    ... except Timeout as error:
+    ...     error.timeout, isinstance(error, TimeoutError)
+    (0.05, True)
+    """
 
     timeout: float
     """The timeout in seconds, by the standard library's name for it."""
@@ -175,15 +191,42 @@ class Timeout(_Ended, subprocess.TimeoutExpired, TimeoutError):  # pyright: igno
 
 
 class NotReady(_Ended):
-    """What was waited for did not come before the run had ended."""
+    """What was waited for did not come before the run had ended.
+
+    >>> from pinfold import Command, NotReady, Probe
+    >>> try:
+    ...     with Command("echo", ["goodbye"]).start() as process:
+    ...         process.wait_until(Probe.line("ready"), timeout=10)
+    ... except NotReady as error:
+    ...     error.program, error.code
+    ('echo', 0)
+    """
 
 
 class Cancelled(_Ended):
-    """A cancellation token ended it, or kept it from being started."""
+    """A cancellation token ended it, or kept it from being started.
+
+    >>> from pinfold import CancelToken, Cancelled, Command
+    >>> token = CancelToken()
+    >>> token.cancel()
+    >>> try:
+    ...     Command("sleep", ["1000"]).run(cancel=token)
+    ... except Cancelled as error:
+    ...     print("it was not even started")
+    it was not even started
+    """
 
 
 class OutputTooLarge(_Ended):
-    """It gave more output than its limit, and the limit says that this is an error."""
+    """It gave more output than its limit, and the limit says that this is an error.
+
+    >>> from pinfold import Command, OutputTooLarge
+    >>> try:
+    ...     Command("yes").output_limit(max_lines=10, on_overflow="error").run()
+    ... except OutputTooLarge as error:
+    ...     error.max_lines, error.total_lines > 10
+    (10, True)
+    """
 
     def __init__(
         self,
@@ -204,11 +247,32 @@ class OutputTooLarge(_Ended):
 
 
 class UnexpectedOutput(_Ended, ValueError):
-    """Its output is not what the verb asked for: not JSON, not even a line."""
+    """Its output is not what the verb asked for: not JSON, not even a line.
+
+    >>> from pinfold import Command, UnexpectedOutput
+    >>> try:
+    ...     Command("echo", ["no JSON"]).output_json()
+    ... except UnexpectedOutput as error:
+    ...     error.stdout
+    'no JSON\\n'
+    """
 
 
 class StatusLost(_Ended):
-    """Its status was taken by other code of this process."""
+    """Its status was taken by other code of this process.
+
+    >>> import signal
+    >>> from pinfold import StatusLost, subprocess
+    >>> before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    >>> try:
+    ...     code = subprocess.run(["true"]).returncode
+    ... except StatusLost:
+    ...     code = None
+    ... finally:
+    ...     _ = signal.signal(signal.SIGCHLD, before)
+    >>> code in (0, None)
+    True
+    """
 
 
 class _NotStarted(ProcessError):
@@ -216,40 +280,111 @@ class _NotStarted(ProcessError):
 
     def __init__(self, message: str = "", **fields: Any) -> None:
         super().__init__(message, **fields)
-        self.filename = self.program
-        self.strerror = None if self.errno is None else os.strerror(self.errno)
+        self.filename: str | None = self.program
+        self.strerror: str | None = None if self.errno is None else os.strerror(self.errno)
 
 
 class ProcessNotFound(_NotStarted, FileNotFoundError):
-    """There is no such program, or what it needs to be executed is not there. Also a ``FileNotFoundError``."""
+    """There is no such program, or what it needs to be executed is not there. Also a ``FileNotFoundError``.
+
+    >>> from pinfold import Command, ProcessNotFound
+    >>> try:
+    ...     Command("no-such-program").run()
+    ... except ProcessNotFound as error:
+    ...     error.program, isinstance(error, FileNotFoundError)
+    ('no-such-program', True)
+    """
 
 
 class PermissionDenied(_NotStarted, PermissionError):
-    """It cannot be executed, or a privilege that it asks for was refused. Also a ``PermissionError``."""
+    """It cannot be executed, or a privilege that it asks for was refused. Also a ``PermissionError``.
+
+    >>> from pinfold import Command, PermissionDenied
+    >>> try:
+    ...     Command("/etc/passwd").run()
+    ... except PermissionDenied as error:
+    ...     isinstance(error, PermissionError)
+    True
+    """
 
 
 class SpawnFailed(_NotStarted, OSError):
-    """It could not be started for another reason. Also an ``OSError``."""
+    """It could not be started for another reason. Also an ``OSError``.
+
+    >>> from pinfold import Command, SpawnFailed
+    >>> from pinfold.testing import Reply, ScriptedRunner
+    >>> runner = ScriptedRunner().fallback(Reply.refused("spawn", "its interpreter cannot be mapped"))
+    >>> try:
+    ...     runner.run(Command("make"))
+    ... except SpawnFailed as error:
+    ...     print(error)
+    make: its interpreter cannot be mapped
+    """
 
 
 class StreamFailed(_NotStarted, OSError):
-    """Reading or writing its streams failed. Also an ``OSError``."""
+    """Reading or writing its streams failed. Also an ``OSError``.
+
+    >>> from pinfold import Command, StreamFailed
+    >>> from pinfold.testing import Reply, ScriptedRunner
+    >>> runner = ScriptedRunner().fallback(Reply.refused("io", "its output cannot be read"))
+    >>> try:
+    ...     runner.run(Command("make"))
+    ... except StreamFailed as error:
+    ...     print(error)
+    make: its output cannot be read
+    """
 
 
 class ResourceLimit(ProcessError):
-    """A resource ran out, or a limit cannot be had on this host."""
+    """A resource ran out, or a limit cannot be had on this host.
+
+    >>> from pinfold import Command, ResourceLimit
+    >>> from pinfold.testing import Reply, ScriptedRunner
+    >>> runner = ScriptedRunner().fallback(Reply.refused("resource_limit", "no process can be had"))
+    >>> try:
+    ...     runner.run(Command("make"))
+    ... except ResourceLimit as error:
+    ...     print(error)
+    make: no process can be had
+    """
 
 
 class InvalidInput(ProcessError, ValueError):
-    """The command contradicts itself, or holds a value that cannot be meant: nothing was started. Also a ``ValueError``."""
+    """The command contradicts itself, or holds a value that cannot be meant: nothing was started. Also a ``ValueError``.
+
+    >>> from pinfold import Command, InvalidInput
+    >>> try:
+    ...     Command("echo", ["a\\0b"]).run()
+    ... except InvalidInput as error:
+    ...     isinstance(error, ValueError)
+    True
+    """
 
 
 class NoReply(ProcessError):
-    """A double has no reply to this command: no rule of a scripted runner matches it, or no recording of a cassette."""
+    """A double has no reply to this command: no rule of a scripted runner matches it, or no recording of a cassette.
+
+    >>> from pinfold import Command, NoReply
+    >>> from pinfold.testing import ScriptedRunner
+    >>> try:
+    ...     ScriptedRunner().run(Command("git", ["push"]))
+    ... except NoReply as error:
+    ...     error.program
+    'git'
+    """
 
 
 class Unsupported(ProcessError):
-    """This host or this build cannot do what the command asks for: nothing was started."""
+    """This host or this build cannot do what the command asks for: nothing was started.
+
+    >>> from pinfold import Command, Unsupported
+    >>> try:
+    ...     Command("true").isolation("process_group").require("kernel").run()
+    ... except Unsupported as error:
+    ...     print(error)
+    true: the guarantee kernel was required, and process_group guarantees best_effort; require less, or nothing
+    """
 
     def __init__(self, message: str = "", *, operation: str = "", **fields: Any) -> None:
         super().__init__(message, operation=operation, **fields)
@@ -257,7 +392,17 @@ class Unsupported(ProcessError):
 
 
 class LimitRefused(ResourceLimit, Unsupported):
-    """This host cannot hold a run or a group to a limit that it was given: nothing was started. Also ``Unsupported``."""
+    """This host cannot hold a run or a group to a limit that it was given: nothing was started. Also ``Unsupported``.
+
+    >>> from pinfold import Command, LimitRefused
+    >>> limited = Command("echo", ["held to it"]).max_memory(1 << 28)
+    >>> try:
+    ...     said = limited.run()
+    ... except LimitRefused as error:
+    ...     said = error.hint
+    >>> said == "held to it" or "cgroup" in said
+    True
+    """
 
 
 _BY_KIND: dict[str, type[ProcessError]] = {

@@ -185,7 +185,14 @@ class ProcessGroup(Verbs):
         return self._group.guarantee
 
     def members(self) -> list[int]:
-        """The pids of all processes in it, those of nested groups included."""
+        """The pids of all processes in it, those of nested groups included.
+
+        >>> from pinfold import Command, ProcessGroup
+        >>> with ProcessGroup() as group:
+        ...     process = group.start(Command("sleep", ["1000"]))
+        ...     group.members() == [process.pid]
+        True
+        """
         return self._group.members
 
     def members_info(self) -> list[MemberInfo]:
@@ -220,37 +227,105 @@ class ProcessGroup(Verbs):
         return self._group.limits_hit
 
     def stats(self) -> GroupStats:
-        """What it uses and has used, by the kernel's own accounting; what has ended is counted too."""
+        """What it uses and has used, by the kernel's own accounting; what has ended is counted too.
+
+        >>> from pinfold import Command, ProcessGroup
+        >>> with ProcessGroup() as group:
+        ...     process = group.start(Command("sleep", ["1000"]))
+        ...     group.stats().active_process_count
+        1
+        """
         return self._group.stats
 
     def signal(self, signal: Signal) -> None:
-        """Sends a signal, by name or number, to all of it."""
+        """Sends a signal, by name or number, to all of it.
+
+        >>> from pinfold import Command, ProcessGroup
+        >>> with ProcessGroup() as group:
+        ...     process = group.start(Command("sleep", ["1000"]))
+        ...     group.signal("usr1")
+        ...     process.wait(timeout=10).signal
+        10
+        """
         self._group.signal(signal)
 
     def suspend(self) -> None:
-        """Stops all of it from running, until :meth:`resume`. Until then nothing can be started in it."""
+        """Stops all of it from running, until :meth:`resume`. Until then nothing can be started in it.
+
+        >>> from pinfold import Command, ProcessGroup
+        >>> with ProcessGroup() as group:
+        ...     process = group.start(Command("sleep", ["1000"]))
+        ...     group.suspend()
+        ...     group.is_suspended
+        True
+        """
         self._group.suspend()
 
     def resume(self) -> None:
-        """Lets it run again."""
+        """Lets it run again.
+
+        >>> from pinfold import Command, ProcessGroup
+        >>> with ProcessGroup() as group:
+        ...     process = group.start(Command("sleep", ["1000"]))
+        ...     group.suspend()
+        ...     group.resume()
+        ...     group.is_suspended
+        False
+        """
         self._group.resume()
 
     def set_limits(self, limits: Limits) -> None:
         """Changes its limits to these: what they do not name has no limit of ours any more. Raises ``Unsupported`` for a memory
-        limit if the group began without one and has been used, since what it took before is not counted."""
+        limit if the group began without one and has been used, since what it took before is not counted.
+
+        >>> from pinfold import Limits, ProcessGroup, ResourceLimit
+        >>> with ProcessGroup() as group:
+        ...     try:
+        ...         group.set_limits(Limits(cpu_weight=10))
+        ...     except ResourceLimit as error:
+        ...         reason = str(error)
+        """
         self._group.set_limits(limits)
 
     def adopt(self, pid: int) -> None:
         """Takes in a process that others have started: from here on it is a member, and what it starts from here on too. Raises
-        ``Unsupported`` where the group is no cgroup."""
+        ``Unsupported`` where the group is no cgroup.
+
+        >>> import subprocess
+        >>> from pinfold import ProcessGroup, Unsupported
+        >>> with subprocess.Popen(["sleep", "1000"]) as stranger, ProcessGroup() as group:
+        ...     try:
+        ...         group.adopt(stranger.pid)
+        ...         _ = group.kill_all()
+        ...     except Unsupported:
+        ...         stranger.kill()
+        >>> stranger.returncode
+        -9
+        """
         self._group.adopt(pid)
 
     def events(self) -> GroupEvents:
-        """What happens to it from now on: that it is empty, that a limit was hit."""
+        """What happens to it from now on: that it is empty, that a limit was hit.
+
+        >>> from pinfold import Command, ProcessGroup
+        >>> with ProcessGroup() as group:
+        ...     events = group.events()
+        ...     _ = group.run(Command("true"))
+        ...     next(events).kind
+        'emptied'
+        """
         return GroupEvents(self._group.events())
 
     def wait(self, timeout: Seconds | None = None) -> None:
-        """Waits until no process lives in it. Raises ``TimeoutError`` after so long without; then it is left running."""
+        """Waits until no process lives in it. Raises ``TimeoutError`` after so long without; then it is left running.
+
+        >>> from pinfold import Command, ProcessGroup
+        >>> with ProcessGroup() as group:
+        ...     process = group.start(Command("true"))
+        ...     group.wait(timeout=10)
+        ...     group.is_empty
+        True
+        """
         self._emptied(self._group.wait(timeout).block(), timeout)
 
     async def await_(self, timeout: Seconds | None = None) -> None:
@@ -285,7 +360,15 @@ class ProcessGroup(Verbs):
         return report
 
     def kill_all(self) -> StopReport:
-        """Kills all of it and waits until the kernel says that it is gone. The group can be used again."""
+        """Kills all of it and waits until the kernel says that it is gone. The group can be used again.
+
+        >>> from pinfold import Command, ProcessGroup
+        >>> with ProcessGroup() as group:
+        ...     process = group.start(Command("sleep", ["1000"]))
+        ...     _ = group.kill_all()
+        ...     process.wait().signal
+        9
+        """
         report: StopReport = self._group.stop(None, 0, True).block()
         return report
 
@@ -295,7 +378,14 @@ class ProcessGroup(Verbs):
         return report
 
     def shutdown(self, grace_seconds: Seconds | None = None) -> StopReport:
-        """``stop()``, for good: whatever is left then is killed, and nothing can be started in it any more."""
+        """``stop()``, for good: whatever is left then is killed, and nothing can be started in it any more.
+
+        >>> from pinfold import Command, ProcessGroup
+        >>> with ProcessGroup() as group:
+        ...     process = group.start(Command("sleep", ["1000"]))
+        ...     group.shutdown(grace_seconds=10).members_after
+        0
+        """
         try:
             return self.stop(grace_seconds)
         finally:

@@ -11,7 +11,7 @@ from pinfold._native import Limits, LimitsHit, Outcome, Usage
 if TYPE_CHECKING:
     import os
     from datetime import timedelta
-    from typing import Literal
+    from typing import ClassVar, Literal
 
     from pinfold._native import Run
 
@@ -24,7 +24,15 @@ __all__ = ["Finished", "Handle"]
 
 
 class Finished:
-    """How a run ended, and what it wrote to standard error; its standard output was streamed."""
+    """How a run ended, and what it wrote to standard error; its standard output was streamed.
+
+    >>> from pinfold import Command
+    >>> with Command("sh", ["-c", "echo out; echo err >&2; exit 3"]).start() as process:
+    ...     lines = list(process)
+    ...     finished = process.finish()
+    >>> lines, finished.code, finished.stderr
+    (['out'], 3, 'err\\n')
+    """
 
     __slots__ = ("_outcome", "_stderr")
 
@@ -67,7 +75,7 @@ class Finished:
             return NotImplemented
         return self.outcome == other.outcome and self.stderr == other.stderr
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return f"<Finished: {self.outcome}>"
@@ -161,27 +169,66 @@ class Handle:
         return 0 if seen is None else seen.bytes
 
     def members(self) -> list[int]:
-        """The pids of all processes of the run."""
+        """The pids of all processes of the run.
+
+        >>> from pinfold import Command
+        >>> with Command("sleep", ["1000"]).start() as process:
+        ...     process.members() == [process.pid]
+        True
+        """
         return self._run.members
 
     def signal(self, signal: Signal, *, to_all: bool = True) -> None:
-        """Sends a signal, by name or number, to every process of the run, or to the program alone."""
+        """Sends a signal, by name or number, to every process of the run, or to the program alone.
+
+        >>> from pinfold import Command
+        >>> with Command("sleep", ["1000"]).start() as process:
+        ...     process.signal("usr1")
+        ...     process.wait(timeout=10).signal
+        10
+        """
         self._run.signal(signal, to_all)
 
     def suspend(self) -> None:
-        """Stops every process of the run from running, until :meth:`resume`."""
+        """Stops every process of the run from running, until :meth:`resume`.
+
+        >>> from pinfold import Command
+        >>> with Command("sleep", ["1000"]).start() as process:
+        ...     process.suspend()
+        ...     process.resume()
+        """
         self._run.suspend()
 
     def resume(self) -> None:
-        """Lets it run again."""
+        """Lets it run again.
+
+        >>> from pinfold import Command
+        >>> with Command("sleep", ["1000"]).start() as process:
+        ...     process.suspend()
+        ...     process.resume()
+        """
         self._run.resume()
 
     def set_limits(self, limits: Limits) -> None:
-        """Changes its limits to these, while it runs: what they do not name has no limit of ours any more."""
+        """Changes its limits to these, while it runs: what they do not name has no limit of ours any more.
+
+        >>> from pinfold import Command, Limits, ResourceLimit
+        >>> with Command("sleep", ["1000"]).start() as process:
+        ...     try:
+        ...         process.set_limits(Limits(cpu_weight=10))
+        ...     except ResourceLimit as error:
+        ...         reason = str(error)
+        """
         self._run.set_limits(limits)
 
     def try_wait(self) -> Outcome | None:
-        """How it ended, if it has; without waiting."""
+        """How it ended, if it has; without waiting.
+
+        >>> from pinfold import Command
+        >>> with Command("sleep", ["1000"]).start() as process:
+        ...     process.try_wait() is None
+        True
+        """
         return self._run.try_wait()
 
     def __repr__(self) -> str:

@@ -12,7 +12,13 @@ __all__ = ["CgroupReport", "HostReport", "RegistryReport", "Rung", "host_report"
 
 @dataclass(frozen=True)
 class Rung:
-    """One mechanism that can hold a run together, and what it would guarantee here."""
+    """One mechanism that can hold a run together, and what it would guarantee here.
+
+    >>> from pinfold import host_report
+    >>> worst = host_report().rungs[-1]
+    >>> worst.mechanism, worst.guarantee
+    ('process_group', 'best_effort')
+    """
 
     mechanism: str
     """Which: ``cgroup_v2``, ``subreaper``, ``pid_namespace`` or ``process_group``."""
@@ -26,7 +32,13 @@ class Rung:
 
 @dataclass(frozen=True)
 class CgroupReport:
-    """The cgroup v2 hierarchy."""
+    """The cgroup v2 hierarchy.
+
+    >>> from pinfold import host_report
+    >>> cgroup = host_report().cgroup
+    >>> cgroup.place is not None or not cgroup.controllers
+    True
+    """
 
     place: str | None
     """The directory that this process is in."""
@@ -38,7 +50,13 @@ class CgroupReport:
 
 @dataclass(frozen=True)
 class RegistryReport:
-    """The registry of owners, by which ``tracked()`` and ``cleanup()`` find them."""
+    """The registry of owners, by which ``tracked()`` and ``cleanup()`` find them.
+
+    >>> from pinfold import host_report
+    >>> registry = host_report().registry
+    >>> registry.lacking is not None or registry.directory is not None
+    True
+    """
 
     directory: str | None
     """Its directory."""
@@ -48,7 +66,13 @@ class RegistryReport:
 
 @dataclass(frozen=True)
 class HostReport:
-    """What this host offers to this process; as text it is what ``pinfold doctor`` prints."""
+    """What this host offers to this process; as text it is what ``pinfold doctor`` prints.
+
+    >>> from pinfold import host_report
+    >>> report = host_report()
+    >>> report.best in [rung.mechanism for rung in report.rungs]
+    True
+    """
 
     kernel: str | None
     """The kernel's release."""

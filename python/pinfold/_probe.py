@@ -47,26 +47,63 @@ async def wait_for(condition: Probe | Condition, timeout: Seconds, interval: Sec
 
 
 async def wait_for_port(host: str, port: int, timeout: Seconds, interval: Seconds | None = None) -> None:
-    """Waits until somebody listens at a TCP port: ``wait_for(Probe.port(host, port), ...)``."""
+    """Waits until somebody listens at a TCP port: ``wait_for(Probe.port(host, port), ...)``.
+
+    >>> import asyncio
+    >>> import socket
+    >>> from pinfold import wait_for_port
+    >>> server = socket.create_server(("127.0.0.1", 0))
+    >>> asyncio.run(wait_for_port("127.0.0.1", server.getsockname()[1], timeout=10))
+    >>> server.close()
+    """
     await wait_for(Probe.port(host, port), timeout, interval)
 
 
 async def wait_for_unix(path: Path, timeout: Seconds, interval: Seconds | None = None) -> None:
-    """Waits until somebody listens at a Unix stream socket: ``wait_for(Probe.unix(path), ...)``."""
+    """Waits until somebody listens at a Unix stream socket: ``wait_for(Probe.unix(path), ...)``.
+
+    >>> import asyncio
+    >>> import socket
+    >>> import tempfile
+    >>> from pinfold import wait_for_unix
+    >>> with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as server:
+    ...     server.bind(f"{directory}/socket")
+    ...     server.listen()
+    ...     asyncio.run(wait_for_unix(f"{directory}/socket", timeout=10))
+    """
     await wait_for(Probe.unix(path), timeout, interval)
 
 
 async def wait_for_http(
     url: str, timeout: Seconds, interval: Seconds | None = None, *, status: int | range | None = None
 ) -> None:
-    """Waits until a URL answers a GET with a good status: ``wait_for(Probe.http(url, status=status), ...)``."""
+    """Waits until a URL answers a GET with a good status: ``wait_for(Probe.http(url, status=status), ...)``.
+
+    >>> import asyncio
+    >>> import sys
+    >>> from pinfold import Command, wait_for_http
+    >>> source = "import http.server as h; s = h.HTTPServer(('127.0.0.1', 0), h.SimpleHTTPRequestHandler)"
+    >>> source += "; print(s.server_port, flush=True); s.serve_forever()"
+    >>> async def main():
+    ...     async with await Command(sys.executable, ["-c", source]).stderr("null").astart() as server:
+    ...         port = await anext(server.lines())
+    ...         await wait_for_http(f"http://127.0.0.1:{port}/", timeout=30)
+    ...         return "it answers"
+    >>> asyncio.run(main())
+    'it answers'
+    """
     await wait_for(Probe.http(url, status=status), timeout, interval)
 
 
 async def wait_for_file(
     path: Path, timeout: Seconds, interval: Seconds | None = None, *, filled: bool = False
 ) -> None:
-    """Waits until a file is there, and with ``filled`` is not empty: ``wait_for(Probe.file(path), ...)``."""
+    """Waits until a file is there, and with ``filled`` is not empty: ``wait_for(Probe.file(path), ...)``.
+
+    >>> import asyncio
+    >>> from pinfold import wait_for_file
+    >>> asyncio.run(wait_for_file("/dev/null", timeout=10))
+    """
     await wait_for(Probe.file(path, filled=filled), timeout, interval)
 
 

@@ -101,7 +101,9 @@ def _helpers() -> set[int]:
 
 def _waited_for() -> set[int]:
     """The pids whose status somebody in this process still means to ask for, as far as can be told."""
-    found = {item.pid for item in gc.get_objects() if isinstance(item, subprocess.Popen) and item.pid is not None}
+    # One that is being made, or whose program could not be started, has no pid.
+    opened: list[Any] = [item for item in gc.get_objects() if isinstance(item, subprocess.Popen)]
+    found = {item.pid for item in opened if isinstance(getattr(item, "pid", None), int)}
     processes = sys.modules.get("multiprocessing.process")
     if processes is not None:
         found |= {child.pid for child in processes._children}
@@ -110,7 +112,7 @@ def _waited_for() -> set[int]:
 
 def _end(strays: dict[Process, Seen]) -> None:
     """Kills them, and returns when they are dead."""
-    handles = {}
+    handles: dict[Process, int] = {}
     for stray in strays:
         try:
             handle = os.pidfd_open(stray.pid)
@@ -195,7 +197,7 @@ class Watcher:
             said = self._clear()
             if said is not None:
                 item.add_report_section("teardown", "pinfold", said)
-                if hasattr(error, "add_note"):
+                if sys.version_info >= (3, 11):
                     error.add_note(said)
             raise
         said = self._clear()
@@ -212,7 +214,7 @@ class Watcher:
             return None
         strays = self._strays()
         if strays:
-            handles = []
+            handles: list[int] = []
             for stray in strays:
                 try:
                     handles.append(os.pidfd_open(stray.pid))

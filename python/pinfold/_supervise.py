@@ -52,11 +52,23 @@ class _Live:
 
     def restart(self) -> None:
         """Has it run anew, without waiting for that: what runs is stopped first, and a pause is over at once. That is counted
-        against no bound."""
+        against no bound.
+
+        >>> from pinfold import Command, Supervisor
+        >>> with Supervisor(Command("sleep", ["1000"]), backoff_initial=0.01).start() as run:
+        ...     run.wait_ready(timeout=10)
+        ...     run.restart()
+        """
         self._supervised.restart()
 
     def signal(self, signal: Signal) -> None:
-        """Sends a signal, by name or number, to the program of the run that goes on."""
+        """Sends a signal, by name or number, to the program of the run that goes on.
+
+        >>> from pinfold import Command, Supervisor
+        >>> with Supervisor(Command("sleep", ["1000"]), backoff_initial=0.01).start() as run:
+        ...     run.wait_ready(timeout=10)
+        ...     run.signal("hup")
+        """
         self._supervised.signal(signal)
 
     def __repr__(self) -> str:
@@ -86,7 +98,13 @@ class RunningSupervisor(_Live):
     __slots__ = ()
 
     def wait(self, timeout: Seconds | None = None) -> SupervisionOutcome:
-        """Waits for the end of supervision. Raises ``TimeoutError`` after so long without; it goes on then."""
+        """Waits for the end of supervision. Raises ``TimeoutError`` after so long without; it goes on then.
+
+        >>> from pinfold import Command, Supervisor
+        >>> with Supervisor(Command("true")).start() as run:
+        ...     run.wait(timeout=10).restarts
+        0
+        """
         outcome: SupervisionOutcome | None = self._supervised.wait(timeout).block()
         if outcome is None:
             raise TimeoutError(f"supervision of {self.program} has not ended within {timeout}")
@@ -96,17 +114,34 @@ class RunningSupervisor(_Live):
         """Waits until a run is ready; it may have ended again when this returns.
 
         Raises ``Timeout`` after so long without, ``NotReady`` if supervision has ended, and what it failed by if it has failed.
+
+        >>> from pinfold import Command, Supervisor
+        >>> with Supervisor(Command("sleep", ["1000"]), backoff_initial=0.01).start() as run:
+        ...     run.wait_ready(timeout=10)
         """
         if self._supervised.ready(timeout).block() is None:
             raise _not_ready(self, timeout)
 
     def stop(self, *, signal: Signal | None = None, grace: Seconds | None = None) -> SupervisionOutcome:
-        """Ends supervision and what runs, and waits for that: by the command's stop rule, or by another signal or grace."""
+        """Ends supervision and what runs, and waits for that: by the command's stop rule, or by another signal or grace.
+
+        >>> from pinfold import Command, Supervisor
+        >>> with Supervisor(Command("sleep", ["1000"]), backoff_initial=0.01).start() as run:
+        ...     run.wait_ready(timeout=10)
+        ...     run.stop(grace=10).stopped
+        'stopped'
+        """
         self._supervised.stop(signal, grace)
         return self.wait()
 
     def events(self) -> Iterator[SupervisionEvent]:
-        """All that happens, to the end of supervision, from the first on that is still kept (the last 1024 are)."""
+        """All that happens, to the end of supervision, from the first on that is still kept (the last 1024 are).
+
+        >>> from pinfold import Command, Supervisor
+        >>> with Supervisor(Command("true")).start() as run:
+        ...     [event.kind for event in run.events()][-1]
+        'stopped'
+        """
         events = self._supervised.events()
         while batch := events.block():
             yield from batch

@@ -37,21 +37,53 @@ class ProcessStdin:
         self._run = run
 
     def write(self, data: bytes | str) -> None:
-        """Writes all of it; text as UTF-8. Raises ``BrokenPipeError`` once the program has stopped reading."""
+        """Writes all of it; text as UTF-8. Raises ``BrokenPipeError`` once the program has stopped reading.
+
+        >>> from pinfold import Command
+        >>> with Command("cat").keep_stdin_open().start() as process:
+        ...     stdin = process.take_stdin()
+        ...     stdin.write(b"he")
+        ...     stdin.write("llo\\n")
+        ...     next(process.lines())
+        'hello'
+        """
         if not (self._run.feed(data) and self._run.fed(0).block()):
             raise BrokenPipeError(f"{self._run.program} reads no more")
 
     def write_line(self, line: str) -> None:
-        """Writes a line and its line break."""
+        """Writes a line and its line break.
+
+        >>> from pinfold import Command
+        >>> with Command("cat").keep_stdin_open().start() as process:
+        ...     stdin = process.take_stdin()
+        ...     stdin.write_line("hello")
+        ...     next(process.lines())
+        'hello'
+        """
         self.write(line + "\n")
 
     def flush(self) -> None:
-        """Waits until the pipe has everything; a write has done so already."""
+        """Waits until the pipe has everything; a write has done so already.
+
+        >>> from pinfold import Command
+        >>> with Command("cat").keep_stdin_open().start() as process:
+        ...     stdin = process.take_stdin()
+        ...     stdin.write_line("hello")
+        ...     stdin.flush()
+        """
         if not self._run.fed(0).block():
             raise BrokenPipeError(f"{self._run.program} reads no more")
 
     def close(self) -> None:
-        """Ends the stream. It can be called again."""
+        """Ends the stream. It can be called again.
+
+        >>> from pinfold import Command
+        >>> with Command("cat").keep_stdin_open().start() as process:
+        ...     stdin = process.take_stdin()
+        ...     stdin.close()
+        ...     process.wait(timeout=10).code
+        0
+        """
         self._run.end_of_input()
 
     def __enter__(self) -> ProcessStdin:
@@ -80,24 +112,49 @@ class RunningProcess(Handle):
     __slots__ = ()
 
     def wait(self, timeout: Seconds | None = None) -> Outcome:
-        """Waits for the end of all of it. Raises ``TimeoutError`` after so long without; then it is left running."""
+        """Waits for the end of all of it. Raises ``TimeoutError`` after so long without; then it is left running.
+
+        >>> from pinfold import Command
+        >>> with Command("sh", ["-c", "exit 3"]).start() as process:
+        ...     process.wait(timeout=10).code
+        3
+        """
         outcome: Outcome | None = self._run.wait(timeout).block()
         if outcome is None:
             raise TimeoutError(f"{self.program} has not ended within {timeout}")
         return outcome
 
     def finish(self) -> Finished:
-        """Waits for the end of all of it, and gives what is retained of standard error."""
+        """Waits for the end of all of it, and gives what is retained of standard error.
+
+        >>> from pinfold import Command
+        >>> with Command("sh", ["-c", "echo out; echo err >&2"]).start() as process:
+        ...     lines = list(process)
+        ...     process.finish().stderr
+        'err\\n'
+        """
         result = self.output()
         return Finished(result.outcome, result.stderr)
 
     def output(self) -> ProcessResult:
-        """Waits for the end, and gives what is retained of the output."""
+        """Waits for the end, and gives what is retained of the output.
+
+        >>> from pinfold import Command
+        >>> with Command("echo", ["hello"]).start() as process:
+        ...     process.output().stdout
+        'hello\\n'
+        """
         result: ProcessResult = self._run.output().block()
         return result
 
     def output_bytes(self) -> BytesResult:
-        """``output()`` with standard output as bytes."""
+        """``output()`` with standard output as bytes.
+
+        >>> from pinfold import Command
+        >>> with Command("echo", ["hello"]).start() as process:
+        ...     process.output_bytes().stdout
+        b'hello\\n'
+        """
         result: BytesResult = self._run.output_bytes().block()
         return result
 
@@ -105,51 +162,105 @@ class RunningProcess(Handle):
         """Waits until a probe, or a predicate, holds of it, or of the world while it runs. It is left alone whatever comes of it.
 
         Raises ``Timeout`` after so long without, and ``NotReady`` as soon as it has ended, with its outcome.
+
+        >>> from pinfold import Command, Probe
+        >>> with Command("sh", ["-c", "echo listening; exec sleep 1000"]).start() as process:
+        ...     process.wait_until(Probe.line("listening"), timeout=10)
         """
         if not isinstance(probe, Probe):
             probe = Probe.holds(probe)
         self._run.wait_until(probe, timeout).block()
 
     def stop(self, *, signal: Signal | None = None, grace: Seconds | None = None) -> Outcome:
-        """Stops all of it and waits for the end: by the command's stop rule, or by another signal or grace."""
+        """Stops all of it and waits for the end: by the command's stop rule, or by another signal or grace.
+
+        >>> from pinfold import Command
+        >>> with Command("sleep", ["1000"]).start() as process:
+        ...     process.stop(signal="int", grace=10).signal
+        2
+        """
         self._run.stop(signal, grace)
         return self.wait()
 
     def shutdown(self, grace_seconds: Seconds | None = None) -> Outcome:
-        """``stop()`` with this grace."""
+        """``stop()`` with this grace.
+
+        >>> from pinfold import Command
+        >>> with Command("sleep", ["1000"]).start() as process:
+        ...     process.shutdown(grace_seconds=10).signal
+        15
+        """
         return self.stop(grace=grace_seconds)
 
     def kill(self) -> Outcome:
-        """Kills all of it and waits until it is gone."""
+        """Kills all of it and waits until it is gone.
+
+        >>> from pinfold import Command
+        >>> with Command("sleep", ["1000"]).start() as process:
+        ...     process.kill().signal
+        9
+        """
         return self.stop(grace=0)
 
     def line_batches(self, stream: Stream = "stdout") -> Iterator[list[str]]:
-        """The lines of a stream as they come, in lists: the fastest way to read many."""
+        """The lines of a stream as they come, in lists: the fastest way to read many.
+
+        >>> from pinfold import Command
+        >>> with Command("seq", ["3"]).start() as process:
+        ...     [line for batch in process.line_batches() for line in batch]
+        ['1', '2', '3']
+        """
         lines = self._run.lines(stream)
         while batch := lines.block():
             yield batch
 
     def lines(self, stream: Stream = "stdout") -> Iterator[str]:
-        """The lines of a stream as they come, without their line breaks."""
+        """The lines of a stream as they come, without their line breaks.
+
+        >>> from pinfold import Command
+        >>> with Command("seq", ["3"]).start() as process:
+        ...     list(process.lines("stdout"))
+        ['1', '2', '3']
+        """
         batches: Iterator[list[str]] = iter(self._run.lines(stream, _FEW).block, [])
         return chain.from_iterable(batches)
 
     def stdout_lines(self) -> Iterator[str]:
-        """The lines of standard output."""
+        """The lines of standard output.
+
+        >>> from pinfold import Command
+        >>> with Command("seq", ["3"]).start() as process:
+        ...     list(process.stdout_lines())
+        ['1', '2', '3']
+        """
         return self.lines("stdout")
 
     def stderr_lines(self) -> Iterator[str]:
-        """The lines of standard error."""
+        """The lines of standard error.
+
+        >>> from pinfold import Command
+        >>> with Command("sh", ["-c", "echo err >&2"]).start() as process:
+        ...     list(process.stderr_lines())
+        ['err']
+        """
         return self.lines("stderr")
 
     def chunks(self, stream: Stream = "stdout") -> Iterator[bytes]:
-        """The bytes of a stream as they come, up to 1 MiB at a time."""
+        """The bytes of a stream as they come, up to 1 MiB at a time.
+
+        >>> from pinfold import Command
+        >>> with Command("seq", ["3"]).start() as process:
+        ...     b"".join(process.chunks())
+        b'1\\n2\\n3\\n'
+        """
         chunks = self._run.chunks(stream)
         while chunk := chunks.block():
             yield chunk
 
     def output_events(self) -> Iterator[OutputEvent]:
-        """The lines of both streams as they come. Of what came before, those of standard output are first.
+        """The lines of both streams as they come, in the order in which they were read; so do those that came before this was called.
+
+        What a program writes to both at once is read at once, and then those of standard output are first.
 
         >>> from pinfold import Command
         >>> with Command("sh", ["-c", "echo one; echo two >&2"]).start() as process:
@@ -159,18 +270,37 @@ class RunningProcess(Handle):
         return (event for event in self.events() if event.kind == "line")
 
     def events(self) -> Iterator[OutputEvent]:
-        """All that happens: the start, the lines of both streams as they come, the end."""
+        """All that happens: the start, the lines of both streams in the order in which they come, the end.
+
+        >>> from pinfold import Command
+        >>> with Command("echo", ["hello"]).start() as process:
+        ...     [event.kind for event in process.events()]
+        ['started', 'line', 'ended']
+        """
         events = self._run.events()
         while batch := events.block():
             yield from batch
 
     def profile(self, every_seconds: Seconds = 0.1) -> RunProfile:
-        """Waits for the end, looks at what it uses now and then, and gives what it used: exactly, by the kernel's accounting."""
+        """Waits for the end, looks at what it uses now and then, and gives what it used: exactly, by the kernel's accounting.
+
+        >>> from pinfold import Command
+        >>> with Command("sleep", ["0.05"]).start() as process:
+        ...     process.profile(every_seconds=0.01).code
+        0
+        """
         profile: RunProfile = self._run.profile(every_seconds).block()
         return profile
 
     def take_stdin(self) -> ProcessStdin:
-        """Its standard input, for a command that keeps it open. Raises ``InvalidInput`` for one that does not."""
+        """Its standard input, for a command that keeps it open. Raises ``InvalidInput`` for one that does not.
+
+        >>> from pinfold import Command
+        >>> with Command("cat").keep_stdin_open().start() as process, process.take_stdin() as stdin:
+        ...     stdin.write_line("hello")
+        ...     next(process.lines())
+        'hello'
+        """
         self._run.feed(b"")
         return ProcessStdin(self._run)
 

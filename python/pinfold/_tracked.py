@@ -27,7 +27,16 @@ __all__ = [
 
 @dataclass(frozen=True)
 class TrackedMember:
-    """A process in a run of an owner."""
+    """A process in a run of an owner.
+
+    >>> import os
+    >>> from pinfold import Command, tracked
+    >>> with Command("sleep", ["1000"]).start() as process:
+    ...     mine = next(owner for owner in tracked().owners if owner.pid == os.getpid())
+    ...     member = mine.runs[0].members[0]
+    >>> member.name, member.pid == process.pid
+    ('sleep', True)
+    """
 
     pid: int
     """Its pid."""
@@ -43,7 +52,16 @@ class TrackedMember:
 
 @dataclass(frozen=True)
 class Stopped:
-    """What stopping an owner's runs came to."""
+    """What stopping an owner's runs came to.
+
+    >>> import os
+    >>> from pinfold import Command, tracked
+    >>> with Command("sleep", ["1000"]).start() as process:
+    ...     mine = next(owner for owner in tracked().owners if owner.pid == os.getpid())
+    ...     stopped = mine.stop(grace=10)
+    >>> [member.name for member in stopped.members], stopped.left
+    (['sleep'], ())
+    """
 
     members: tuple[TrackedMember, ...]
     """Who was there when it began."""
@@ -61,13 +79,30 @@ class _Target:
         raise NotImplementedError
 
     def signal(self, signal: Signal) -> tuple[TrackedMember, ...]:
-        """Sends a signal to everything that runs there now, and waits for nothing: who was there."""
+        """Sends a signal to everything that runs there now, and waits for nothing: who was there.
+
+        >>> import os
+        >>> from pinfold import Command, tracked
+        >>> with Command("sleep", ["1000"]).start() as process:
+        ...     mine = next(owner for owner in tracked().owners if owner.pid == os.getpid())
+        ...     _ = mine.signal("usr1")
+        ...     process.wait(timeout=10).signal
+        10
+        """
         pid, run = self._named()
         return _members(json.loads(signal_tracked(pid, run, signal)))
 
     def stop(self, *, signal: Signal | None = None, grace: Seconds | None = None) -> Stopped:
         """Stops everything that runs there now: a signal, grace, and a kill of what is left. The owner itself is not signalled,
-        and learns of it as of any end."""
+        and learns of it as of any end.
+
+        >>> import os
+        >>> from pinfold import Command, tracked
+        >>> with Command("sleep", ["1000"]).start() as process:
+        ...     mine = next(owner for owner in tracked().owners if owner.pid == os.getpid())
+        ...     mine.stop(grace=10).left
+        ()
+        """
         pid, run = self._named()
         return _stopped(json.loads(stop_tracked(pid, run, signal, grace).block()))
 
@@ -79,7 +114,17 @@ class _Target:
 
 @dataclass(frozen=True)
 class TrackedRun(_Target):
-    """A run, or part of one: what lives in one container."""
+    """A run, or part of one: what lives in one container.
+
+    >>> import os
+    >>> from pinfold import Command, tracked
+    >>> with Command("sleep", ["1000"]).start() as process:
+    ...     mine = next(owner for owner in tracked().owners if owner.pid == os.getpid())
+    ...     run = mine.runs[0]
+    ...     _ = run.stop()
+    ...     process.wait().signal
+    15
+    """
 
     owner: int
     """The pid of its owner."""
@@ -96,7 +141,15 @@ class TrackedRun(_Target):
 
 @dataclass(frozen=True)
 class TrackedOwner(_Target):
-    """A process that has runs."""
+    """A process that has runs.
+
+    >>> import os
+    >>> from pinfold import Command, tracked
+    >>> with Command("sleep", ["1000"]).start() as process:
+    ...     mine = next(owner for owner in tracked().owners if owner.pid == os.getpid())
+    ...     [member.name for member in mine.signal("KILL")]
+    ['sleep']
+    """
 
     pid: int
     """Its pid."""
@@ -115,7 +168,12 @@ class TrackedOwner(_Target):
 
 @dataclass(frozen=True)
 class Skipped:
-    """A file of the registry that was not believed, or that nothing is done about."""
+    """A file of the registry that was not believed, or that nothing is done about.
+
+    >>> from pinfold import tracked
+    >>> [skipped.why for skipped in tracked().skipped if not skipped.why]
+    []
+    """
 
     path: str
     """The file."""
@@ -125,7 +183,13 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Tracked:
-    """The living owners of this user."""
+    """The living owners of this user.
+
+    >>> import os
+    >>> from pinfold import tracked
+    >>> os.path.isdir(tracked().registry)
+    True
+    """
 
     registry: str
     """The directory that was read."""
@@ -137,7 +201,12 @@ class Tracked:
 
 @dataclass(frozen=True)
 class LeftOver:
-    """Something that a dead owner left."""
+    """Something that a dead owner left.
+
+    >>> from pinfold import cleanup
+    >>> {left.fate for left in cleanup(dry_run=True)} <= {"found", "skipped"}
+    True
+    """
 
     owner: int | None
     """The owner that was; ``None`` where that cannot be told."""

@@ -73,7 +73,12 @@ class Verbs:
         raise TypeError(f"{what}, not {type(runner).__name__}")
 
     def run(self, command: Command, **options: Unpack[Options]) -> str:
-        """Runs it and returns its standard output without the line breaks at its end. It has to succeed."""
+        """Runs it and returns its standard output without the line breaks at its end. It has to succeed.
+
+        >>> from pinfold import Command, Runner
+        >>> Runner().run(Command("echo", ["hello"]))
+        'hello'
+        """
         answer: str = self._any().verb("run", command, **options).block()
         return answer
 
@@ -83,7 +88,12 @@ class Verbs:
         return answer
 
     def output(self, command: Command, **options: Unpack[Options]) -> ProcessResult:
-        """Runs it and returns its output as text and how it ended. A failure of the program or a timeout is data."""
+        """Runs it and returns its output as text and how it ended. A failure of the program or a timeout is data.
+
+        >>> from pinfold import Command, Runner
+        >>> Runner().output(Command("sh", ["-c", "exit 3"])).code
+        3
+        """
         answer: ProcessResult = self._any().verb("output", command, **options).block()
         return answer
 
@@ -93,7 +103,12 @@ class Verbs:
         return answer
 
     def output_bytes(self, command: Command, **options: Unpack[Options]) -> BytesResult:
-        """``output()`` with standard output as bytes."""
+        """``output()`` with standard output as bytes.
+
+        >>> from pinfold import Command, Runner
+        >>> Runner().output_bytes(Command("echo", ["hello"])).stdout
+        b'hello\\n'
+        """
         answer: BytesResult = self._any().verb("output_bytes", command, **options).block()
         return answer
 
@@ -103,7 +118,12 @@ class Verbs:
         return answer
 
     def output_json(self, command: Command, **options: Unpack[Options]) -> Any:
-        """Runs it and reads its standard output as one JSON value. It has to succeed."""
+        """Runs it and reads its standard output as one JSON value. It has to succeed.
+
+        >>> from pinfold import Command, Runner
+        >>> Runner().output_json(Command("echo", ["[1, 2]"]))
+        [1, 2]
+        """
         return self._any().verb("output_json", command, **options).block()
 
     async def aoutput_json(self, command: Command, **options: Unpack[Options]) -> Any:
@@ -111,7 +131,12 @@ class Verbs:
         return await drive(self._any().verb("output_json", command, **options))
 
     def exit_code(self, command: Command, **options: Unpack[Options]) -> int:
-        """Runs it and returns its exit code, whatever that is."""
+        """Runs it and returns its exit code, whatever that is.
+
+        >>> from pinfold import Command, Runner
+        >>> Runner().exit_code(Command("false"))
+        1
+        """
         answer: int = self._any().verb("exit_code", command, **options).block()
         return answer
 
@@ -121,7 +146,12 @@ class Verbs:
         return answer
 
     def probe(self, command: Command, **options: Unpack[Options]) -> bool:
-        """Runs it as a question: 0 is ``True``, 1 is ``False``, and everything else raises."""
+        """Runs it as a question: 0 is ``True``, 1 is ``False``, and everything else raises.
+
+        >>> from pinfold import Command, Runner
+        >>> Runner().probe(Command("test", ["-d", "/"]))
+        True
+        """
         answer: bool = self._any().verb("probe", command, **options).block()
         return answer
 
@@ -131,7 +161,12 @@ class Verbs:
         return answer
 
     def run_json(self, command: Command, **options: Unpack[Options]) -> Any:
-        """Another name of ``output_json()``."""
+        """Another name of ``output_json()``.
+
+        >>> from pinfold import Command, Runner
+        >>> Runner().run_json(Command("echo", ["[1, 2]"]))
+        [1, 2]
+        """
         return self.output_json(command, **options)
 
     async def arun_json(self, command: Command, **options: Unpack[Options]) -> Any:
@@ -139,7 +174,12 @@ class Verbs:
         return await self.aoutput_json(command, **options)
 
     def first_line(self, command: Command, **options: Unpack[StartOptions]) -> str:
-        """Runs it until it has written one line, returns that and stops it."""
+        """Runs it until it has written one line, returns that and stops it.
+
+        >>> from pinfold import Command, Runner
+        >>> Runner().first_line(Command("yes"))
+        'y'
+        """
         answer: str = self._any().verb("first_line", command, **options).block()
         return answer
 
@@ -149,7 +189,13 @@ class Verbs:
         return answer
 
     def start(self, command: Command, **options: Unpack[StartOptions]) -> RunningProcess:
-        """Starts it and returns a live handle that blocks where it waits."""
+        """Starts it and returns a live handle that blocks where it waits.
+
+        >>> from pinfold import Command, Runner
+        >>> with Runner().start(Command("seq", ["3"])) as process:
+        ...     list(process)
+        ['1', '2', '3']
+        """
         from pinfold._sync import RunningProcess
 
         return RunningProcess(self._any().launch(command, **options))

@@ -160,7 +160,7 @@ class _Popen(subprocess.Popen[AnyStr]):
 
     def _watched(self) -> list[OutputPipe]:
         """Puts pipes that keep the run going in the place of those that were made for its output."""
-        pipes = []
+        pipes: list[OutputPipe] = []
         for name in ("stdout", "stderr"):
             plain: Any = getattr(self, name)
             if plain is None:
@@ -176,14 +176,15 @@ class _Popen(subprocess.Popen[AnyStr]):
             plain.close()
         return pipes
 
-    def _ended(self, outcome: Outcome) -> None:
+    def _ended(self, outcome: Outcome) -> int:
         if outcome.code is not None:
-            self.returncode = outcome.code
+            self.returncode = code = outcome.code
         elif outcome.signal is not None:
-            self.returncode = -outcome.signal
+            self.returncode = code = -outcome.signal
         else:
             what = "other code of this process has taken its status, or SIGCHLD is ignored"
             raise StatusLost(f"{self._run.program}: {what}", program=self._run.program)
+        return code
 
     def _internal_poll(self, _deadstate: int | None = None) -> int | None:
         if self.returncode is None:
@@ -193,12 +194,12 @@ class _Popen(subprocess.Popen[AnyStr]):
         return self.returncode
 
     def _wait(self, timeout: float | None) -> int:
-        if self.returncode is None:
-            outcome: Outcome | None = self._run.wait(None if timeout is None else max(timeout, 0)).block()
-            if outcome is None:
-                raise TimeoutExpired(self.args, timeout or 0)
-            self._ended(outcome)
-        return self.returncode
+        if self.returncode is not None:
+            return int(self.returncode)
+        outcome: Outcome | None = self._run.wait(None if timeout is None else max(timeout, 0)).block()
+        if outcome is None:
+            raise TimeoutExpired(self.args, timeout or 0)
+        return self._ended(outcome)
 
     def _communicate(self, input: Any, endtime: float | None, orig_timeout: float | None) -> tuple[Any, Any]:
         exchange = self._exchange
@@ -237,13 +238,14 @@ class _Popen(subprocess.Popen[AnyStr]):
         if self.poll() is None:
             self._run.stop(signal.SIGKILL, 0)
 
-    def __del__(self, _maxsize: int = sys.maxsize, _warn: Any = warnings.warn) -> None:
+    # Names of the module may be gone by the time that this is called.
+    def __del__(self, _maxsize: int = sys.maxsize, _warn: Any = warnings.warn, _kept: list[Run] = _forgotten) -> None:
         run = getattr(self, "_run", None)
         if run is None or self.returncode is not None:
             return
         _warn(f"subprocess {self.pid} is still running", ResourceWarning, source=self)
-        if run.try_wait() is None and _forgotten is not None:
-            _forgotten.append(run)
+        if run.try_wait() is None:
+            _kept.append(run)
 
 
 def _words(args: Any, shell: bool) -> list[Any]:
@@ -268,11 +270,11 @@ def _standard(error: ProcessError, program: Any, cwd: Any) -> Exception:
         number = error.errno
         if number is None:
             number = errno.EACCES if isinstance(error, PermissionError) else errno.ENOENT
-        if error._fields.get("blames_program"):
+        if error._fields.get("blames_program"):  # pyright: ignore[reportPrivateUsage]
             return OSError(number, os.strerror(number), program)
         if cwd is not None and not (os.path.isdir(cwd) and os.access(cwd, os.X_OK)):
             return OSError(number, os.strerror(number), cwd)
-        return OSError(number, os.strerror(number), None)
+        return OSError(number, os.strerror(number))
     return ValueError(error.message) if isinstance(error, ValueError) else error
 
 
@@ -323,7 +325,12 @@ if not TYPE_CHECKING:
         return CompletedProcess(process.args, code, stdout, stderr)
 
     def call(*popenargs, timeout=None, **kwargs):
-        """Runs a command to its end, and gives its exit code."""
+        """Runs a command to its end, and gives its exit code.
+
+        >>> from pinfold import subprocess
+        >>> subprocess.call(["sh", "-c", "exit 3"])
+        3
+        """
         with Popen(*popenargs, **kwargs) as process:
             try:
                 return process.wait(timeout=timeout)
@@ -332,7 +339,12 @@ if not TYPE_CHECKING:
                 raise
 
     def check_call(*popenargs, **kwargs):
-        """Runs a command to its end, and raises ``CalledProcessError`` unless that is 0."""
+        """Runs a command to its end, and raises ``CalledProcessError`` unless its exit code is 0.
+
+        >>> from pinfold import subprocess
+        >>> subprocess.check_call(["true"])
+        0
+        """
         code = call(*popenargs, **kwargs)
         if code:
             raise CalledProcessError(code, kwargs.get("args") or popenargs[0])

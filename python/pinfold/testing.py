@@ -58,7 +58,14 @@ class ScriptedRunner(Verbs):
 
     def on(self, prefix: Iterable[Text], reply: Reply) -> Self:
         """Replies so to commands that begin with this program and these arguments. A program without a slash stands for the
-        files of that name too: ``git`` for ``/usr/bin/git``."""
+        files of that name too: ``git`` for ``/usr/bin/git``.
+
+        >>> from pinfold import Command
+        >>> from pinfold.testing import Reply, ScriptedRunner
+        >>> runner = ScriptedRunner().on(["git", "rev-parse"], Reply.ok("deadbeef\\n"))
+        >>> runner.run(Command("git", ["rev-parse", "HEAD"]))
+        'deadbeef'
+        """
         self._script.on(prefix, reply)
         return self._counted()
 
@@ -88,12 +95,25 @@ class ScriptedRunner(Verbs):
         return self._counted()
 
     def answering(self, answer: Callable[[Command], Reply | None]) -> Self:
-        """Replies with what this makes of the command, where it makes something of it. What it raises is raised by the verb."""
+        """Replies with what this makes of the command, where it makes something of it. What it raises is raised by the verb.
+
+        >>> from pinfold import Command
+        >>> from pinfold.testing import Reply, ScriptedRunner
+        >>> runner = ScriptedRunner().answering(lambda command: Reply.ok(" ".join(command.arguments)))
+        >>> runner.run(Command("anything", ["a", "b"]))
+        'a b'
+        """
         self._script.answering(answer)
         return self._counted()
 
     def fallback(self, reply: Reply) -> Self:
-        """Replies so to whatever no rule has a reply to."""
+        """Replies so to whatever no rule has a reply to.
+
+        >>> from pinfold import Command
+        >>> from pinfold.testing import Reply, ScriptedRunner
+        >>> ScriptedRunner().fallback(Reply.fail(2, "no such thing")).exit_code(Command("make"))
+        2
+        """
         self._script.fallback(reply)
         return self
 
@@ -148,7 +168,15 @@ class RecordingRunner(Verbs):
         return self._inner
 
     def calls(self) -> list[Invocation]:
-        """What it was asked to run, in order; what could not be started is among it."""
+        """What it was asked to run, in order; what could not be started is among it.
+
+        >>> from pinfold import Command
+        >>> from pinfold.testing import RecordingRunner, Reply
+        >>> spy = RecordingRunner.replying(Reply.ok(""))
+        >>> _ = spy.run(Command("git", ["push"]))
+        >>> [(call.program, call.args) for call in spy.calls()]
+        [('git', ['push'])]
+        """
         return self._spy.calls
 
     def only_call(self) -> Invocation:
@@ -163,7 +191,16 @@ class RecordingRunner(Verbs):
         return calls[0]
 
     def clear(self) -> None:
-        """Forgets what it has noted."""
+        """Forgets what it has noted.
+
+        >>> from pinfold import Command
+        >>> from pinfold.testing import RecordingRunner, Reply
+        >>> spy = RecordingRunner.replying(Reply.ok(""))
+        >>> _ = spy.run(Command("git", ["push"]))
+        >>> spy.clear()
+        >>> spy.calls()
+        []
+        """
         self._spy.clear()
 
     def __repr__(self) -> str:
@@ -209,7 +246,18 @@ class RecordReplayRunner(Verbs):
 
     @classmethod
     def refresh(cls, path: Text, runner: ProcessRunner | None = None) -> Self:
-        """Replays what is recorded there, and runs and records what is not."""
+        """Replays what is recorded there, and runs and records what is not.
+
+        >>> import os
+        >>> import tempfile
+        >>> from pinfold import Command
+        >>> from pinfold.testing import RecordReplayRunner, Reply, ScriptedRunner
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     path = os.path.join(directory, "cassette.jsonl")
+        ...     runner = RecordReplayRunner.refresh(path, ScriptedRunner().fallback(Reply.ok("once")))
+        ...     runner.run(Command("expensive")), runner.run(Command("expensive"))
+        ('once', 'once')
+        """
         return cls("refresh", path, runner)
 
     @classmethod
@@ -223,12 +271,33 @@ class RecordReplayRunner(Verbs):
     def lenient(self) -> Self:
         """Knows a command again by its program and arguments alone, and replays the last recording of it as often as it is
         asked for. Otherwise the directory, the environment as far as the command says it, standard input and where output
-        goes have to be the same, and each recording is replayed once."""
+        goes have to be the same, and each recording is replayed once.
+
+        >>> import os
+        >>> import tempfile
+        >>> from pinfold.testing import RecordReplayRunner
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     path = os.path.join(directory, "cassette.jsonl")
+        ...     runner = RecordReplayRunner.record(path).lenient()
+        ...     runner.mode
+        'record'
+        """
         self._tape.lenient()
         return self
 
     def keep_env(self, *names: Text) -> Self:
-        """Stores and compares the values of these environment variables."""
+        """Stores and compares the values of these environment variables.
+
+        >>> import os
+        >>> import tempfile
+        >>> from pinfold import Command
+        >>> from pinfold.testing import RecordReplayRunner
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     path = os.path.join(directory, "cassette.jsonl")
+        ...     runner = RecordReplayRunner.record(path).keep_env("LANG")
+        ...     runner.run(Command("echo", ["hello"]).env("LANG", "C"))
+        'hello'
+        """
         for name in names:
             self._tape.keep_env(name)
         return self
@@ -264,7 +333,20 @@ class RecordReplayRunner(Verbs):
 
     def save(self) -> None:
         """Makes sure that there is a file, even if nothing was recorded. Recordings are stored as their runs end, and need no
-        saving."""
+        saving.
+
+        >>> import os
+        >>> import tempfile
+        >>> from pinfold import Command
+        >>> from pinfold.testing import RecordReplayRunner
+        >>> with tempfile.TemporaryDirectory() as directory:
+        ...     path = os.path.join(directory, "cassette.jsonl")
+        ...     runner = RecordReplayRunner.record(path)
+        ...     _ = runner.run(Command("echo", ["hello"]))
+        ...     runner.save()
+        ...     RecordReplayRunner.replay(path).run(Command("echo", ["hello"]))
+        'hello'
+        """
         self._tape.save()
 
     def __repr__(self) -> str:

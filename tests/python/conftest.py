@@ -78,6 +78,27 @@ LOOPS: dict[str, Run] = {
 }
 
 
+# What is the same under every Python: the second loop of asyncio's, the manner without one's own descriptors, what is written.
+_LEFT_OUT_OF_LOOPS = {"uvloop", "thread"}
+_LEFT_OUT_OF_FILES = {"test_docs.py", "test_examples.py", "test_pages.py"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--short", action="store_true", help="leaves out what a second Python has little to say to")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--short"):
+        return
+
+    def is_left_out(item: pytest.Item) -> bool:
+        chosen = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        return item.path.name in _LEFT_OUT_OF_FILES or not _LEFT_OUT_OF_LOOPS.isdisjoint({chosen.get("loop"), chosen.get("aio")})
+
+    config.hook.pytest_deselected(items=[item for item in items if is_left_out(item)])
+    items[:] = [item for item in items if not is_left_out(item)]
+
+
 @pytest.fixture(params=list(LOOPS))
 def loop(request: pytest.FixtureRequest) -> Run:
     """Runs an async function to its end, under each of the loops."""

@@ -25,9 +25,6 @@ def blocks() -> list[tuple[str, str]]:
                 # Those of a session at the prompt are for `test_pages.py`.
                 continue
             line = text.count("\n", 0, match.start()) + 1
-            # Those are sessions with the interpreter, and have a test of their own.
-            if match[1].startswith(">>> "):
-                continue
             found.append((f"{page.relative_to(ROOT)}:{line}", match[1]))
     return found
 

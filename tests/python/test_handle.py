@@ -87,6 +87,21 @@ def test_a_conversation(loop: Any) -> None:
         process.take_stdin()
 
 
+def test_events_that_are_asked_for_late_are_in_order() -> None:
+    said = [(str(turn), turn % 2 == 1) for turn in range(6)]
+    command = Command("sh", ["-c", "while read word; do echo $word; read word; echo $word >&2; done"]).keep_stdin_open()
+    with command.start() as process:
+        with process.take_stdin() as stdin:
+            for turn, (word, _) in enumerate(said):
+                stdin.write_line(word)
+                while process.stdout_line_count + process.stderr_line_count <= turn:
+                    process.try_wait()
+        assert [(event.text, event.is_stderr) for event in process.output_events()] == said
+        assert process.wait().exited_zero
+        # Whoever comes later still sees the same.
+        assert [(event.text, event.is_stderr) for event in process.output_events()] == said
+
+
 def test_waiting_for_so_long_leaves_it_running(loop: Any) -> None:
     with Command("sleep", ["1000"]).start() as process:
         with pytest.raises(TimeoutError):

@@ -1,4 +1,4 @@
-"""The pages on Python: their blocks are run, and say what they say."""
+"""The pages that are sessions at the prompt, run: the blocks of a page are one session, and it answers what they say."""
 
 from __future__ import annotations
 
@@ -8,19 +8,25 @@ from pathlib import Path
 
 import pytest
 
-PAGES = sorted((Path(__file__).parents[2] / "docs").glob("python-*.md"))
+DOCS = Path(__file__).parents[2] / "docs"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_page_is_true(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
+def session(page: Path) -> str:
     blocks = re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
-    test = doctest.DocTestParser().get_doctest("\n".join(blocks), {}, page.name, str(page), 0)
+    return "\n".join(block for block in blocks if block.startswith(">>> "))
+
+
+SESSIONS = {str(page.relative_to(DOCS)): text for page in sorted(DOCS.rglob("*.md")) if (text := session(page))}
+
+
+@pytest.mark.parametrize("page", SESSIONS)
+def test_a_page_is_true(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    test = doctest.DocTestParser().get_doctest(SESSIONS[page], {}, page, page, 0)
     assert len(test.examples) > 5
     assert not doctest.DocTestRunner().run(test).failed
 
 
-def test_there_are_pages() -> None:
-    if not (Path(__file__).parents[2] / "docs").exists():
-        pytest.skip("the pages are not beside the tests")
-    assert PAGES
+@pytest.mark.skipif(not DOCS.exists(), reason="the pages are not beside the tests")
+def test_there_are_sessions() -> None:
+    assert "python/groups.md" in SESSIONS

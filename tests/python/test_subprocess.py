@@ -51,7 +51,9 @@ def seen(call: Case, module: Modules) -> Any:
         return type(error), error.cmd, round(error.timeout, 1), error.output, error.stderr
     except Exception as error:
         fields = {name: getattr(error, name, None) for name in ("cmd", "returncode", "output", "stderr", "timeout", "filename")}
-        return type(error), error.args, str(error), fields
+        # Before 3.13 the standard library says of a file that there is none.
+        args = error.args[:2] if isinstance(error, OSError) and error.filename is None else error.args
+        return type(error), args, str(error), fields
     return type(value), repr(value)
 
 

@@ -16,6 +16,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 /// How far a batch is.
+///
+/// >>> from pinfold import Command, output_all
+/// >>> seen = []
+/// >>> _ = output_all([Command("true"), Command("false")], concurrency=1, on_progress=seen.append)
+/// >>> seen[-1].done, seen[-1].failed, seen[-1].total
+/// (2, 1, 2)
 #[pyclass(frozen, eq, module = "pinfold")]
 #[derive(PartialEq)]
 pub(crate) struct BatchProgress(pinfold::BatchProgress);

@@ -72,6 +72,10 @@ impl Command {
     }
 
     /// What `to_json` wrote, or somebody by hand. Raises `InvalidInput` for anything else.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command.from_json('{"program": "echo", "args": ["hello"]}').run()
+    /// 'hello'
     #[staticmethod]
     fn from_json(py: Python<'_>, json: Json) -> PyResult<Command> {
         from_json(py, json.bytes()).map(Command::of)
@@ -107,47 +111,84 @@ impl Command {
 #[pymethods]
 impl Command {
     /// Adds an argument.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("echo").arg("one").arg("two").run()
+    /// 'one two'
     fn arg(&self, arg: Text) -> Command {
         self.with(|command| command.arg(arg.0))
     }
 
     /// Adds arguments.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("echo", ["one"]).args(["two", "three"]).run()
+    /// 'one two three'
     fn args(&self, args: Texts) -> Command {
         self.with(|command| command.args(args.0))
     }
 
     /// What the program is told its own name is (`argv[0]`), instead of its name as given.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("sh", ["-c", "cat /proc/$$/cmdline"]).arg0("shell").output().stdout.split("\0")[0]
+    /// 'shell'
     fn arg0(&self, name: Text) -> Command {
         self.with(|command| command.arg0(name.0))
     }
 
     /// The directory it starts in. A program given by a relative path is looked for from there.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("pwd").cwd("/").run()
+    /// '/'
     fn cwd(&self, directory: Text) -> Command {
         self.with(|command| command.cwd(directory.0))
     }
 
     /// Sets an environment variable.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("sh", ["-c", "echo $GREETING"]).env("GREETING", "hello").run()
+    /// 'hello'
     fn env(&self, name: Text, value: Text) -> Command {
         self.with(|command| command.env(name.0, value.0))
     }
 
     /// Sets environment variables, from a mapping or from pairs.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("sh", ["-c", "echo $A$B"]).envs({"A": "1", "B": "2"}).run()
+    /// '12'
     fn envs(&self, variables: Pairs) -> Command {
         self.with(|command| command.envs(variables.0))
     }
 
     /// Leaves an environment variable out.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("sh", ["-c", "echo ${HOME-nowhere}"]).env_remove("HOME").run()
+    /// 'nowhere'
     fn env_remove(&self, name: Text) -> Command {
         self.with(|command| command.env_remove(name.0))
     }
 
     /// Starts from an empty environment, and forgets what was set before. `PATH` is gone too, so a program without a slash
     /// is then looked up in `/usr/local/bin:/bin:/usr/bin`.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("env").env_clear().env("ONLY", "this").run()
+    /// 'ONLY=this'
     fn env_clear(&self) -> Command {
         self.with(pinfold::Command::env_clear)
     }
 
     /// Starts from an empty environment with just these variables of ours, as far as they are set.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> said = Command("env").inherit_env(["PATH", "LANG"]).run()
+    /// >>> {line.partition("=")[0] for line in said.splitlines()} <= {"PATH", "LANG"}
+    /// True
     fn inherit_env(&self, names: Texts) -> Command {
         self.with(|command| command.inherit_env(names.0))
     }

@@ -149,6 +149,12 @@ impl RunEvent {
     }
 
     /// The attributes that are not `None`, by name, with `code`, `signal` and `duration_seconds` for the outcome.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> told = []
+    /// >>> _ = Command("true").output(on_event=lambda event: told.append(event.facts()))
+    /// >>> told[-1]["event"], told[-1]["program"], told[-1]["code"]
+    /// ('ended', 'true', 0)
     fn facts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let facts = PyDict::new(py);
         facts.set_item("event", self.kind())?;

@@ -129,6 +129,13 @@ impl Metrics {
 }
 
 /// What was counted of all runs of this process by now.
+///
+/// >>> from pinfold import Command, metrics
+/// >>> before = sum(metrics().started.values())
+/// >>> Command("echo", ["hello"]).run()
+/// 'hello'
+/// >>> sum(metrics().started.values()) - before
+/// 1
 #[pyfunction]
 pub(crate) fn metrics() -> Metrics {
     Metrics(snapshot())

@@ -64,26 +64,46 @@ impl Pipeline {
 
     /// Has what the last stage writes read by this: a command, or another pipeline, of which only the stages are taken. The same
     /// as `|`.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> (Command("seq", ["3"]) | Command("tac")).pipe(Command("head", ["-n1"])).run()
+    /// '3'
     fn pipe(&self, next: Joined) -> Pipeline {
         self.with(|pipeline| next.after(pipeline))
     }
 
     /// Stops all of it when it has run this long. A stage may have a timeout of its own, which ends that stage alone.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> (Command("sleep", ["1000"]) | Command("cat")).timeout(0.05).output().timed_out
+    /// True
     fn timeout(&self, seconds: Seconds) -> Pipeline {
         self.with(|pipeline| pipeline.timeout(seconds.0))
     }
 
     /// The grace between the stop signal and the kill, whatever its commands say: five seconds unless told otherwise.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> (Command("sleep", ["1000"]) | Command("cat")).timeout(0.05).timeout_grace(0).output().timed_out
+    /// True
     fn timeout_grace(&self, seconds: Seconds) -> Pipeline {
         self.with(|pipeline| pipeline.timeout_grace(seconds.0))
     }
 
     /// The stop signal, whatever its commands say, by name or number: `"term"` unless told otherwise.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> (Command("sleep", ["1000"]) | Command("cat")).timeout(0.05).timeout_signal("int").output().signal
+    /// 2
     fn timeout_signal(&self, signal: SignalArg) -> Pipeline {
         self.with(|pipeline| pipeline.timeout_signal(signal.0))
     }
 
     /// Runs all of it again when it fails: as for a command.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> (Command("true") | Command("false")).retry(3, pause=0.01).output().code
+    /// 1
     #[pyo3(signature = (attempts, *, pause = None, factor = 2.0, max_pause = None, on = None))]
     fn retry(
         &self,
@@ -99,26 +119,48 @@ impl Pipeline {
     }
 
     /// Feeds the first stage these bytes, then the end: `data | pipeline`.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> (Command("cat") | Command("wc", ["-c"])).stdin_bytes(b"\x00\xff").run()
+    /// '2'
     fn stdin_bytes(&self, data: Fed) -> Pipeline {
         self.with(|pipeline| pipeline.stdin_bytes(data.0))
     }
 
     /// Feeds the first stage this text as UTF-8, then the end.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> (Command("sort") | Command("head", ["-n1"])).stdin_text("b\na\n").run()
+    /// 'a'
     fn stdin_text(&self, text: PyBackedStr) -> Pipeline {
         self.with(|pipeline| pipeline.stdin_bytes(Payload::of(text)))
     }
 
     /// Feeds the first stage a file, which it reads itself: `path | pipeline`.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> (Command("cat") | Command("wc", ["-c"])).stdin_file("/dev/null").run()
+    /// '0'
     fn stdin_file(&self, path: Text) -> Pipeline {
         self.with(|pipeline| pipeline.stdin_file(path.0))
     }
 
     /// Gives the first stage a pipe that stays open until the live handle's writer is closed.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> with (Command("cat") | Command("cat")).keep_stdin_open().start() as process, process.take_stdin() as stdin:
+    /// ...     stdin.write_line("hello")
+    /// ...     next(process.lines())
+    /// 'hello'
     fn keep_stdin_open(&self) -> Pipeline {
         self.with(pinfold::Pipeline::keep_stdin_open)
     }
 
     /// Where the last stage's standard output goes: as for a command.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> (Command("echo", ["hello"]) | Command("cat")).stdout("null").run()
+    /// ''
     #[pyo3(signature = (to, *, append = false))]
     fn stdout(&self, to: &Bound<'_, PyAny>, append: bool) -> PyResult<Pipeline> {
         let to = target(to, append, Stream::Stdout)?;

@@ -41,12 +41,25 @@ impl Probe {
     ///
     /// Addresses and `localhost` are known. Any other name is resolved before each attempt, which blocks for as long as the
     /// name service takes: give an address where that matters.
+    ///
+    /// >>> import socket
+    /// >>> from pinfold import Probe
+    /// >>> with socket.create_server(("127.0.0.1", 0)) as server:
+    /// ...     Probe.port("127.0.0.1", server.getsockname()[1]).wait(timeout=10)
     #[staticmethod]
     fn port(host: String, port: u16) -> Probe {
         Probe(pinfold::Probe::tcp(host, port))
     }
 
     /// A Unix stream socket at which somebody listens. Nothing is sent.
+    ///
+    /// >>> import socket
+    /// >>> import tempfile
+    /// >>> from pinfold import Probe
+    /// >>> with tempfile.TemporaryDirectory() as directory, socket.socket(socket.AF_UNIX) as server:
+    /// ...     server.bind(f"{directory}/socket")
+    /// ...     server.listen()
+    /// ...     Probe.unix(f"{directory}/socket").wait(timeout=10)
     #[staticmethod]
     fn unix(path: Text) -> Probe {
         Probe(pinfold::Probe::unix(path.0))
@@ -54,6 +67,9 @@ impl Probe {
 
     /// A URL that answers a GET with a good status: one from 200 to 299, this one, or one of this `range`. Redirects are not
     /// followed. Raises `Unsupported` for https, which is not spoken here.
+    ///
+    /// >>> from pinfold import Probe
+    /// >>> probe = Probe.http("http://127.0.0.1:8080/health", status=range(200, 400))
     #[staticmethod]
     #[pyo3(signature = (url, *, status = None))]
     fn http(py: Python<'_>, url: &str, status: Option<Statuses>) -> PyResult<Probe> {
@@ -65,6 +81,9 @@ impl Probe {
     }
 
     /// A file, directory or anything else that is there; with `filled`, and is not empty.
+    ///
+    /// >>> from pinfold import Probe
+    /// >>> Probe.file("/etc/passwd", filled=True).wait(timeout=10)
     #[staticmethod]
     #[pyo3(signature = (path, *, filled = false))]
     fn file(path: Text, filled: bool) -> Probe {
@@ -73,6 +92,10 @@ impl Probe {
 
     /// A line of a run's output, on either stream or on this one: one that has this text in it, that this compiled pattern is
     /// found in, or of which this callable holds. Lines that are retained from before the wait count. Only of a run.
+    ///
+    /// >>> from pinfold import Command, Probe
+    /// >>> with Command("sh", ["-c", "echo listening; exec sleep 1000"]).start() as process:
+    /// ...     process.wait_until(Probe.line("listening", stream="stdout"), timeout=10)
     #[staticmethod]
     #[pyo3(signature = (holds, *, stream = None))]
     fn line(py: Python<'_>, holds: &Bound<'_, PyAny>, stream: Option<&str>) -> PyResult<Probe> {
@@ -82,6 +105,13 @@ impl Probe {
 
     /// The beginning of a line that has not come to its end, of which this holds as for a `line`: a prompt, at which a program
     /// waits. Only of a run.
+    ///
+    /// >>> from pinfold import Command, Probe
+    /// >>> with Command("sh", ["-c", "printf 'name: '; read name; echo hello $name"]).keep_stdin_open().start() as process:
+    /// ...     process.wait_until(Probe.prompt("name:"), timeout=10)
+    /// ...     process.take_stdin().write_line("Ada")
+    /// ...     next(process.lines())
+    /// 'name: hello Ada'
     #[staticmethod]
     #[pyo3(signature = (holds, *, stream = None))]
     fn prompt(py: Python<'_>, holds: &Bound<'_, PyAny>, stream: Option<&str>) -> PyResult<Probe> {
@@ -90,12 +120,21 @@ impl Probe {
     }
 
     /// A command that succeeds, run as often as it takes. Unless it has a timeout, each run has that of `attempt`.
+    ///
+    /// >>> from pinfold import Command, Probe
+    /// >>> Probe.command(Command("test", ["-d", "/"])).wait(timeout=10)
     #[staticmethod]
     fn command(command: &Bound<'_, Command>) -> Probe {
         Probe(pinfold::Probe::command((*command.get().0).clone()))
     }
 
     /// Anything that can be asked for: a callable without arguments. What it raises is raised by the wait.
+    ///
+    /// >>> from pinfold import Probe
+    /// >>> answers = iter([False, False, True])
+    /// >>> Probe.holds(lambda: next(answers)).interval(0.001).wait(timeout=10)
+    /// >>> next(answers, "asked three times")
+    /// 'asked three times'
     #[staticmethod]
     fn holds(predicate: &Bound<'_, PyAny>) -> PyResult<Probe> {
         let callable = Callable::new(predicate)?;
@@ -104,6 +143,9 @@ impl Probe {
     }
 
     /// All of these, each of them at some time during the wait.
+    ///
+    /// >>> from pinfold import Probe
+    /// >>> Probe.all(Probe.file("/"), Probe.file("/etc/passwd", filled=True)).wait(timeout=10)
     #[staticmethod]
     #[pyo3(signature = (*probes))]
     fn all(probes: &Bound<'_, PyTuple>) -> PyResult<Probe> {
@@ -111,6 +153,9 @@ impl Probe {
     }
 
     /// The first of these.
+    ///
+    /// >>> from pinfold import Probe
+    /// >>> Probe.any(Probe.file("/no/such/file"), Probe.file("/")).wait(timeout=10)
     #[staticmethod]
     #[pyo3(signature = (*probes))]
     fn any(probes: &Bound<'_, PyTuple>) -> PyResult<Probe> {
@@ -122,16 +167,29 @@ impl Probe {
 #[pymethods]
 impl Probe {
     /// What errors call it.
+    ///
+    /// >>> from pinfold import Probe, Timeout
+    /// >>> try:
+    /// ...     Probe.file("/no/such/file").named("the cache").wait(timeout=0.01)
+    /// ... except Timeout as error:
+    /// ...     "the cache" in str(error)
+    /// True
     fn named(&self, name: String) -> Probe {
         Probe(self.0.clone().named(name))
     }
 
     /// How long after a failed attempt the next one is made: 0.05 seconds unless told otherwise, and 0.5 for a command.
+    ///
+    /// >>> from pinfold import Probe
+    /// >>> Probe.file("/").interval(0.5).wait(timeout=10)
     fn interval(&self, seconds: Seconds) -> Probe {
         Probe(self.0.clone().interval(seconds.0))
     }
 
     /// How long one attempt may take: 5 seconds unless told otherwise.
+    ///
+    /// >>> from pinfold import Command, Probe
+    /// >>> Probe.command(Command("true")).attempt(1).wait(timeout=10)
     fn attempt(&self, seconds: Seconds) -> Probe {
         Probe(self.0.clone().attempt(seconds.0))
     }

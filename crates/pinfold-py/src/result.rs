@@ -4,6 +4,12 @@ use crate::plain::plain;
 use pyo3::prelude::*;
 
 /// What was seen of one stream.
+///
+/// >>> from pinfold import Command
+/// >>> with Command("seq", ["1000"]).output_limit(max_lines=10).start() as process:
+/// ...     seen = process.wait().stdout_seen
+/// >>> seen.lines, seen.bytes, seen.truncated
+/// (1000, 3893, True)
 #[pyclass(frozen, module = "pinfold")]
 pub(crate) struct Seen(pub(crate) pinfold::Seen);
 plain!(Seen, "Seen");
@@ -35,6 +41,11 @@ impl Seen {
 }
 
 /// What a run has used.
+///
+/// >>> from pinfold import Command
+/// >>> usage = Command("sh", ["-c", "while :; do :; done"]).timeout(0.2).output().usage
+/// >>> usage.user_seconds + usage.system_seconds > 0
+/// True
 #[pyclass(frozen, module = "pinfold")]
 pub(crate) struct Usage(pub(crate) pinfold::Usage);
 plain!(Usage, "Usage");
@@ -77,6 +88,11 @@ impl Usage {
 }
 
 /// A process that outlived its program.
+///
+/// >>> from pinfold import Command
+/// >>> strays = Command("sh", ["-c", "sleep 1000 & echo done"]).output().strays
+/// >>> [stray.name for stray in strays.some]
+/// ['sleep']
 #[pyclass(frozen, module = "pinfold")]
 pub(crate) struct Stray(pub(crate) pinfold::Stray);
 plain!(Stray, "Stray");
@@ -101,6 +117,11 @@ impl Stray {
 }
 
 /// The processes that outlived their program.
+///
+/// >>> from pinfold import Command
+/// >>> strays = Command("sh", ["-c", "sleep 1000 & echo done"]).output().strays
+/// >>> bool(strays), strays.count, bool(Command("true").output().strays)
+/// (True, 1, False)
 #[pyclass(frozen, module = "pinfold")]
 pub(crate) struct Strays(pub(crate) pinfold::Strays);
 plain!(Strays, "Strays");
@@ -141,6 +162,11 @@ impl Strays {
 }
 
 /// What a run has run into, by the kernel's own count. A figure is `None` where nobody counted.
+///
+/// >>> from pinfold import Command
+/// >>> hit = Command("true").output().limits_hit
+/// >>> hit.out_of_memory, hit.oom_kills in (0, None)
+/// (False, True)
 #[pyclass(frozen, module = "pinfold")]
 pub(crate) struct LimitsHit(pub(crate) pinfold::LimitsHit);
 plain!(LimitsHit, "LimitsHit");
@@ -189,6 +215,12 @@ impl LimitsHit {
 }
 
 /// How a run ended.
+///
+/// >>> from pinfold import Command
+/// >>> with Command("sleep", ["1000"]).timeout(0.05).start() as process:
+/// ...     outcome = process.wait()
+/// >>> outcome.cause, outcome.code, outcome.signal
+/// ('timeout', None, 15)
 #[pyclass(frozen, module = "pinfold")]
 pub(crate) struct Outcome(pub(crate) pinfold::Outcome);
 plain!(Outcome, "Outcome");

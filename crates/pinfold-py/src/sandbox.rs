@@ -52,43 +52,67 @@ impl Sandbox {
     }
 
     /// Without any network; connections within the run go by a loopback device of its own.
+    ///
+    /// >>> from pinfold import Command, Sandbox
+    /// >>> command = Command("make").sandbox(Sandbox().no_network())
     fn no_network(&self) -> Sandbox {
         self.with(pinfold::Sandbox::no_network)
     }
 
     /// With an empty `/tmp` of its own, which is gone when the last of it has ended.
+    ///
+    /// >>> from pinfold import Command, Sandbox
+    /// >>> command = Command("make").sandbox(Sandbox().private_tmp())
     fn private_tmp(&self) -> Sandbox {
         self.with(pinfold::Sandbox::private_tmp)
     }
 
     /// Lets it read and execute there, and only where such a word allows it.
+    ///
+    /// >>> from pinfold import Sandbox
+    /// >>> sandbox = Sandbox().read_only("/usr").read_only("/opt/tools", may_be_missing=True)
     #[pyo3(signature = (path, *, may_be_missing = false))]
     fn read_only(&self, path: Text, may_be_missing: bool) -> Sandbox {
         self.allow(path, Access::ReadOnly, may_be_missing)
     }
 
     /// Lets it read, write and execute there, and only where such a word allows it.
+    ///
+    /// >>> from pinfold import Sandbox
+    /// >>> sandbox = Sandbox().read_only("/usr").read_write("/srv/build")
     #[pyo3(signature = (path, *, may_be_missing = false))]
     fn read_write(&self, path: Text, may_be_missing: bool) -> Sandbox {
         self.allow(path, Access::ReadWrite, may_be_missing)
     }
 
     /// Keeps its signals inside.
+    ///
+    /// >>> from pinfold import Command, Sandbox
+    /// >>> command = Command("make").sandbox(Sandbox().no_outside_signals())
     fn no_outside_signals(&self) -> Sandbox {
         self.with(pinfold::Sandbox::no_outside_signals)
     }
 
     /// Gives it exactly these capabilities, whoever it runs as, and lets it never have another: `"net_bind_service"`, say.
+    ///
+    /// >>> from pinfold import Command, Sandbox
+    /// >>> command = Command("server").sandbox(Sandbox().capabilities(["net_bind_service"]))
     fn capabilities(&self, names: Vec<String>) -> Sandbox {
         self.with(|sandbox| sandbox.capabilities(names))
     }
 
     /// Lets it make just these system calls, and `execve`, `exit_group` and `write`; any other fails with `EPERM`.
+    ///
+    /// >>> from pinfold import Sandbox
+    /// >>> sandbox = Sandbox().allow_syscalls(["read", "brk", "mmap", "munmap", "openat", "close"])
     fn allow_syscalls(&self, names: Vec<String>) -> Sandbox {
         self.with(|sandbox| sandbox.allow_syscalls(names))
     }
 
     /// Lets these system calls fail with `EPERM`.
+    ///
+    /// >>> from pinfold import Sandbox
+    /// >>> sandbox = Sandbox().deny_syscalls(["ptrace", "mount"])
     fn deny_syscalls(&self, names: Vec<String>) -> Sandbox {
         self.with(|sandbox| sandbox.deny_syscalls(names))
     }

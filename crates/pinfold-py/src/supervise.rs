@@ -224,6 +224,10 @@ impl Supervisor {
     }
 
     /// Supervises until that comes to its end. What runs then is gone, however it ends.
+    ///
+    /// >>> from pinfold import Command, Supervisor
+    /// >>> Supervisor(Command("true")).run().restarts
+    /// 0
     fn run(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         block(py, &mut self.to_its_end(py)?)
     }

@@ -162,6 +162,10 @@ verbs! { Command:
     /// {'a': [1, 2]}
     output_json, aoutput_json, "`output_json()`, awaited." => Shape::Json;
     /// Another name of `output_json()`.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("echo", ["[1, 2]"]).run_json()
+    /// [1, 2]
     run_json, arun_json, "Another name of `aoutput_json()`." => Shape::Json;
     /// Runs it and returns its exit code, whatever that is. Raises if it ended without one: by a timeout or a signal.
     ///
@@ -255,6 +259,11 @@ impl Command {
 
     /// Starts it as nobody's child, in a session of its own and in no container, and returns its pid: the one way for a
     /// process to outlive us. What would be captured goes to where our own output goes.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> pid = Command("true").stdout("null").stderr("null").spawn_detached()
+    /// >>> pid > 0
+    /// True
     fn spawn_detached(&self, py: Python<'_>) -> PyResult<u32> {
         let pid = py.detach(|| self.0.spawn_detached());
         pid.map(|pid| pid.get()).map_err(|error| raised(py, error, &self.0, Form::Text))
@@ -264,6 +273,13 @@ impl Command {
     /// flushed.
     ///
     /// Raises, with this process as it was, where the program cannot be executed.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> try:
+    /// ...     Command("no-such-program").exec()
+    /// ... except FileNotFoundError:
+    /// ...     "still here"
+    /// 'still here'
     fn exec(&self, py: Python<'_>) -> PyResult<()> {
         // Threads that run on cannot matter: there is nothing left for them to run in.
         match self.0.exec() {
@@ -284,6 +300,10 @@ impl Command {
 
     /// What would be done on this host, a line for each decision, and nothing done. Raises what would keep it from being
     /// started. Arguments are in it.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("true").explain().splitlines()[0].startswith("program")
+    /// True
     fn explain(&self, py: Python<'_>) -> PyResult<String> {
         let plan = self.0.plan().map_err(|error| raised(py, error, &self.0, Form::Text))?;
         Ok(plan.to_string())

@@ -15,6 +15,7 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use journal::Place;
 pub use journal::{Journal, Segment, combine};
 pub use limit::{Keep, Limit, Overflow};
 

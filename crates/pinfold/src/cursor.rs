@@ -1,6 +1,6 @@
 //! Places in the output of a run, for the streams of the blocking and of the async handle alike.
 
-use crate::capture::Cursor;
+use crate::capture::{Cursor, Place};
 use crate::command::Command;
 use crate::error::Result;
 use crate::outcome::Outcome;
@@ -46,7 +46,12 @@ impl ByteCursor {
     }
 
     /// Hands over what came since the last call, and whether something before it was dropped.
-    pub(crate) fn pull(&mut self, running: &mut Running, mut take: impl FnMut(&[u8], bool)) -> Pulled {
+    pub(crate) fn pull(&mut self, running: &mut Running, take: impl FnMut(&[u8], bool)) -> Pulled {
+        self.pull_upto(running, u64::MAX, take)
+    }
+
+    /// As [`ByteCursor::pull`], with nothing from an absolute offset on.
+    fn pull_upto(&mut self, running: &mut Running, upto: u64, mut take: impl FnMut(&[u8], bool)) -> Pulled {
         let over = running.outcome().is_some();
         let failed = running.channels[self.stream as usize].has_failed() && !self.told;
         let (Some(cursor), Some(capture)) =
@@ -62,7 +67,11 @@ impl ByteCursor {
             self.told |= failed;
             return if failed { Pulled::Failed } else { Pulled::End };
         }
-        let batch = &unread[..unread.len().min(BATCH)];
+        let most = usize::try_from(upto.saturating_sub(offset)).unwrap_or(BATCH).min(BATCH);
+        if most == 0 {
+            return Pulled::Later;
+        }
+        let batch = &unread[..unread.len().min(most)];
         take(batch, offset > self.offset);
         self.offset = offset + batch.len() as u64;
         capture.advance_cursor(cursor, self.offset);
@@ -99,8 +108,13 @@ impl LineCursor {
 
     /// Takes in what came: whether there is any use in asking [`LineCursor::next`] again now.
     pub(crate) fn pull(&mut self, running: &mut Running) -> bool {
+        self.pull_upto(running, u64::MAX)
+    }
+
+    /// As [`LineCursor::pull`], with nothing from an absolute offset on.
+    fn pull_upto(&mut self, running: &mut Running, upto: u64) -> bool {
         let reader = &mut self.reader;
-        let pulled = self.bytes.pull(running, |bytes, gap| {
+        let pulled = self.bytes.pull_upto(running, upto, |bytes, gap| {
             if gap {
                 reader.gap();
             }
@@ -216,6 +230,8 @@ impl Running {
 pub(crate) struct EventCursor {
     program: OsString,
     lines: Vec<(Stream, LineCursor)>,
+    /// How far the streams were read in their order.
+    place: Place,
     ready: VecDeque<Result<Event>>,
     ended: bool,
 }
@@ -226,6 +242,7 @@ impl EventCursor {
         EventCursor {
             program: command.program.clone(),
             lines: Stream::BOTH.into_iter().filter_map(open).collect(),
+            place: Place::default(),
             ready: VecDeque::from([Ok(Event::Started { pid: running.pid() })]),
             ended: false,
         }
@@ -241,12 +258,23 @@ impl EventCursor {
 
     /// Takes in what happened: whether there is something to say, if only that nothing will come.
     fn pull(&mut self, running: &mut Running) -> bool {
+        while let Some(turn) = running.journal().turn(self.place) {
+            for (stream, lines) in self.lines.iter_mut().filter(|(stream, _)| *stream == turn.stream) {
+                while lines.bytes.offset < turn.upto
+                    && !lines.has_ended()
+                    && lines.pull_upto(running, turn.upto)
+                {
+                    self.ready.extend(told(*stream, lines));
+                }
+            }
+            let Some(behind) = turn.behind else { break };
+            self.place = behind;
+        }
+        // Nothing is left but what has no order: a stream that is alone, and the ends.
         let mut open = false;
         for (stream, lines) in &mut self.lines {
             while lines.pull(running) {
-                while let Some(line) = lines.next() {
-                    self.ready.push_back(Ok(Event::Line { stream: *stream, text: line.to_owned() }));
-                }
+                self.ready.extend(told(*stream, lines));
                 if lines.has_ended() {
                     break;
                 }
@@ -268,4 +296,9 @@ impl EventCursor {
             lines.close(running);
         }
     }
+}
+
+/// The lines of a stream that are complete by now.
+fn told(stream: Stream, lines: &mut LineCursor) -> impl Iterator<Item = Result<Event>> + '_ {
+    std::iter::from_fn(move || Some(Ok(Event::Line { stream, text: lines.next()?.to_owned() })))
 }

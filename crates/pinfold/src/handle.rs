@@ -287,7 +287,8 @@ impl Handle {
         Ok(Chunks::new(self.clone(), cursor.ok_or_else(|| self.not_captured(stream))?))
     }
 
-    /// Everything that happens, from the start to the end: lines of both streams among it.
+    /// Everything that happens, from the start to the end: lines of both streams among it, in the order in which they were read.
+    /// That is also the order of what came before this was called, as far as it is retained.
     pub fn events(&self) -> Events {
         Events::new(
             self.clone(),

@@ -276,7 +276,8 @@ impl PolledHandle {
         Ok(PolledChunks::new(self.clone(), watch, cursor))
     }
 
-    /// Everything that happens, from the start to the end: lines of both streams among it.
+    /// Everything that happens, from the start to the end: lines of both streams among it, in the order in which they were read.
+    /// That is also the order of what came before this was called, as far as it is retained.
     ///
     /// # Errors
     /// As [`PolledHandle::watch`].

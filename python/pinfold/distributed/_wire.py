@@ -20,6 +20,11 @@ class RemoteFailure(_errors.ProcessError):
 
     It may have run to its end, or in part, or not at all, and what it did is done. No success and no failure of the program is
     told so.
+
+    >>> from pinfold import ProcessError
+    >>> from pinfold.distributed import RemoteFailure
+    >>> issubclass(RemoteFailure, ProcessError)
+    True
     """
 
 
@@ -35,6 +40,13 @@ def perform(order: str, cancel: CancelToken | None = None) -> str:
     cancelled, the command is stopped by its own stop rule, and the answer says so once nothing of it is left. Raises
     ``InvalidInput`` for what is no order, and for one of another version of pinfold: that could ask for what this one does not
     know, and would not do.
+
+    >>> import json, pinfold
+    >>> from pinfold.distributed import perform
+    >>> command = json.loads(pinfold.Command("echo", ["hello"]).to_json())
+    >>> answer = perform(json.dumps({"pinfold": pinfold.__version__, "bytes": False, "command": command}))
+    >>> sorted(json.loads(answer))
+    ['attempts', 'result']
     """
     try:
         said: dict[str, Any] = json.loads(order)

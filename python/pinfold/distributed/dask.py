@@ -28,7 +28,16 @@ __all__ = ["DaskRunner", "WorkerLost"]
 
 
 class WorkerLost(Exception):
-    """The worker that ran a command died, or was taken away, and the command was not to be run again."""
+    """The worker that ran a command died, or was taken away, and the command was not to be run again.
+
+    >>> from pinfold.distributed import RemoteFailure
+    >>> def to_look_into(slots):
+    ...     "Those of which nobody knows whether they have run."
+    ...     lost = (RemoteFailure, WorkerLost)
+    ...     return [at for at, slot in enumerate(slots) if (type(slot), type(getattr(slot, "__cause__", None))) == lost]
+    >>> to_look_into([])
+    []
+    """
 
 
 class DaskRunner(RemoteRunner):
@@ -44,6 +53,14 @@ class DaskRunner(RemoteRunner):
       (``distributed.scheduler.allowed-failures``, 3), its slot has a ``RemoteFailure`` caused by Dask's ``KilledWorker``.
     - ``"error"``: a command that has begun is not begun again, and its slot has a ``RemoteFailure`` caused by
       :class:`WorkerLost`. What had not begun yet is run elsewhere. It costs three questions to the scheduler for each command.
+
+    >>> import distributed
+    >>> from pinfold import Command, output_all
+    >>> cluster = distributed.LocalCluster(n_workers=1, threads_per_worker=2, processes=False, dashboard_address=None)
+    >>> with cluster, distributed.Client(cluster) as client:
+    ...     results = output_all([Command("echo", ["one"]), Command("echo", ["two"])], runner=DaskRunner(client))
+    >>> [result.stdout for result in results]
+    ['one\\n', 'two\\n']
 
     ``workers``, ``resources`` and ``priority`` are those of Dask's ``Client.submit``. The client has to be a blocking one, which
     serves the awaited verbs as well. The workers have to have the same version of pinfold.

@@ -106,6 +106,36 @@ fn events_tell_all_from_the_start_to_the_end() {
 }
 
 #[test]
+fn events_that_are_asked_for_late_come_in_the_order_in_which_the_lines_came() {
+    let _trial = begin();
+    let script = "while read word; do echo $word; read word; echo $word >&2; done";
+    let handle = sh(script).timeout(LONG).keep_stdin_open().start().unwrap();
+    let mut stdin = handle.take_stdin().unwrap();
+    let mut lines = [0; 2];
+    for turn in 0..6 {
+        writeln!(stdin, "{turn}").unwrap();
+        stdin.flush().unwrap();
+        lines[turn % 2] += 1;
+        wait_until("the line", LONG, || {
+            handle.try_wait().unwrap();
+            Stream::BOTH.map(|stream| handle.seen(stream).unwrap().lines) == lines
+        });
+    }
+    drop(stdin);
+    handle.wait().unwrap();
+    for _ in 0..2 {
+        let told: Vec<_> = handle
+            .events()
+            .filter_map(|event| match event.unwrap() {
+                Event::Line { stream, text } => Some((stream as usize, text)),
+                _ => None,
+            })
+            .collect();
+        assert!(told.into_iter().eq((0..6).map(|turn| (turn % 2, turn.to_string()))));
+    }
+}
+
+#[test]
 fn events_without_a_captured_stream_are_the_start_and_the_end() {
     let trial = begin();
     let handle = command(&trial, "exit 4").stdout(Stdio::Null).stderr(Stdio::Null).start().unwrap();

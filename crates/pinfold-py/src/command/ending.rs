@@ -50,28 +50,50 @@ pub(crate) fn guarantee_named(py: Python<'_>, name: &str) -> PyResult<Guarantee>
 #[pymethods]
 impl Command {
     /// Stops all of it when it has run this long: by `timeout_signal`, then after `timeout_grace` by a kill.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("sleep", ["1000"]).timeout(0.05).output().timed_out
+    /// True
     fn timeout(&self, seconds: Seconds) -> Command {
         self.with(|command| command.timeout(seconds.0))
     }
 
     /// Stops it when neither captured stream gave anything for this long.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> result = Command("sh", ["-c", "echo begun; sleep 1000"]).idle_timeout(1).output()
+    /// >>> result.stdout, result.cause
+    /// ('begun\n', 'idle_timeout')
     fn idle_timeout(&self, seconds: Seconds) -> Command {
         self.with(|command| command.idle_timeout(seconds.0))
     }
 
     /// The grace between the stop signal and the kill: five seconds unless told otherwise, and 0 kills at once. It holds for
     /// timeouts, cancellation and `stop()`.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("sleep", ["1000"]).timeout(0.05).timeout_grace(0).output().signal
+    /// 9
     fn timeout_grace(&self, seconds: Seconds) -> Command {
         self.with(|command| command.timeout_grace(seconds.0))
     }
 
     /// The stop signal, by name or number: `"term"` unless told otherwise.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("sleep", ["1000"]).timeout(0.05).timeout_signal("int").output().signal
+    /// 2
     fn timeout_signal(&self, signal: SignalArg) -> Command {
         self.with(|command| command.timeout_signal(signal.0))
     }
 
     /// What becomes of processes that outlive the program: they are stopped after so many seconds, or with `"wait"` the run
     /// goes on until the last of them has ended. The default is 0.1.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> command = Command("sh", ["-c", "(sleep 1; echo late) & echo soon"])
+    /// >>> command.run(), command.strays("wait").run()
+    /// ('soon', 'soon\nlate')
     fn strays(&self, after: &Bound<'_, PyAny>) -> PyResult<Command> {
         let rule = match after.extract::<&str>() {
             Ok(word) => one_of(after.py(), "rule for strays", word, &[("wait", StrayRule::Wait)])?,
@@ -81,18 +103,32 @@ impl Command {
     }
 
     /// The exit codes that count as success: 0 unless told otherwise.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("grep", ["needle"]).stdin_text("hay").success_codes([0, 1]).run()
+    /// ''
     fn success_codes(&self, codes: Vec<i32>) -> Command {
         self.with(|command| command.success_codes(codes))
     }
 
     /// Takes every code that it returns, and every signal that ends it, for a success; a timeout and the like is none. For a
     /// stage of a pipeline whose failure is not to be the pipeline's, as that of a `grep` that finds nothing.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> (Command("grep", ["needle"]).stdin_text("hay").unchecked() | Command("wc", ["-l"])).run()
+    /// '0'
     fn unchecked(&self) -> Command {
         self.with(pinfold::Command::unchecked)
     }
 
     /// Tries it again when it fails, `attempts` times in all, with a pause before the second that grows by `factor`. `on` is
     /// what is tried again: any `"failure"`, only a `"timeout"`, or only this exit code. For the verbs that wait for the end.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> attempts = []
+    /// >>> flaky = Command("false").retry(3, pause=0.01, on=1)
+    /// >>> flaky.output(on_event=lambda event: attempts.append(event.kind)).code, attempts.count("started")
+    /// (1, 3)
     #[pyo3(signature = (attempts, *, pause = None, factor = 2.0, max_pause = None, on = None))]
     fn retry(
         &self,
@@ -109,18 +145,29 @@ impl Command {
 
     /// Which container it gets: `"best"` (the default), `"cgroup"`, `"pid_namespace"`, `"subreaper"` or `"process_group"`; what
     /// cannot be had is an error.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> with Command("sleep", ["1000"]).isolation("subreaper").start() as process:
+    /// ...     process.mechanism
+    /// 'subreaper'
     fn isolation(&self, py: Python<'_>, name: &str) -> PyResult<Command> {
         let isolation = isolation_named(py, name)?;
         Ok(self.with(|command| command.isolation(isolation)))
     }
 
     /// Refuses to run it in a container that guarantees less: `"kernel"`, `"guarded"`, `"while_owner_lives"` or `"best_effort"`.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> command = Command("server").require("guarded")
     fn require(&self, py: Python<'_>, guarantee: &str) -> PyResult<Command> {
         let guarantee = guarantee_named(py, guarantee)?;
         Ok(self.with(|command| command.require(guarantee)))
     }
 
     /// Ends it when this process is killed: `require("guarded")`.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> command = Command("server").kill_on_parent_death()
     fn kill_on_parent_death(&self) -> Command {
         self.with(pinfold::Command::kill_on_parent_death)
     }

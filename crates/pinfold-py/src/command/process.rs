@@ -27,36 +27,62 @@ impl<'py> FromPyObject<'_, 'py> for Hard {
 impl Command {
     /// Runs it as `[user][:group]`, names or numbers: with that user's groups, unless a group is given. Sets `HOME` to the
     /// user's, unless the command sets it.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> command = Command("server").user("nobody:nogroup")
     fn user(&self, spec: String) -> Command {
         self.with(|command| command.user(spec))
     }
 
     /// Runs it with this user id. Its groups stay ours unless they are given too.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> command = Command("server").gid(1000).groups([1000]).uid(1000)
     fn uid(&self, uid: u32) -> Command {
         self.with(|command| command.uid(uid))
     }
 
     /// Runs it with this group id.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> command = Command("server").gid(1000).groups([])
     fn gid(&self, gid: u32) -> Command {
         self.with(|command| command.gid(gid))
     }
 
     /// Runs it with exactly these supplementary groups.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> command = Command("server").groups([1000, 1001])
     fn groups(&self, gids: Vec<u32>) -> Command {
         self.with(|command| command.groups(gids))
     }
 
     /// Runs it in a session of its own, without a controlling terminal. It is contained all the same.
+    ///
+    /// >>> import os
+    /// >>> from pinfold import Command
+    /// >>> with Command("sleep", ["1000"]).setsid().start() as process:
+    /// ...     os.getsid(process.pid) == process.pid
+    /// True
     fn setsid(&self) -> Command {
         self.with(pinfold::Command::setsid)
     }
 
     /// The file mode creation mask, such as `0o022`.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("sh", ["-c", "umask"]).umask(0o027).run()
+    /// '0027'
     fn umask(&self, mask: u32) -> Command {
         self.with(|command| command.umask(mask))
     }
 
     /// Bars it from gaining privileges by what it executes. Linux.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("grep", ["NoNewPrivs", "/proc/self/status"]).no_new_privs().run().split()
+    /// ['NoNewPrivs:', '1']
     fn no_new_privs(&self) -> Command {
         self.with(pinfold::Command::no_new_privs)
     }
@@ -70,6 +96,10 @@ impl Command {
     }
 
     /// Gives a console program no window. Windows; elsewhere there is none.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("echo", ["hello"]).create_no_window().run()
+    /// 'hello'
     fn create_no_window(&self) -> Command {
         self.with(pinfold::Command::create_no_window)
     }
@@ -79,16 +109,30 @@ impl Command {
 #[pymethods]
 impl Command {
     /// The nice value itself: -20 (first) to 19.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("nice").nice(19).run()
+    /// '19'
     fn nice(&self, value: i32) -> Command {
         self.with(|command| command.nice(value))
     }
 
     /// The CPUs it may run on, counted from 0. Linux.
+    ///
+    /// >>> import os
+    /// >>> from pinfold import Command
+    /// >>> first = min(os.sched_getaffinity(0))
+    /// >>> Command("nproc").affinity([first]).run()
+    /// '1'
     fn affinity(&self, cpus: Vec<u32>) -> Command {
         self.with(|command| command.affinity(cpus))
     }
 
     /// I/O scheduling class (`"realtime"`, `"best_effort"`, `"idle"`) and level, 0 (first) to 7. Linux.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("echo", ["patient"]).io_priority("idle").run()
+    /// 'patient'
     #[pyo3(signature = (class_, level = None))]
     fn io_priority(&self, py: Python<'_>, class_: &str, level: Option<u8>) -> PyResult<Command> {
         let at = level.unwrap_or(4);
@@ -105,12 +149,20 @@ impl Command {
     }
 
     /// How readily the kernel ends it when memory runs out: -1000 (never) to 1000. Linux.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("cat", ["/proc/self/oom_score_adj"]).oom_score_adj(1000).run()
+    /// '1000'
     fn oom_score_adj(&self, score: i32) -> Command {
         self.with(|command| command.oom_score_adj(score))
     }
 
     /// A limit that each of its processes has for itself (`setrlimit(2)`), by name: `"nofile"`, `"cpu"`, ... Without a hard limit
     /// that is the soft one. `None` and -1 (`resource.RLIM_INFINITY`) are no limit.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("sh", ["-c", "ulimit -n"]).rlimit("nofile", 64).run()
+    /// '64'
     #[pyo3(signature = (resource, soft, hard = Hard::AsSoft))]
     fn rlimit(&self, py: Python<'_>, resource: &str, soft: Option<i64>, hard: Hard) -> PyResult<Command> {
         let resource: Resource = parsed(py, resource)?;
@@ -141,41 +193,65 @@ impl Command {
     }
 
     /// The most memory of all of it in bytes: over it, the kernel kills.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> command = Command("make").max_memory(2 << 30)
     fn max_memory(&self, max_bytes: u64) -> Command {
         self.with(|command| command.memory_max(max_bytes))
     }
 
     /// From how many bytes on the kernel slows it and takes memory back.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> command = Command("make").memory_high(1 << 30).max_memory(2 << 30)
     fn memory_high(&self, high_bytes: u64) -> Command {
         self.with(|command| command.memory_high(high_bytes))
     }
 
     /// The most swap of all of it in bytes.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> command = Command("make").max_memory(2 << 30).max_swap(0)
     fn max_swap(&self, max_bytes: u64) -> Command {
         self.with(|command| command.swap_max(max_bytes))
     }
 
     /// The most processes and threads at a time.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> command = Command("make").max_processes(100)
     fn max_processes(&self, count: u64) -> Command {
         self.with(|command| command.max_processes(count))
     }
 
     /// The most CPU time, in CPUs: 1.5 is one and a half.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> command = Command("make").cpu_quota(1.5)
     fn cpu_quota(&self, cpus: f64) -> Command {
         self.with(|command| command.cpu_quota(cpus))
     }
 
     /// Its share of the CPUs where they are contended: 1 to 10000, 100 unless told otherwise.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> command = Command("make").cpu_weight(10)
     fn cpu_weight(&self, weight: u32) -> Command {
         self.with(|command| command.cpu_weight(weight))
     }
 
     /// The CPUs that all of it is kept to. Unlike `affinity`, no process of it can undo that.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> command = Command("make").cpus([0, 1])
     fn cpus(&self, numbers: Vec<u32>) -> Command {
         self.with(|command| command.cpus(numbers))
     }
 
     /// Its share of the disks where they are contended: 1 to 10000, 100 unless told otherwise.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> command = Command("make").io_weight(10)
     fn io_weight(&self, weight: u32) -> Command {
         self.with(|command| command.io_weight(weight))
     }

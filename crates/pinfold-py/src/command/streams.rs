@@ -13,31 +13,56 @@ use pyo3::types::PyString;
 #[pymethods]
 impl Command {
     /// Feeds it these bytes, then the end. A program that stops reading early is no error. `bytes` are not copied.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("wc", ["-c"]).stdin_bytes(b"\x00\xff").run()
+    /// '2'
     fn stdin_bytes(&self, data: Fed) -> Command {
         self.with(|command| command.stdin_bytes(data.0))
     }
 
     /// Feeds it this text as UTF-8, then the end.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("sort").stdin_text("b\na\n").run()
+    /// 'a\nb'
     fn stdin_text(&self, text: PyBackedStr) -> Command {
         self.with(|command| command.stdin_bytes(Payload::of(text)))
     }
 
     /// Feeds it a file, which the program reads itself.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("wc", ["-c"]).stdin_file("/dev/null").run()
+    /// '0'
     fn stdin_file(&self, path: Text) -> Command {
         self.with(|command| command.stdin_file(path.0))
     }
 
     /// Lets it read what this process would.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> editor = Command("vi", ["notes"]).inherit_stdin().stdout("inherit")
     fn inherit_stdin(&self) -> Command {
         self.with(pinfold::Command::inherit_stdin)
     }
 
     /// Gives it a pipe that stays open until the live handle's writer is closed. The verbs that wait for the end refuse it.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> with Command("cat").keep_stdin_open().start() as process, process.take_stdin() as stdin:
+    /// ...     stdin.write_line("hello")
+    /// ...     next(process.lines())
+    /// 'hello'
     fn keep_stdin_open(&self) -> Command {
         self.with(pinfold::Command::keep_stdin_open)
     }
 
     /// Gives it nothing to read: `/dev/null`, as it is unless told otherwise.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("cat").stdin_text("hello").null_stdin().run()
+    /// ''
     fn null_stdin(&self) -> Command {
         self.with(|command| command.stdin(Stdin::Null))
     }
@@ -60,6 +85,10 @@ impl Command {
 
     /// Where its standard error goes: as for `stdout`, and `"stdout"` to where standard output goes, in the order in which the
     /// program writes.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("sh", ["-c", "echo out; echo err >&2"]).stderr("stdout").run()
+    /// 'out\nerr'
     #[pyo3(signature = (to, *, append = false))]
     fn stderr(&self, to: &Bound<'_, PyAny>, append: bool) -> PyResult<Command> {
         let to = target(to, append, Stream::Stderr)?;
@@ -67,6 +96,9 @@ impl Command {
     }
 
     /// Copies a captured stream (`"stdout"`, `"stderr"`, both if none is named) to this process's own, as it comes.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> build = Command("make").tee()
     #[pyo3(signature = (stream = None))]
     fn tee(&self, py: Python<'_>, stream: Option<&str>) -> PyResult<Command> {
         match stream {
@@ -80,18 +112,30 @@ impl Command {
 
     /// How both captured streams are decoded to text: any label of the WHATWG standard. The default is UTF-8, with what is none
     /// replaced by `U+FFFD`.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("printf", [r"caf\351"]).encoding("latin1").run()
+    /// 'café'
     fn encoding(&self, py: Python<'_>, name: &str) -> PyResult<Command> {
         let encoding: Encoding = parsed(py, name)?;
         Ok(self.with(|command| command.encoding(encoding)))
     }
 
     /// How standard output alone is decoded.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("printf", [r"caf\351"]).stdout_encoding("latin1").run()
+    /// 'café'
     fn stdout_encoding(&self, py: Python<'_>, name: &str) -> PyResult<Command> {
         let encoding = parsed(py, name)?;
         Ok(self.with(|command| command.stdout_encoding(encoding)))
     }
 
     /// How standard error alone is decoded.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("sh", ["-c", r"printf 'caf\351' >&2"]).stderr_encoding("latin1").output().stderr
+    /// 'café'
     fn stderr_encoding(&self, py: Python<'_>, name: &str) -> PyResult<Command> {
         let encoding = parsed(py, name)?;
         Ok(self.with(|command| command.stderr_encoding(encoding)))
@@ -99,6 +143,11 @@ impl Command {
 
     /// What a line is, for lines that are streamed and counted: whether a carriage return alone ends one too, as progress bars
     /// have it, and whether terminal escape sequences are taken out.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> with Command("printf", [r"10\r20\r"]).line_rule(split_bare_cr=True).start() as process:
+    /// ...     list(process)
+    /// ['10', '20']
     #[pyo3(signature = (*, split_bare_cr = false, strip_escapes = false))]
     fn line_rule(&self, split_bare_cr: bool, strip_escapes: bool) -> Command {
         self.with(|command| command.lines(LineRule { split_bare_cr, strip_escapes }))
@@ -106,6 +155,10 @@ impl Command {
 
     /// Bounds what is retained of each captured stream. What is over it is dropped (`on_overflow="drop_oldest"` or
     /// `"drop_newest"`), or with `"error"` the run is stopped and `OutputTooLarge` raised.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("seq", ["1000"]).output_limit(max_lines=2).run()
+    /// '999\n1000'
     #[pyo3(signature = (*, max_bytes = None, max_lines = None, on_overflow = "drop_oldest"))]
     fn output_limit(
         &self,
@@ -125,6 +178,12 @@ impl Command {
 
     /// How many bytes of a stream stay readable after they were streamed. Unless told otherwise that is all for the verbs that
     /// return output, and 8 MiB for a live handle.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> with Command("seq", ["3"]).keep(0).start() as process:
+    /// ...     lines = list(process)
+    /// ...     lines, process.output().stdout
+    /// (['1', '2', '3'], '')
     fn keep(&self, max_bytes: u64) -> Command {
         self.with(|command| command.keep(Keep(max_bytes)))
     }

@@ -101,6 +101,13 @@ impl GroupStats {
 }
 
 /// Time that was lost to waiting for something.
+///
+/// >>> from pinfold import Command, ProcessGroup
+/// >>> with ProcessGroup() as group:
+/// ...     _ = group.run(Command("true"))
+/// ...     pressure = group.stats().cpu_pressure
+/// >>> pressure is None or pressure.some_seconds >= 0
+/// True
 #[pyclass(frozen, module = "pinfold")]
 pub(crate) struct Pressure(pub(crate) pinfold::Pressure);
 plain!(Pressure, "Pressure");
@@ -126,6 +133,13 @@ impl Pressure {
 }
 
 /// How a group was stopped.
+///
+/// >>> from pinfold import Command, ProcessGroup
+/// >>> with ProcessGroup() as group:
+/// ...     _ = group.start(Command("sleep", ["1000"]))
+/// ...     report = group.stop()
+/// >>> report.members_before, report.members_after, report.escalated
+/// (1, 0, False)
 #[pyclass(frozen, module = "pinfold")]
 pub(crate) struct StopReport(pub(crate) pinfold::StopReport);
 plain!(StopReport, "StopReport");
@@ -168,6 +182,12 @@ impl StopReport {
 }
 
 /// A process of a group.
+///
+/// >>> from pinfold import Command, ProcessGroup
+/// >>> with ProcessGroup() as group:
+/// ...     process = group.start(Command("sleep", ["1000"]))
+/// ...     [(member.name, member.pid == process.pid) for member in group.members_info()]
+/// [('sleep', True)]
 #[pyclass(frozen, module = "pinfold")]
 pub(crate) struct MemberInfo(pub(crate) pinfold::MemberInfo);
 plain!(MemberInfo, "MemberInfo");
@@ -217,6 +237,13 @@ impl MemberInfo {
 }
 
 /// Something that happened to a group.
+///
+/// >>> from pinfold import Command, ProcessGroup
+/// >>> with ProcessGroup() as group:
+/// ...     events = group.events()
+/// ...     _ = group.run(Command("true"))
+/// ...     next(events).kind
+/// 'emptied'
 #[pyclass(frozen, module = "pinfold")]
 pub(crate) struct GroupEvent(pub(crate) pinfold::GroupEvent);
 plain!(GroupEvent, "GroupEvent");

@@ -16,6 +16,12 @@ use std::time::Instant;
 const BATCH: usize = 4096;
 
 /// Something that happened in a run: it was started, a line came, or it ended.
+///
+/// >>> from pinfold import Command
+/// >>> with Command("sh", ["-c", "echo out; exit 3"]).start() as process:
+/// ...     events = list(process.events())
+/// >>> [event.kind for event in events], events[1].text, events[-1].outcome.code
+/// (['started', 'line', 'ended'], 'out', 3)
 #[pyclass(frozen, module = "pinfold")]
 pub(crate) struct OutputEvent(Kind);
 

@@ -28,6 +28,12 @@ pub(crate) struct Profile {
 }
 
 /// One look at a run: what it had used by then.
+///
+/// >>> from pinfold import Command
+/// >>> with Command("sleep", ["0.05"]).start() as process:
+/// ...     sample = process.profile().timeline[0]
+/// >>> sample.process_count, sample.elapsed_seconds < 10
+/// (1, True)
 #[pyclass(frozen, module = "pinfold")]
 pub(crate) struct Sample(pub(crate) Look);
 plain!(Sample, "Sample");

@@ -58,6 +58,10 @@ macro_rules! result_methods {
             }
 
             /// Itself, if it is a success; else raises what `run()` would, with this result in it.
+            ///
+            /// >>> from pinfold import Command
+            /// >>> Command("echo", ["hello"]).output_bytes().ensure_success().stdout
+            /// b'hello\n'
             fn ensure_success<'py>(slf: Bound<'py, Self>) -> PyResult<Bound<'py, Self>> {
                 let py = slf.py();
                 match slf.get().rest.clone().ensure_success() {
@@ -118,6 +122,11 @@ pub(crate) fn unpickle_result<'py>(
 }
 
 /// The result of a run with its output as text.
+///
+/// >>> from pinfold import Command
+/// >>> result = Command("sh", ["-c", "echo out; echo err >&2; exit 3"]).output()
+/// >>> result.stdout, result.stderr, result.code, result.is_success
+/// ('out\n', 'err\n', 3, False)
 #[pyclass(frozen, module = "pinfold")]
 pub(crate) struct ProcessResult {
     /// All but the text, which is Python's.
@@ -192,6 +201,11 @@ impl ProcessResult {
 }
 
 /// The result of a run with its standard output as bytes.
+///
+/// >>> from pinfold import Command
+/// >>> result = Command("printf", ["\\377\\n"]).output_bytes()
+/// >>> result.stdout, result.code
+/// (b'\xff\n', 0)
 #[pyclass(frozen, module = "pinfold")]
 pub(crate) struct BytesResult {
     /// All but standard output, which is Python's.

@@ -19,6 +19,12 @@ fn reason(reason: pinfold::Reason) -> &'static str {
 }
 
 /// What supervision came to.
+///
+/// >>> from pinfold import Command, Supervisor
+/// >>> supervisor = Supervisor(Command("false"), max_restarts=1, backoff_initial=0.01)
+/// >>> outcome = supervisor.run()
+/// >>> outcome.stopped, outcome.restarts, outcome.final_result.code
+/// ('restarts_exhausted', 1, 1)
 #[pyclass(frozen, module = "pinfold")]
 pub(crate) struct SupervisionOutcome(pub(crate) pinfold::SupervisionOutcome);
 plain!(SupervisionOutcome, "SupervisionOutcome");
@@ -74,6 +80,11 @@ impl SupervisionOutcome {
 }
 
 /// One of the runs that there were.
+///
+/// >>> from pinfold import Command, Supervisor
+/// >>> supervisor = Supervisor(Command("false"), max_restarts=1, backoff_initial=0.01)
+/// >>> [(past.number, past.outcome.code) for past in supervisor.run().history]
+/// [(1, 1), (2, 1)]
 #[pyclass(frozen, module = "pinfold")]
 pub(crate) struct PastRun(pub(crate) pinfold::PastRun);
 plain!(PastRun, "PastRun");
@@ -127,6 +138,13 @@ impl PastRun {
 }
 
 /// How supervision stands.
+///
+/// >>> from pinfold import Command, Supervisor
+/// >>> with Supervisor(Command("sleep", ["1000"])).start() as run:
+/// ...     run.wait_ready(10)
+/// ...     status = run.status
+/// >>> status.phase, status.restarts
+/// ('up', 0)
 #[pyclass(frozen, module = "pinfold")]
 pub(crate) struct SupervisionStatus {
     status: pinfold::Status,
@@ -212,6 +230,12 @@ impl SupervisionStatus {
 }
 
 /// Something that happened to what is supervised. What an event of its kind does not have is `None`.
+///
+/// >>> from pinfold import Command, Supervisor
+/// >>> supervisor = Supervisor(Command("false"), max_restarts=1, backoff_initial=0.01)
+/// >>> with supervisor.start() as run:
+/// ...     [(event.number, event.pid is not None) for event in run if event.kind == "started"]
+/// [(1, True), (2, True)]
 #[pyclass(frozen, module = "pinfold")]
 pub(crate) struct SupervisionEvent(pub(crate) Event);
 

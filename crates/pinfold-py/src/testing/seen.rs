@@ -57,6 +57,13 @@ impl Invocation {
     }
 
     /// Whether a flag is among its arguments, by itself or as `flag=value`. What comes after a `--` is no flag.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> from pinfold.testing import RecordingRunner, Reply
+    /// >>> spy = RecordingRunner.replying(Reply.ok(""))
+    /// >>> _ = spy.run(Command("git", ["push", "--force", "--", "--tags"]))
+    /// >>> spy.only_call().has_flag("--force"), spy.only_call().has_flag("--tags")
+    /// (True, False)
     fn has_flag(&self, flag: Text) -> bool {
         self.0.has_flag(flag.0)
     }

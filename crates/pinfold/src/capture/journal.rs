@@ -18,6 +18,27 @@ pub struct Journal {
     from: [u64; 2],
     /// The absolute offsets, of stdout and of stderr, at which they end.
     upto: [u64; 2],
+    /// How many turns came before these.
+    gone: u64,
+}
+
+/// A place between two turns, for who reads both streams in their order; the default is the beginning.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Place {
+    /// The number of turns before it.
+    turn: u64,
+    /// The absolute offsets, of stdout and of stderr, there.
+    from: [u64; 2],
+}
+
+/// What came of one stream before the other had its turn.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Turn {
+    pub(crate) stream: Stream,
+    /// The absolute offset at which it ends, so far.
+    pub(crate) upto: u64,
+    /// The place behind it; `None` while it is the last, which may still grow.
+    pub(crate) behind: Option<Place>,
 }
 
 impl Journal {
@@ -54,7 +75,20 @@ impl Journal {
             self.from[self.first] = behind;
             self.first = 1 - self.first;
             self.turns.pop_front();
+            self.gone += 1;
         }
+    }
+
+    /// The turn behind a place, or the first that is not dropped yet.
+    pub(crate) fn turn(&self, place: Place) -> Option<Turn> {
+        let Place { turn, mut from } =
+            if place.turn < self.gone { Place { turn: self.gone, from: self.from } } else { place };
+        let at = usize::try_from(turn - self.gone).ok()?;
+        let len = self.turns.get(at)?;
+        let stream = (self.first + at) % 2;
+        from[stream] += len;
+        let behind = (at + 1 < self.turns.len()).then_some(Place { turn: turn + 1, from });
+        Some(Turn { stream: Stream::BOTH[stream], upto: from[stream], behind })
     }
 }
 
@@ -206,6 +240,40 @@ mod tests {
         }
         assert_eq!(two.combined(), "eeoooo");
         assert!(two.journal.turns.len() <= 4);
+    }
+
+    #[test]
+    fn turns_are_walked_from_where_one_was_while_they_come_and_go() {
+        let mut two = Two::new([at_most(3, Overflow::DropOldest); 2]);
+        let mut place = Place::default();
+        let mut walk = |two: &Two| {
+            let mut seen = Vec::new();
+            while let Some(turn) = two.journal.turn(place) {
+                seen.push((turn.stream as usize, turn.upto));
+                let Some(behind) = turn.behind else { break };
+                place = behind;
+            }
+            seen
+        };
+        assert_eq!(walk(&two), []);
+        two.say(1, "A");
+        two.say(0, "ab");
+        assert_eq!(walk(&two), [(1, 1), (0, 2)]);
+        // The last one has grown, and is seen again.
+        two.say(0, "c");
+        two.say(1, "B");
+        assert_eq!(walk(&two), [(0, 3), (1, 2)]);
+        // What is dropped meanwhile is passed over.
+        two.say(0, "def");
+        two.say(1, "CDE");
+        two.say(0, "g");
+        two.say(1, "F");
+        assert_eq!(walk(&two), [(0, 6), (1, 5), (0, 7), (1, 6)]);
+        for _ in 0..100 {
+            two.say(0, "x");
+            two.say(1, "X");
+        }
+        assert_eq!(walk(&two), [(0, 105), (1, 104), (0, 106), (1, 105), (0, 107), (1, 106)]);
     }
 
     #[test]

@@ -1,7 +1,10 @@
 //! The Python package: as it is installed, for the test command, and as it is developed, for whoever works on it.
 //!
-//! Everything lies under `target/python`: `wheel/` and the environment `installed/` that it was installed into, `dev/` with the
-//! package as links to its sources and to the extension that cargo has just built, and the environment `venv/` for that.
+//! Everything lies under `target/python`: `wheel/` and the environment `installed/` that it was installed into, with one for each
+//! other Python beside it; `dev/` with the package as links to its sources and to the extension that cargo has just built, and the
+//! environment `venv/` for that.
+
+mod others;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -12,6 +15,8 @@ use crate::step::{Verdict, run};
 
 /// What the tests need besides the package.
 const REQUIREMENTS: &str = "tests/python/requirements.txt";
+/// What reads the types.
+const CHECKERS: &str = "tests/python/checkers.txt";
 
 /// Builds the wheel, installs it into a fresh environment, and runs the tests and the type checks there.
 pub(crate) fn verdict(house: &House) -> Result<Verdict, Verdict> {
@@ -21,13 +26,16 @@ pub(crate) fn verdict(house: &House) -> Result<Verdict, Verdict> {
     let home = house.target().join("python");
     let wheels = home.join("wheel");
     fresh(&wheels)?;
-    let python = environment(house, &home.join("installed"))?;
+    let python = fresh_environment(house, &base(house)?, &home.join("installed"))?;
     let build = pip(house, &python, &["wheel", ".", "--no-deps", "--wheel-dir"], &wheels);
     run(build).map_err(|verdict| out_of_reach(verdict, "maturin"))?;
     let wheel = only_wheel(&wheels)?;
-    let install = pip(house, &python, &["install", "--requirement", REQUIREMENTS], &wheel);
-    run(install).map_err(|verdict| out_of_reach(verdict, "pytest"))?;
+    install(house, &python, &wheel, true)?;
     let said = run(house.command(&python, ["-m", "pytest", "-q", "-p", "no:cacheprovider"]))?;
+    // What is in strict order is listed in pyproject.toml.
+    let mut strict = house.command(&python, ["-m", "basedpyright", "--pythonpath"]);
+    strict.arg(&python);
+    run(strict)?;
     run(house.command(&python, ["-m", "mypy", "--package", "pinfold"]))?;
     run(house.command(&python, ["-m", "mypy", "tests/python", "examples"]))?;
     run(house.command(
@@ -35,11 +43,12 @@ pub(crate) fn verdict(house: &House) -> Result<Verdict, Verdict> {
         ["-m", "mypy.stubtest", "pinfold", "--allowlist", "tests/python/stubtest.txt", "--concise"],
     ))?;
     let closing = said.lines().rev().find(|line| line.contains(" passed")).unwrap_or_default();
+    let others = others::verdict(house, &home, &wheel, &python)?;
     let version = ask(house.command(&python, ["--version"])).unwrap_or_default();
     let size = fs::metadata(&wheel).map_or(0, |wheel| wheel.len() / 1024);
     Ok(Verdict::Passed {
-        remark: format!("{version}, a wheel of {size} KiB"),
-        closing: vec![closing.to_owned()],
+        remark: format!("{version}, a wheel of {size} KiB; {}", others.remark),
+        closing: std::iter::once(closing.to_owned()).chain(others.closing).collect(),
     })
 }
 
@@ -63,14 +72,20 @@ fn developed(house: &House, args: &[&str]) -> Result<ExitCode, Verdict> {
     link(house, &links.join("pinfold")).map_err(failed)?;
     let place = home.join("venv");
     let mut python = place.join("bin/python");
-    let wanted = fs::read(house.root().join(REQUIREMENTS)).map_err(failed)?;
+    let read = |file| fs::read(house.root().join(file)).map_err(failed);
+    let wanted = [read(REQUIREMENTS)?, read(CHECKERS)?].concat();
     let stamp = place.join("requirements.txt");
     if !python.exists() {
-        python = environment(house, &place)?;
+        python = fresh_environment(house, &base(house)?, &place)?;
     }
     // What the tests need grows.
     if fs::read(&stamp).ok() != Some(wanted.clone()) {
-        run(pip(house, &python, &["install", "--requirement"], Path::new(REQUIREMENTS)))?;
+        run(pip(
+            house,
+            &python,
+            &["install", "--requirement", CHECKERS, "--requirement"],
+            Path::new(REQUIREMENTS),
+        ))?;
         fs::write(&stamp, wanted).map_err(failed)?;
     }
     println!("PYTHONPATH={} {}", links.display(), python.display());
@@ -98,8 +113,8 @@ fn link(_: &House, _: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// A fresh environment: its interpreter.
-fn environment(house: &House, place: &Path) -> Result<PathBuf, Verdict> {
+/// The Python that does all of it.
+fn base(house: &House) -> Result<PathBuf, Verdict> {
     let base = env::var("PINFOLD_PYTHON").unwrap_or_else(|_| "python3".to_owned());
     let check = "import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 10))";
     if ask(house.command(&base, ["-c", check])).is_none() {
@@ -108,10 +123,23 @@ fn environment(house: &House, place: &Path) -> Result<PathBuf, Verdict> {
         );
         return Err(Verdict::missing(why));
     }
-    let mut make = house.command(base, ["-m", "venv", "--clear"]);
+    Ok(base.into())
+}
+
+/// A fresh environment: its interpreter.
+fn fresh_environment(house: &House, python: &Path, place: &Path) -> Result<PathBuf, Verdict> {
+    let mut make = house.command(python, ["-m", "venv", "--clear"]);
     make.arg(place);
     run(make)?;
     Ok(place.join("bin/python"))
+}
+
+/// Installs the wheel, and with it what runs the tests; for the types, too.
+fn install(house: &House, python: &Path, wheel: &Path, types: bool) -> Result<(), Verdict> {
+    let mut what = vec!["install", "--requirement", REQUIREMENTS];
+    what.extend(types.then_some(["--requirement", CHECKERS]).into_iter().flatten());
+    run(pip(house, python, &what, wheel)).map_err(|verdict| out_of_reach(verdict, "pytest"))?;
+    Ok(())
 }
 
 /// What pip is to do, with a path at the end.
