@@ -262,6 +262,18 @@ impl Capture {
         }
     }
 
+    /// Shows what is retained to whoever puts it elsewhere, who says how many bytes of its front need not stay here: that
+    /// truncates nothing. What an open cursor has still to consume is not shown.
+    pub fn drain(&mut self, take: impl FnOnce(&[u8]) -> usize) {
+        let Range { start, end } = self.retained_range();
+        let slowest = self.cursors.iter().flatten().min().copied().unwrap_or(end);
+        let free = (slowest.saturating_sub(start) as usize).min(self.retained().len());
+        let taken = take(&self.retained()[..free]).min(free);
+        let truncated = self.truncated;
+        self.drop_before(start + taken as u64);
+        self.truncated = truncated;
+    }
+
     fn make_room(&mut self) -> io::Result<()> {
         // The last quarter of what is wanted is still worth a read: a small output and its end need no second allocation.
         if self.bytes.capacity() - self.bytes.len() < self.room / 4 {

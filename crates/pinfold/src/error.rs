@@ -190,6 +190,12 @@ impl Error {
         self.0.blames_program
     }
 
+    /// Whether nothing was started for want of something that ends of others give back: descriptors, processes, memory.
+    pub fn is_shortage(&self) -> bool {
+        let exhausted = || self.os_error().map(io::Error::from_raw_os_error);
+        self.0.output.is_none() && exhausted().is_some_and(|error| pinfold_os::wait::is_exhaustion(&error))
+    }
+
     /// What kind of failure it is.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind

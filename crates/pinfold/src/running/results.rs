@@ -58,6 +58,13 @@ impl Running {
         self.channels[stream as usize].capture.as_ref()
     }
 
+    /// [`Capture::drain`] of a stream that is captured.
+    pub fn drain(&mut self, stream: Stream, take: impl FnOnce(&[u8]) -> usize) {
+        if let Some(capture) = &mut self.channels[stream as usize].capture {
+            capture.drain(take);
+        }
+    }
+
     /// The order in which the two streams came.
     pub fn journal(&self) -> &Journal {
         &self.journal
