@@ -355,13 +355,26 @@ class ProcessNotFound(_NotStarted, FileNotFoundError):
     ... except ProcessNotFound as error:
     ...     error.program, isinstance(error, FileNotFoundError), error.errno == errno.ENOENT
     ('no-such-program', True, True)
+
+    It is raised for the directory to start in, and for a file to read or write, too. ``filename`` is what is not there, and
+    differs from ``program`` then:
+
+    >>> try:
+    ...     Command("pwd").cwd("/no/such/directory").run()
+    ... except ProcessNotFound as error:
+    ...     error.program, error.filename
+    ('pwd', '/no/such/directory')
     """
+
+    filename: str | None
+    """What is not there: ``program``, or the path of something else that it needs."""
 
     _number = errno.ENOENT
 
 
 class PermissionDenied(_NotStarted, PermissionError):
-    """It cannot be executed, or a privilege that it asks for was refused. Also a ``PermissionError``.
+    """It cannot be executed, or a privilege that it asks for was refused. Also a ``PermissionError``. ``filename`` says of what, as
+    that of ``ProcessNotFound`` does.
 
     >>> from pinfold import Command, PermissionDenied
     >>> try:

@@ -51,6 +51,7 @@ ANY: Any = Command
     lambda: ANY("x").arg(None),
     lambda: ANY("x").timeout("1"),
     lambda: ANY("x").stdin_bytes("text"),
+    lambda: ANY("x").stdin_text(b"bytes"),
     lambda: ANY("x").timeout(True),
     lambda: ANY("x").max_memory(True),
     lambda: ANY("x").max_memory(1.5),
@@ -62,6 +63,19 @@ ANY: Any = Command
 def test_what_is_of_the_wrong_type_is_refused(wrong: Any) -> None:
     with pytest.raises(TypeError):
         wrong()
+
+
+@pytest.mark.parametrize("start", [ANY("x"), ANY("x") | ANY("y")])
+def test_text_and_bytes_to_feed_name_each_other(start: Any) -> None:
+    for wrong, said in [
+        (lambda: start.stdin_text(b"x"), "expected str, not bytes; stdin_bytes takes bytes"),
+        (lambda: start.stdin_text(1), "expected str, not int"),
+        (lambda: start.stdin_bytes("x"), "expected bytes, not str; stdin_text takes str"),
+        (lambda: start.stdin_bytes(1), "expected bytes, not int"),
+    ]:
+        with pytest.raises(TypeError) as caught:
+            wrong()
+        assert str(caught.value).endswith(said), caught.value
 
 
 @pytest.mark.parametrize("wrong", [

@@ -208,7 +208,24 @@ impl<'py> FromPyObject<'_, 'py> for Fed {
             let bytes = given.call_method0(intern!(given.py(), "tobytes"))?;
             return Ok(Fed(Payload::of(bytes.extract::<PyBackedBytes>()?)));
         }
-        let what = format!("expected bytes, not {}", given.get_type().name()?);
+        let instead = if given.is_instance_of::<PyString>() { "; stdin_text takes str" } else { "" };
+        let what = format!("expected bytes, not {}{instead}", given.get_type().name()?);
+        Err(PyTypeError::new_err(what))
+    }
+}
+
+/// Text to be fed, likewise.
+pub(crate) struct FedText(pub(crate) Payload);
+
+impl<'py> FromPyObject<'_, 'py> for FedText {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<FedText> {
+        if given.is_instance_of::<PyString>() {
+            return Ok(FedText(Payload::of(given.extract::<PyBackedStr>()?)));
+        }
+        let instead = if given.extract::<Fed>().is_ok() { "; stdin_bytes takes bytes" } else { "" };
+        let what = format!("expected str, not {}{instead}", given.get_type().name()?);
         Err(PyTypeError::new_err(what))
     }
 }

@@ -6,12 +6,11 @@ mod verbs;
 use crate::command::Command;
 use crate::command::ending::retry_of;
 use crate::command::streams::target;
-use crate::convert::{Fed, Seconds, SignalArg, Text, Whole};
+use crate::convert::{Fed, FedText, Seconds, SignalArg, Text, Whole};
 use crate::plain::{Json, from_json, pickled, to_json};
 use ends::Joined;
-use pinfold::{Payload, Stream};
+use pinfold::Stream;
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedStr;
 use std::sync::Arc;
 
 /// Commands joined by pipes: `a | b | c`.
@@ -133,8 +132,8 @@ impl Pipeline {
     /// >>> from pinfold import Command
     /// >>> (Command("sort") | Command("head", ["-n1"])).stdin_text("b\na\n").run()
     /// 'a'
-    fn stdin_text(&self, text: PyBackedStr) -> Pipeline {
-        self.with(|pipeline| pipeline.stdin_bytes(Payload::of(text)))
+    fn stdin_text(&self, text: FedText) -> Pipeline {
+        self.with(|pipeline| pipeline.stdin_bytes(text.0))
     }
 
     /// Feeds the first stage a file, which it reads itself: `path | pipeline`.

@@ -347,7 +347,7 @@ impl AsyncHandle {
         AsyncEvents::new(self.clone(), cursor)
     }
 
-    /// The program's standard input, for a command that keeps it open.
+    /// The program's standard input, for a command that keeps it open. It ends by [`AsyncStdinWriter::close`], and not when the writer is dropped.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the command does not say [`Command::keep_stdin_open`].

@@ -50,14 +50,18 @@ use std::time::Instant;
 ///
 /// let mut batch = Batch::new(["one", "two"].map(|word| Command::new("echo").arg(word)));
 /// let mut done = 0;
-/// while !batch.is_over() {
+/// loop {
 ///     if let Some(finished) = batch.advance(Instant::now())? {
 ///         println!("{}: {:?}", finished.index, finished.result?.stdout);
 ///         done += 1;
 ///         continue;
 ///     }
+///     // Asked after it was advanced, since that may show that there are no more commands.
+///     if batch.is_over() {
+///         break;
+///     }
 ///     let interest = batch.interest(Instant::now());
-///     pinfold_os::poll::wait(&interest.waitables, interest.deadline)?;
+///     pinfold::poll::wait(&interest.waitables, interest.deadline)?;
 /// }
 /// assert_eq!(done, 2);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -72,12 +76,12 @@ pub struct Batch<I, R = Host> {
     listener: Option<Box<ProgressListener>>,
     crowd: Crowd<Item<R>>,
     ready: VecDeque<Finished>,
-    progress: Progress,
+    progress: BatchProgress,
     /// Why no more are taken.
     closed: Option<Closed>,
 }
 
-type ProgressListener = dyn FnMut(Progress) + Send;
+type ProgressListener = dyn FnMut(BatchProgress) + Send;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Closed {
@@ -92,7 +96,7 @@ enum Closed {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
-pub struct Progress {
+pub struct BatchProgress {
     /// How many commands have ended, in whatever way.
     pub done: usize,
     /// How many of those are no success.
@@ -126,7 +130,7 @@ impl<I: Iterator<Item = Command>> Batch<I> {
             listener: None,
             crowd: Crowd::default(),
             ready: VecDeque::new(),
-            progress: Progress { total, ..Progress::default() },
+            progress: BatchProgress { total, ..BatchProgress::default() },
             closed: None,
         }
     }
@@ -170,7 +174,7 @@ impl<I: Iterator<Item = Command>, R: Runner> Batch<I, R> {
     }
 
     /// Calls this whenever a run has begun or ended, on the thread that waits.
-    pub fn on_progress(mut self, listener: impl FnMut(Progress) + Send + 'static) -> Batch<I, R> {
+    pub fn on_progress(mut self, listener: impl FnMut(BatchProgress) + Send + 'static) -> Batch<I, R> {
         self.listener = Some(Box::new(listener));
         self
     }
@@ -179,7 +183,7 @@ impl<I: Iterator<Item = Command>, R: Runner> Batch<I, R> {
 /// The machine.
 impl<I: Iterator<Item = Command>, R: Runner> Batch<I, R> {
     /// How far it is.
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> BatchProgress {
         self.progress
     }
 

@@ -339,7 +339,7 @@ impl Command {
         self
     }
 
-    /// Bounds what is retained of each captured stream, and says what becomes of the rest.
+    /// Bounds what is retained of each captured stream. Unless told otherwise the oldest is dropped, and the run goes on.
     pub fn output_limit(mut self, limit: Limit) -> Command {
         self.limit = limit;
         self

@@ -209,7 +209,7 @@ impl Running {
     ///     }
     ///     // A real event loop waits for these, and for their deadline.
     ///     let interest = running.interest();
-    ///     pinfold_os::poll::wait(&interest.waitables, interest.deadline).expect("they are open");
+    ///     pinfold::poll::wait(&interest.waitables, interest.deadline).expect("they are open");
     /// }
     /// assert_eq!(lines, ["one", "two"]);
     /// # pinfold::Result::Ok(())

@@ -75,6 +75,13 @@ impl ErrorKind {
 }
 
 /// A run that did not go as asked.
+///
+/// `{}` and `{:?}` are its message with what to do, `{:#?}` its fields. Neither has an argument, a variable or output in it.
+/// ```
+/// let error = pinfold::Command::new("sl33p").arg("secret").run().unwrap_err();
+/// assert!(format!("{error:?}").starts_with("sl33p: not found in "));
+/// assert!(format!("{error:#?}").contains("kind: NotFound"));
+/// ```
 pub struct Error(Box<Inner>);
 
 struct Inner {
@@ -303,7 +310,11 @@ impl fmt::Display for Error {
 }
 
 impl fmt::Debug for Error {
+    /// The message, since that is what a `main` that returns an error prints; its fields with `{:#?}`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !f.alternate() {
+            return fmt::Display::fmt(self, f);
+        }
         f.debug_struct("Error")
             .field("kind", &self.0.kind)
             .field("program", &self.0.program)

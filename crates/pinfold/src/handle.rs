@@ -296,7 +296,7 @@ impl Handle {
         )
     }
 
-    /// The program's standard input, for a command that keeps it open.
+    /// The program's standard input, for a command that keeps it open. It ends by [`StdinWriter::close`], and not when the writer is dropped.
     ///
     /// # Errors
     /// [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) if the command does not say [`Command::keep_stdin_open`].

@@ -45,6 +45,7 @@ mod outcome;
 mod output;
 mod pipeline;
 mod plan;
+pub mod poll;
 mod polled;
 mod probe;
 #[cfg(target_os = "linux")]
@@ -69,7 +70,7 @@ pub use async_runner::AsyncRunner;
 #[cfg(all(feature = "tokio", unix))]
 pub use batch::{AsyncCompleted, output_all_async, output_all_bytes_async, output_as_completed_async};
 pub use batch::{
-    Batch, Completed, Finished, Progress as BatchProgress, output_all, output_all_bytes, output_as_completed,
+    Batch, BatchProgress, Completed, Finished, output_all, output_all_bytes, output_as_completed,
 };
 pub use cancel::CancelToken;
 pub use capture::{Keep, Limit, Overflow};

@@ -35,7 +35,7 @@ pub struct Interest<'a> {
 ///     }
 ///     let interest = echo.interest(Instant::now());
 ///     // Whatever an event loop does: here it is poll(2).
-///     pinfold_os::poll::wait(&interest.waitables, interest.deadline)?;
+///     pinfold::poll::wait(&interest.waitables, interest.deadline)?;
 /// };
 /// assert_eq!(output.stdout, b"hello\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -43,7 +43,7 @@ use std::time::{Duration, Instant};
 ///         break outcome;
 ///     }
 ///     // Whatever an event loop does: here it is poll(2).
-///     pinfold_os::poll::wait(&[watch.waitable()], watch.deadline())?;
+///     pinfold::poll::wait(&[watch.waitable()], watch.deadline())?;
 /// };
 /// assert_eq!(outcome.code(), Some(3));
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -1,12 +1,11 @@
 //! Where the streams of a command come from and go to, and what is kept of them.
 
 use super::Command;
-use crate::convert::{Fed, Text, Whole, one_of, parsed};
+use crate::convert::{Fed, FedText, Text, Whole, one_of, parsed};
 use crate::error::invalid;
 use crate::handle::stream_named;
-use pinfold::{Encoding, Keep, Limit, LineRule, Overflow, Payload, Stdin, Stdio, Stream};
+use pinfold::{Encoding, Keep, Limit, LineRule, Overflow, Stdin, Stdio, Stream};
 use pyo3::prelude::*;
-use pyo3::pybacked::PyBackedStr;
 use pyo3::types::PyString;
 
 /// What it reads.
@@ -26,8 +25,8 @@ impl Command {
     /// >>> from pinfold import Command
     /// >>> Command("sort").stdin_text("b\na\n").run()
     /// 'a\nb'
-    fn stdin_text(&self, text: PyBackedStr) -> Command {
-        self.with(|command| command.stdin_bytes(Payload::of(text)))
+    fn stdin_text(&self, text: FedText) -> Command {
+        self.with(|command| command.stdin_bytes(text.0))
     }
 
     /// Feeds it a file, which the program reads itself.

@@ -158,8 +158,8 @@ impl Drop for AsyncEvents {
 
 /// Writes to a run's standard input. Output is read meanwhile, so that the two cannot wait for each other.
 ///
-/// A write fails with [`io::ErrorKind::BrokenPipe`] once the program has stopped reading. Dropping it closes nothing;
-/// [`AsyncStdinWriter::close`] does.
+/// A write fails with [`io::ErrorKind::BrokenPipe`] once the program has stopped reading. Unlike that of `std`, dropping it closes nothing,
+/// and a program that reads to the end goes on waiting; [`AsyncStdinWriter::close`] ends its input.
 pub struct AsyncStdinWriter {
     handle: AsyncHandle,
 }

@@ -1,7 +1,7 @@
 //! The verbs of batches as futures on tokio.
 
 use super::verbs::Slots;
-use super::{Batch, Finished, Next, Progress};
+use super::{Batch, BatchProgress, Finished, Next};
 use crate::async_handle::AsyncStream;
 use crate::command::Command;
 use crate::drive::tokio::{Watch, until_watched};
@@ -41,7 +41,7 @@ impl<I: Iterator<Item = Command>, R: Runner> AsyncCompleted<I, R> {
     }
 
     /// How far the batch is.
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> BatchProgress {
         self.batch.progress
     }
 
@@ -75,7 +75,7 @@ impl<I: Iterator<Item = Command>, R: Runner> Batch<I, R> {
     }
 
     /// [`Batch::for_each`], awaited.
-    pub async fn for_each_async(self, mut take: impl FnMut(Finished)) -> Progress {
+    pub async fn for_each_async(self, mut take: impl FnMut(Finished)) -> BatchProgress {
         let mut completed = self.as_completed_async();
         while let Some(finished) = completed.next_finished().await {
             take(finished);

@@ -30,7 +30,7 @@ impl<I: Iterator<Item = Command>, R: Runner> Completed<I, R> {
     }
 
     /// How far the batch is.
-    pub fn progress(&self) -> super::Progress {
+    pub fn progress(&self) -> super::BatchProgress {
         self.0.progress
     }
 

@@ -54,7 +54,7 @@ impl<I: Iterator<Item = Command>, R: Runner> Batch<I, R> {
     }
 
     /// Runs all of them and hands each result over as it comes; nothing is kept.
-    pub fn for_each(self, mut take: impl FnMut(Finished)) -> super::Progress {
+    pub fn for_each(self, mut take: impl FnMut(Finished)) -> super::BatchProgress {
         let mut completed = self.as_completed();
         while let Some(finished) = completed.next_finished() {
             take(finished);

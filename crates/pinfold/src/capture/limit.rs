@@ -16,6 +16,33 @@ pub struct Limit {
     pub on_overflow: Overflow,
 }
 
+impl Limit {
+    /// At most so many bytes of each stream. What is over it is dropped, the oldest first, unless `on_overflow` says otherwise.
+    ///
+    /// ```
+    /// use pinfold::{Command, ErrorKind, Limit, Overflow};
+    ///
+    /// let limit = Limit { on_overflow: Overflow::Error, ..Limit::bytes(100) };
+    /// let error = Command::new("yes").output_limit(limit).output().unwrap_err();
+    /// assert_eq!(error.kind(), ErrorKind::OutputTooLarge);
+    /// ```
+    pub fn bytes(most: u64) -> Limit {
+        Limit { max_bytes: Some(most), ..Limit::default() }
+    }
+
+    /// At most so many lines of each stream; else as [`Limit::bytes`].
+    ///
+    /// ```
+    /// use pinfold::{Command, Limit};
+    ///
+    /// assert_eq!(Command::new("seq").arg("1000").output_limit(Limit::lines(2)).run()?, "999\n1000");
+    /// # pinfold::Result::Ok(())
+    /// ```
+    pub fn lines(most: u64) -> Limit {
+        Limit { max_lines: Some(most), ..Limit::default() }
+    }
+}
+
 /// What happens to a stream that has more than its [`Limit`] allows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]

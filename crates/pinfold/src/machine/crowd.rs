@@ -28,7 +28,7 @@ pub type Answered<M> = (Key, M, io::Result<<M as Machine>::Answer>);
 /// }
 /// while !crowd.is_empty() {
 ///     let interest = crowd.interest(Instant::now());
-///     pinfold_os::poll::wait(&interest.waitables, interest.deadline)?;
+///     pinfold::poll::wait(&interest.waitables, interest.deadline)?;
 ///     for (key, _, answer) in crowd.advance(Instant::now())? {
 ///         println!("{key}: {} bytes", answer??.stdout.len());
 ///     }

@@ -28,7 +28,8 @@ impl fmt::Display for Plan<'_> {
         line("program", self.path.display().to_string())?;
         let args: Vec<String> = self.argv.iter().map(|arg| format!("{:?}", arg.to_string_lossy())).collect();
         line("arguments", args.join(" "))?;
-        let cwd = command.cwd.as_ref().map_or("that of pinfold".to_owned(), |cwd| cwd.display().to_string());
+        let cwd =
+            command.cwd.as_ref().map_or("that of this process".to_owned(), |cwd| cwd.display().to_string());
         line("directory", cwd)?;
         line("environment", format!("{} variables", self.environment().len()))?;
         line("container", format!("{} (guarantee: {})", self.mechanism, self.guarantee()))?;
@@ -139,7 +140,7 @@ fn sandbox(sandbox: &Sandbox, in_user_namespace: bool) -> Vec<String> {
 fn stdin(stdin: &Stdin) -> String {
     match stdin {
         Stdin::Null => "empty".to_owned(),
-        Stdin::Inherit => "that of pinfold".to_owned(),
+        Stdin::Inherit => "that of this process".to_owned(),
         Stdin::Bytes(bytes) => format!("{} bytes", bytes.len()),
         Stdin::File(path) => path.display().to_string(),
         Stdin::Open => "a pipe".to_owned(),
@@ -148,9 +149,9 @@ fn stdin(stdin: &Stdin) -> String {
 
 fn stdio(stdio: &Stdio, tee: bool) -> String {
     match stdio {
-        Stdio::Pipe if tee => "captured, and passed on to that of pinfold".to_owned(),
+        Stdio::Pipe if tee => "captured, and passed on to that of this process".to_owned(),
         Stdio::Pipe => "captured".to_owned(),
-        Stdio::Inherit => "that of pinfold".to_owned(),
+        Stdio::Inherit => "that of this process".to_owned(),
         Stdio::Null => "discarded".to_owned(),
         Stdio::File { path, append: true } => format!("added to {}", path.display()),
         Stdio::File { path, append: false } => path.display().to_string(),

@@ -30,7 +30,7 @@ impl PolledHandle {
     /// let seen = Probe::holds(move || same.seen(pinfold::Stream::Stdout).is_some_and(|seen| seen.lines == 1));
     /// let mut waiting = run.wait_until(&seen, Duration::from_secs(10))?;
     /// while waiting.advance()?.is_none() {
-    ///     pinfold_os::poll::wait(&[waiting.watch().waitable()], waiting.watch().deadline())?;
+    ///     pinfold::poll::wait(&[waiting.watch().waitable()], waiting.watch().deadline())?;
     /// }
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```

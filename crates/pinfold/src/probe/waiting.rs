@@ -30,7 +30,7 @@ use std::time::{Duration, Instant};
 ///     }
 ///     let (own, other) = (prompt.interest(now), run.interest());
 ///     let waitables = [own.waitables, other.waitables].concat();
-///     pinfold_os::poll::wait(&waitables, own.deadline.into_iter().chain(other.deadline).min())?;
+///     pinfold::poll::wait(&waitables, own.deadline.into_iter().chain(other.deadline).min())?;
 /// }
 /// prompt.close(&mut run);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

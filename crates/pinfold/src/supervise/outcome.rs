@@ -98,6 +98,26 @@ pub struct SupervisionOutcome {
     pub history: Vec<PastRun>,
 }
 
+impl std::fmt::Display for SupervisionOutcome {
+    /// What it came to, as words: `ended after 2 restarts, since it may not be restarted more often: exited with code 3`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let restarts = u64::from(self.restarts) + u64::from(self.restarts_asked);
+        let why = match self.stopped {
+            Stopped::PolicySatisfied => "as its policy restarts nothing after such an end",
+            Stopped::Predicate => "as its stop condition holds",
+            Stopped::RestartsExhausted => "since it may not be restarted more often",
+            Stopped::Stopped => "since it was told to stop",
+            Stopped::Unhealthy => "for failing its health probes",
+        };
+        let plural = if restarts == 1 { "" } else { "s" };
+        write!(f, "ended after {restarts} restart{plural}, {why}")?;
+        match &self.final_result {
+            Some(last) => write!(f, ": {}", last.outcome),
+            None => f.write_str(": it was never started"),
+        }
+    }
+}
+
 /// Something that happened to what is supervised.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]

@@ -19,7 +19,7 @@ use std::sync::Arc;
 ///         break outcome?;
 ///     }
 ///     // Whatever an event loop does: here it is poll(2).
-///     pinfold_os::poll::wait(&[watch.waitable()], None)?;
+///     pinfold::poll::wait(&[watch.waitable()], None)?;
 /// };
 /// assert_eq!(outcome.restarts, 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())

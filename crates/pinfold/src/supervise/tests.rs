@@ -114,6 +114,20 @@ fn policies_say_what_comes_after_each_end() {
 }
 
 #[test]
+fn what_it_came_to_reads_as_a_sentence() {
+    let told = |replies: Vec<Reply>, most: u32| {
+        Clock::new(&replying(replies).max_restarts(most)).finish().to_string()
+    };
+    let healed =
+        "ended after 1 restart, as its policy restarts nothing after such an end: exited with code 0";
+    assert_eq!(told([crashes(1), vec![Reply::exits(0)]].concat(), 3), healed);
+    let given_up = "ended after 2 restarts, since it may not be restarted more often: exited with code ";
+    assert!(told(crashes(9), 2).starts_with(given_up), "{}", told(crashes(9), 2));
+    let never = "ended after 0 restarts, since it may not be restarted more often: it was never started";
+    assert_eq!(told(vec![Reply::refused(ErrorKind::ResourceLimit, "no memory")], 0), never);
+}
+
+#[test]
 fn what_cannot_be_started_for_good_is_told_at_the_first_start() {
     let rows = [
         (Reply::not_found(), ErrorKind::NotFound),
