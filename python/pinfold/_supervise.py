@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -35,10 +36,15 @@ async def start(supervisor: Supervisor) -> AsyncRunningSupervisor:
 class _Live:
     """What is supervised, without the waiting."""
 
-    __slots__ = ("__weakref__", "_supervised")
+    __slots__ = ("__weakref__", "_maker", "_supervised")
 
     def __init__(self, supervised: Supervised) -> None:
         self._supervised = supervised
+        # A forked child has a copy of this, and nothing goes on there.
+        self._maker = os.getpid()
+
+    def _is_mine(self) -> bool:
+        return self._maker == os.getpid()
 
     @property
     def program(self) -> str:
@@ -77,7 +83,7 @@ class _Live:
     def __del__(self, warn: Any = warnings.warn) -> None:
         # Without it, its start failed.
         supervised = getattr(self, "_supervised", None)
-        if supervised is None or supervised.is_over():
+        if supervised is None or not self._is_mine() or supervised.is_over():
             return
         warn(f"{self!r} was forgotten, and is killed", ResourceWarning, source=self, stacklevel=2)
         supervised.end()
@@ -154,7 +160,7 @@ class RunningSupervisor(_Live):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
-            if kind is None:
+            if kind is None and self._is_mine():
                 # How it ended is for who asks: an exception out of the block would hide that it was left.
                 self._supervised.stop()
                 self._supervised.over().block()
@@ -215,7 +221,7 @@ class AsyncRunningSupervisor(_Live):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if kind is None:
+            if kind is None and self._is_mine():
                 self._supervised.stop()
                 await drive(self._supervised.over())
         finally:

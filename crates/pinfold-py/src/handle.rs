@@ -119,8 +119,9 @@ impl Run {
     }
 
     /// How it ended, if it has by now.
-    fn try_wait(&self, py: Python<'_>) -> Option<Outcome> {
-        py.detach(|| self.run().try_outcome()).map(Outcome)
+    fn try_wait(&self, py: Python<'_>) -> PyResult<Option<Outcome>> {
+        let ended = py.detach(|| self.run().try_outcome()).map_err(|error| self.raised(py, error))?;
+        Ok(ended.map(Outcome))
     }
 
     /// Whether it is known to have ended, without a look.

@@ -106,8 +106,11 @@ impl Supervised {
         py.detach(|| drop(self.handle().stop_by(StopRule::KILL)));
     }
 
-    fn restart(&self, py: Python<'_>) {
-        py.detach(|| self.handle().restart());
+    fn restart(&self, py: Python<'_>) -> PyResult<()> {
+        let handle = self.handle();
+        handle.check().map_err(|error| raised(py, error, handle.command(), Form::Text))?;
+        py.detach(|| handle.restart());
+        Ok(())
     }
 
     fn signal(&self, py: Python<'_>, signal: SignalArg) -> PyResult<()> {
@@ -156,6 +159,10 @@ impl Asked {
             },
             Question::Over => self.handle.try_wait().map(|_| Answer::Ready(Ok(()))),
             Question::Events(events) => {
+                // Else an iterator that a forked child has inherited would look as if this were over.
+                if let Err(error) = self.handle.check() {
+                    return Some(Answer::Ready(Err(error)));
+                }
                 // Before they are taken, so that none comes between.
                 let over = self.handle.try_wait().is_some();
                 let there: Vec<_> = std::iter::from_fn(|| events.try_next()).collect();
