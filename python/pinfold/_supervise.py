@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pinfold._errors import Timeout
 from pinfold._loop import drive
+from pinfold._native import Flow
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -140,7 +141,7 @@ class RunningSupervisor(_Live):
         self._supervised.stop(signal, grace)
         return self.wait()
 
-    def events(self) -> Iterator[SupervisionEvent]:
+    def events(self) -> Flow[SupervisionEvent]:
         """All that happens, to the end of supervision, from the first on that is still kept (the last 1024 are).
 
         >>> from pinfold import Command, Supervisor
@@ -148,11 +149,9 @@ class RunningSupervisor(_Live):
         ...     [event.kind for event in run.events()][-1]
         'stopped'
         """
-        events = self._supervised.events()
-        while batch := events.block():
-            yield from batch
+        return Flow(self, self._supervised.events(), True)
 
-    def __iter__(self) -> Iterator[SupervisionEvent]:
+    def __iter__(self) -> Flow[SupervisionEvent]:
         return self.events()
 
     def __enter__(self) -> Self:
@@ -209,7 +208,7 @@ class AsyncRunningSupervisor(_Live):
 
     def events(self) -> AsyncIterator[SupervisionEvent]:
         """All that happens, to the end of supervision, from the first on that is still kept (the last 1024 are)."""
-        return _Events(self._supervised.events())
+        return _Events(self._supervised.events(), self)
 
     def __aiter__(self) -> AsyncIterator[SupervisionEvent]:
         return self.events()
@@ -231,10 +230,12 @@ class AsyncRunningSupervisor(_Live):
 class _Events:
     """Events, singly; it needs no closing, as an async generator would."""
 
-    __slots__ = ("_events", "_machine")
+    __slots__ = ("_events", "_live", "_machine")
 
-    def __init__(self, machine: Pollable) -> None:
+    def __init__(self, machine: Pollable, live: AsyncRunningSupervisor) -> None:
         self._machine = machine
+        # A handle that is forgotten ends supervision, and it is not while somebody listens.
+        self._live = live
         self._events: Iterator[SupervisionEvent] = iter(())
 
     def __aiter__(self) -> Self:
