@@ -6,6 +6,7 @@ mod events;
 mod profile;
 mod streams;
 
+use crate::ask::Callable;
 use crate::convert::{Seconds, SignalArg};
 use crate::error::{Form, raised};
 use crate::limits::Limits;
@@ -18,6 +19,7 @@ use pinfold::{PolledHandle, Running, StopRule, Stream, Watch};
 use pinfold_os::poll::{Set, Woken};
 pub(crate) use profile::{RunProfile, Sample};
 use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,11 +31,18 @@ pub(crate) struct Run {
     run: Option<PolledHandle>,
     /// Its container is its alone, and not that of a group.
     owns: bool,
+    /// Who is told of its events: by a closure that the engine has.
+    listener: Option<Callable>,
 }
 
 impl Run {
-    pub(crate) fn new(running: Running, command: Arc<pinfold::Command>, owns: bool) -> Run {
-        Run { run: Some(PolledHandle::new(running, command)), owns }
+    pub(crate) fn new(
+        running: Running,
+        command: Arc<pinfold::Command>,
+        owns: bool,
+        listener: Option<Callable>,
+    ) -> Run {
+        Run { run: Some(PolledHandle::new(running, command)), owns, listener }
     }
 
     #[expect(clippy::expect_used, reason = "only the drop takes it out")]
@@ -68,6 +77,10 @@ impl Drop for Run {
 
 #[pymethods]
 impl Run {
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.listener.iter().try_for_each(|listener| listener.show(&visit))
+    }
+
     #[getter]
     fn pid(&self) -> u32 {
         self.run().pid().get()
