@@ -29,7 +29,7 @@ def deploy(tag: str, runner: ProcessRunner, *, wait: bool = True) -> str:
     try:
         runner.run(Command("make", ["dist"]).env("VERSION", tag).idle_timeout(60))
     except NonZeroExit as error:
-        raise DeployError(f"the build failed: {error.stderr.strip()}") from error
+        raise DeployError(f"the build failed: {(error.stderr or '').strip()}") from error
     # Networks come back.
     runner.run(Command("rsync", ["--delete", "dist/", "web:/srv/site/"]).retry(3, pause=0.01))
     if not wait:

@@ -25,7 +25,7 @@ def environment() -> ProcessGroup:
 
 def start(group: ProcessGroup) -> list[int]:
     """The services in the group; each says its own pid and that of its helper."""
-    pids = []
+    pids: list[int] = []
     for name in ("database", "worker"):
         # The handle may be forgotten: the run is left to the group.
         service = group.start(Command("sh", ["-c", SERVICE, name]))
@@ -34,11 +34,11 @@ def start(group: ProcessGroup) -> list[int]:
 
 
 def living(pids: list[int]) -> int:
-    """How many of them live. A process that has ended and whose parent has not asked yet has no command line any more."""
+    """How many of them live. One that has ended and whose parent has not asked yet is a zombie."""
 
     def lives(pid: int) -> bool:
         try:
-            return Path(f"/proc/{pid}/cmdline").read_bytes() != b""
+            return "State:\tZ" not in Path(f"/proc/{pid}/status").read_text()
         except OSError:
             return False
 

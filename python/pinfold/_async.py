@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from pinfold._errors import late
 from pinfold._handle import Finished, Handle
+from pinfold._json_lines import AsyncJsonLines
 from pinfold._loop import drive
 from pinfold._native import (
     BytesResult,
@@ -17,6 +19,7 @@ from pinfold._native import (
     ProcessResult,
     RunProfile,
 )
+from pinfold._starting import Starting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Generator, Iterator
@@ -34,14 +37,18 @@ _T = TypeVar("_T")
 __all__ = ["AsyncProcessStdin", "AsyncRunningProcess"]
 
 
-async def start(
+def start(
     command: Command | Pipeline,
     cancel: CancelToken | None,
     on_event: OnEvent | None = None,
     runner: ProcessRunner | None = None,
-) -> AsyncRunningProcess:
+) -> Starting[AsyncRunningProcess]:
     """Starts it: that does not wait, but is awaited as everything else is."""
-    return AsyncRunningProcess(command._launch(cancel, on_event, runner))
+
+    async def astart() -> AsyncRunningProcess:
+        return AsyncRunningProcess(command._launch(cancel, on_event, runner))
+
+    return Starting(astart())
 
 
 class _Batches:
@@ -175,10 +182,10 @@ class AsyncRunningProcess(Handle):
     __slots__ = ()
 
     async def wait(self, timeout: Seconds | None = None) -> Outcome:
-        """Waits for the end of all of it. Raises ``TimeoutError`` after so long without; then it is left running."""
+        """Waits for the end of all of it. Raises ``Timeout`` after so long without; then it is left running."""
         outcome: Outcome | None = await drive(self._run.wait(timeout))
         if outcome is None:
-            raise TimeoutError(f"{self.program} has not ended within {timeout}")
+            raise late(self.program, "has not ended", timeout or 0)
         return outcome
 
     async def finish(self) -> Finished:
@@ -238,6 +245,13 @@ class AsyncRunningProcess(Handle):
     def stderr_lines(self) -> AsyncIterator[str]:
         """The lines of standard error."""
         return self.lines("stderr")
+
+    def json_lines(self, stream: Stream = "stdout") -> AsyncIterator[Any]:
+        """The lines of a stream as the JSON values that they are (NDJSON), as ``json.loads`` gives them; empty lines are passed over.
+
+        A line that is no JSON raises ``UnexpectedOutput`` with its ``line_number``; the next one comes after that all the same.
+        """
+        return AsyncJsonLines(self, self.lines(stream))
 
     def chunks(self, stream: Stream = "stdout") -> AsyncIterator[bytes]:
         """The bytes of a stream as they come, up to 1 MiB at a time."""

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pinfold._native import Command
 from pinfold._runner import Runner
+from pinfold._starting import Starting
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -200,6 +201,10 @@ class CliClient:
         """
         return self._runner.start(self.command(args), **options)
 
-    async def astart(self, args: Iterable[Text] = (), **options: Unpack[StartOptions]) -> AsyncRunningProcess:
-        """``start()``, awaited."""
-        return await self._runner.astart(self.command(args), **options)
+    def astart(self, args: Iterable[Text] = (), **options: Unpack[StartOptions]) -> Starting[AsyncRunningProcess]:
+        """``start()``, awaited; ``async with`` enters the handle as well."""
+
+        async def astart() -> AsyncRunningProcess:
+            return await self._runner.astart(self.command(args), **options)
+
+        return Starting(astart())

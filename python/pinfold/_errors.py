@@ -7,11 +7,22 @@ is equal to another that says the same.
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import subprocess
-from typing import Any
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pinfold._native import BytesResult, Outcome, ProcessResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import ClassVar
+
+    from typing_extensions import Self
+
+_T = TypeVar("_T")
 
 __all__ = [
     "Cancelled",
@@ -84,7 +95,7 @@ class ProcessError(Exception):
         return None if self.result is None else self.result.code
 
     @property
-    def stdout(self) -> Any:
+    def stdout(self) -> str | bytes | None:
         """What came on standard output: ``str``, or ``bytes`` where the verb was asked for bytes; ``None`` without a run."""
         return None if self.result is None else self.result.stdout
 
@@ -96,6 +107,31 @@ class ProcessError(Exception):
     def outcome(self) -> Outcome | None:
         """How the run ended, where there was a run."""
         return None if self.result is None else self.result.outcome
+
+    def to_json(self) -> str:
+        """Itself as JSON, with the output of its run, which ``from_json`` reads. Its ``__cause__`` is not in it.
+
+        >>> from pinfold import Command, ProcessError
+        >>> try:
+        ...     Command("sh", ["-c", "exit 3"]).run()
+        ... except ProcessError as error:
+        ...     again = ProcessError.from_json(error.to_json())
+        >>> type(again).__name__, again.code
+        ('NonZeroExit', 3)
+        """
+        from pinfold._wire import error_said
+
+        return json.dumps(error_said(self))  # pyright: ignore[reportArgumentType]
+
+    @classmethod
+    def from_json(cls, json: str | bytes) -> Self:
+        """What ``to_json`` wrote, of this class or of one derived from it. Raises ``InvalidInput`` for anything else."""
+        from pinfold._wire import error
+
+        made = read_json(json, error)
+        if not isinstance(made, cls):
+            raise InvalidInput(f"this is the JSON of a {type(made).__name__}, and of no {cls.__name__}")
+        return made
 
     def __str__(self) -> str:
         return self.message
@@ -120,9 +156,9 @@ class _Ended(ProcessError):
 
     cmd: str | None
     """The program; its arguments may be secret."""
-    output: Any
+    output: str | bytes | None
     """The same as ``stdout``."""
-    stderr: Any
+    stderr: str | None
     """What came on standard error, as ``str``; ``None`` without a run."""
 
     def __init__(self, message: str = "", **fields: Any) -> None:
@@ -170,8 +206,9 @@ class Signalled(_Ended, subprocess.CalledProcessError):
         return None if self.result is None else self.result.signal
 
 
-class Timeout(_Ended, subprocess.TimeoutExpired, TimeoutError):  # pyright: ignore[reportIncompatibleVariableOverride]
-    """A timeout of its own ended it. Also a ``TimeoutError`` and a ``subprocess.TimeoutExpired``.
+class Timeout(_Ended, subprocess.TimeoutExpired, TimeoutError):  # type: ignore[misc]  # pyright: ignore[reportIncompatibleVariableOverride]
+    """A timeout of its own ended it; or it was waited for longer than was to be, and goes on: ``ended_run`` tells the two apart.
+    Also a ``TimeoutError`` and a ``subprocess.TimeoutExpired``.
 
     >>> from pinfold import Command, Timeout
     >>> try:
@@ -179,6 +216,12 @@ class Timeout(_Ended, subprocess.TimeoutExpired, TimeoutError):  # pyright: igno
     ... except Timeout as error:
     ...     error.timeout, isinstance(error, TimeoutError)
     (0.05, True)
+    >>> with Command("sleep", ["1000"]).start() as process:
+    ...     try:
+    ...         process.wait(timeout=0.05)
+    ...     except Timeout as error:
+    ...         error.ended_run, process.try_wait()
+    (False, None)
     """
 
     timeout: float
@@ -188,6 +231,11 @@ class Timeout(_Ended, subprocess.TimeoutExpired, TimeoutError):  # pyright: igno
         super().__init__(message, timeout_seconds=timeout_seconds, **fields)
         self.timeout_seconds = timeout_seconds
         self.timeout = timeout_seconds or 0.0
+
+    @property
+    def ended_run(self) -> bool:
+        """Whether it has ended the run, which is in ``result`` then. Waiting for too long ends nothing."""
+        return self.result is not None
 
 
 class NotReady(_Ended):
@@ -257,6 +305,13 @@ class UnexpectedOutput(_Ended, ValueError):
     'no JSON\\n'
     """
 
+    line_number: int | None
+    """Which line of a stream of values it is, counted from 1; ``None`` where it is about all of the output."""
+
+    def __init__(self, message: str = "", *, line_number: int | None = None, **fields: Any) -> None:
+        super().__init__(message, line_number=line_number, **fields)
+        self.line_number = line_number
+
 
 class StatusLost(_Ended):
     """Its status was taken by other code of this process.
@@ -278,22 +333,31 @@ class StatusLost(_Ended):
 class _NotStarted(ProcessError):
     """What is an error of the operating system too."""
 
+    # The number where the system gave none: nothing was asked of it, since the search had told already.
+    _number: ClassVar[int | None] = None
+
     def __init__(self, message: str = "", **fields: Any) -> None:
         super().__init__(message, **fields)
-        self.filename: str | None = self.program
+        if self.errno is None:
+            self.errno = self._number
+        filename: str | None = fields.get("filename")
+        self.filename: str | None = self.program if filename is None else filename
         self.strerror: str | None = None if self.errno is None else os.strerror(self.errno)
 
 
 class ProcessNotFound(_NotStarted, FileNotFoundError):
     """There is no such program, or what it needs to be executed is not there. Also a ``FileNotFoundError``.
 
+    >>> import errno
     >>> from pinfold import Command, ProcessNotFound
     >>> try:
     ...     Command("no-such-program").run()
     ... except ProcessNotFound as error:
-    ...     error.program, isinstance(error, FileNotFoundError)
-    ('no-such-program', True)
+    ...     error.program, isinstance(error, FileNotFoundError), error.errno == errno.ENOENT
+    ('no-such-program', True, True)
     """
+
+    _number = errno.ENOENT
 
 
 class PermissionDenied(_NotStarted, PermissionError):
@@ -303,9 +367,11 @@ class PermissionDenied(_NotStarted, PermissionError):
     >>> try:
     ...     Command("/etc/passwd").run()
     ... except PermissionDenied as error:
-    ...     isinstance(error, PermissionError)
-    True
+    ...     isinstance(error, PermissionError), error.strerror
+    (True, 'Permission denied')
     """
+
+    _number = errno.EACCES
 
 
 class SpawnFailed(_NotStarted, OSError):
@@ -429,6 +495,22 @@ _BY_KIND: dict[str, type[ProcessError]] = {
 def make(kind: str, message: str, program: str | None, **fields: Any) -> ProcessError:
     """The exception for an error of the engine."""
     return _BY_KIND.get(kind, ProcessError)(message, program=program, **fields)
+
+
+def read_json(text: str | bytes, make: Callable[[Any], _T]) -> _T:
+    """What can be made of JSON; ``InvalidInput`` if it is none, or not of that."""
+    try:
+        return make(json.loads(text))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        why = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise InvalidInput(f"not such JSON: {why}") from error
+
+
+def late(program: str | None, what: str, timeout: float | timedelta) -> Timeout:
+    """What is raised when something was waited for too long; ``what`` reads after the program's name."""
+    seconds = timeout.total_seconds() if isinstance(timeout, timedelta) else float(timeout)
+    message = f"{what} within {seconds:g}s"
+    return Timeout(f"{program}: {message}" if program else message, program=program, timeout_seconds=seconds)
 
 
 def _rebuilt(cls: type[ProcessError], message: str, fields: dict[str, Any]) -> ProcessError:

@@ -6,6 +6,7 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from pinfold._errors import late
 from pinfold._loop import drive
 from pinfold._native import Group, GroupEvent, GroupStats, Limits, LimitsHit, MemberInfo, Sandbox, StopReport
 from pinfold._verbs import Verbs
@@ -317,7 +318,7 @@ class ProcessGroup(Verbs):
         return GroupEvents(self._group.events())
 
     def wait(self, timeout: Seconds | None = None) -> None:
-        """Waits until no process lives in it. Raises ``TimeoutError`` after so long without; then it is left running.
+        """Waits until no process lives in it. Raises ``Timeout`` after so long without; then it is left running.
 
         >>> from pinfold import Command, ProcessGroup
         >>> with ProcessGroup() as group:
@@ -334,7 +335,7 @@ class ProcessGroup(Verbs):
 
     def _emptied(self, empty: bool, timeout: Seconds | None) -> None:
         if not empty:
-            raise TimeoutError(f"{len(self.members())} processes of the group have not ended within {timeout}")
+            raise late(None, f"{len(self.members())} processes of the group have not ended", timeout or 0)
 
     def stop(
         self, grace: Seconds | None = None, *, signal: Signal | None = None, escalate: bool | None = None

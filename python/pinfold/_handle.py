@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from pinfold._errors import read_json
 from pinfold._native import Limits, LimitsHit, Outcome, Usage
 
 if TYPE_CHECKING:
     import os
     from datetime import timedelta
     from typing import ClassVar, Literal
+
+    from typing_extensions import Self
 
     from pinfold._native import Run
 
@@ -69,6 +73,22 @@ class Finished:
     def exited_zero(self) -> bool:
         """Whether it ended of its own accord with code 0."""
         return self.outcome.exited_zero
+
+    def to_json(self) -> str:
+        """Itself as JSON, which ``from_json`` reads."""
+        return json.dumps({"outcome": json.loads(self._outcome.to_json()), "stderr": self._stderr})
+
+    @classmethod
+    def from_json(cls, json: str | bytes) -> Self:
+        """What ``to_json`` wrote. Raises ``InvalidInput`` for anything else."""
+        return read_json(json, cls._said)
+
+    @classmethod
+    def _said(cls, said: dict[str, Any]) -> Self:
+        stderr = said["stderr"]
+        if not isinstance(stderr, str):
+            raise TypeError("stderr is no text")
+        return cls(Outcome.from_json(json.dumps(said["outcome"])), stderr)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Finished):

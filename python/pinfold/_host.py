@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
+from pinfold._errors import read_json
 from pinfold._native import host_report_json
 
 __all__ = ["CgroupReport", "HostReport", "RegistryReport", "Rung", "host_report"]
@@ -104,8 +106,37 @@ class HostReport:
         """Whether there is anything better than a process group."""
         return any(rung.guarantee is not None for rung in self.rungs if rung.mechanism != "process_group")
 
+    def to_json(self) -> str:
+        """Itself as JSON, which ``from_json`` reads.
+
+        >>> from pinfold import HostReport, host_report
+        >>> report = host_report()
+        >>> HostReport.from_json(report.to_json()) == report
+        True
+        """
+        facts = asdict(self)
+        return json.dumps({"text": facts.pop("_text"), **facts})
+
+    @staticmethod
+    def from_json(json: str | bytes) -> HostReport:
+        """What ``to_json`` wrote. Raises ``InvalidInput`` for anything else."""
+        return read_json(json, _report)
+
     def __str__(self) -> str:
         return self._text
+
+
+def _report(said: dict[str, Any]) -> HostReport:
+    facts = {**said}
+    cgroup = {**facts.pop("cgroup")}
+    cgroup["controllers"] = tuple(cgroup["controllers"])
+    return HostReport(
+        rungs=tuple(Rung(**rung) for rung in facts.pop("rungs")),
+        cgroup=CgroupReport(**cgroup),
+        registry=RegistryReport(**facts.pop("registry")),
+        _text=facts.pop("text"),
+        **facts,
+    )
 
 
 def host_report() -> HostReport:
@@ -117,13 +148,4 @@ def host_report() -> HostReport:
     True
     """
     said, text = host_report_json()
-    facts = json.loads(said)
-    cgroup = facts.pop("cgroup")
-    cgroup["controllers"] = tuple(cgroup["controllers"])
-    return HostReport(
-        rungs=tuple(Rung(**rung) for rung in facts.pop("rungs")),
-        cgroup=CgroupReport(**cgroup),
-        registry=RegistryReport(**facts.pop("registry")),
-        _text=text,
-        **facts,
-    )
+    return _report({**json.loads(said), "text": text})

@@ -8,6 +8,7 @@ from pinfold._native import AnyRunner
 from pinfold._verbs import Verbs
 
 if TYPE_CHECKING:
+    from collections.abc import Coroutine
     from typing_extensions import Unpack
 
     from pinfold._async import AsyncRunningProcess
@@ -113,6 +114,6 @@ class ProcessRunner(Protocol):
         """Starts it and returns a live handle that blocks where it waits."""
         ...
 
-    async def astart(self, command: Command, /, **options: Unpack[StartOptions]) -> AsyncRunningProcess:
+    def astart(self, command: Command, /, **options: Unpack[StartOptions]) -> Coroutine[Any, Any, AsyncRunningProcess]:
         """Starts it and returns a live handle whose methods are awaited."""
         ...

@@ -145,6 +145,10 @@ def _await(handles: list[int], seconds: float) -> None:
             left.discard(handle)
 
 
+# What a test has left.
+_LEFT = pytest.StashKey[str]()
+
+
 class Watcher:
     """The plugin while it is at work."""
 
@@ -196,6 +200,7 @@ class Watcher:
             # A test that fails already is told so by that; what it left is named beside it.
             said = self._clear()
             if said is not None:
+                item.stash[_LEFT] = said
                 item.add_report_section("teardown", "pinfold", said)
                 if sys.version_info >= (3, 11):
                     error.add_note(said)
@@ -203,9 +208,21 @@ class Watcher:
         said = self._clear()
         if said is not None:
             if self._fails:
+                item.stash[_LEFT] = said
                 pytest.fail(said, pytrace=False)
             item.warn(StrayWarning(said))
         return result
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item, call: pytest.CallInfo[None]
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """A test that is expected to fail is not expected to leave anything: ``xfail`` forgives its teardown as well."""
+        report = yield
+        if self._fails and call.when == "teardown" and _LEFT in item.stash:
+            report.outcome = "failed"
+            vars(report).pop("wasxfail", None)
+        return report
 
     def _clear(self) -> str | None:
         """Ends what is left, and says what that was."""

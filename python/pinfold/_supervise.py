@@ -6,9 +6,10 @@ import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from pinfold._errors import Timeout
+from pinfold._errors import Timeout, late
 from pinfold._loop import drive
 from pinfold._native import Flow
+from pinfold._starting import Starting
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -29,9 +30,13 @@ if TYPE_CHECKING:
 __all__ = ["AsyncRunningSupervisor", "RunningSupervisor"]
 
 
-async def start(supervisor: Supervisor) -> AsyncRunningSupervisor:
+def start(supervisor: Supervisor) -> Starting[AsyncRunningSupervisor]:
     """Starts it: that does not wait, but is awaited as everything else is."""
-    return AsyncRunningSupervisor(supervisor._launch())
+
+    async def astart() -> AsyncRunningSupervisor:
+        return AsyncRunningSupervisor(supervisor._launch())
+
+    return Starting(astart())
 
 
 class _Live:
@@ -105,7 +110,7 @@ class RunningSupervisor(_Live):
     __slots__ = ()
 
     def wait(self, timeout: Seconds | None = None) -> SupervisionOutcome:
-        """Waits for the end of supervision. Raises ``TimeoutError`` after so long without; it goes on then.
+        """Waits for the end of supervision. Raises ``Timeout`` after so long without; it goes on then.
 
         >>> from pinfold import Command, Supervisor
         >>> with Supervisor(Command("true")).start() as run:
@@ -114,7 +119,7 @@ class RunningSupervisor(_Live):
         """
         outcome: SupervisionOutcome | None = self._supervised.wait(timeout).block()
         if outcome is None:
-            raise TimeoutError(f"supervision of {self.program} has not ended within {timeout}")
+            raise late(self.program, "its supervision has not ended", timeout or 0)
         return outcome
 
     def wait_ready(self, timeout: Seconds | None = None) -> None:
@@ -187,10 +192,10 @@ class AsyncRunningSupervisor(_Live):
     __slots__ = ()
 
     async def wait(self, timeout: Seconds | None = None) -> SupervisionOutcome:
-        """Waits for the end of supervision. Raises ``TimeoutError`` after so long without; it goes on then."""
+        """Waits for the end of supervision. Raises ``Timeout`` after so long without; it goes on then."""
         outcome: SupervisionOutcome | None = await drive(self._supervised.wait(timeout))
         if outcome is None:
-            raise TimeoutError(f"supervision of {self.program} has not ended within {timeout}")
+            raise late(self.program, "its supervision has not ended", timeout or 0)
         return outcome
 
     async def wait_ready(self, timeout: Seconds | None = None) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from pinfold._errors import late
 from pinfold._handle import Finished, Handle
+from pinfold._json_lines import JsonLines
 from pinfold._native import BytesResult, Flow, Outcome, OutputEvent, Probe, ProcessResult, RunProfile
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from pinfold._handle import Seconds, Signal, Stream
@@ -112,7 +114,7 @@ class RunningProcess(Handle):
     __slots__ = ()
 
     def wait(self, timeout: Seconds | None = None) -> Outcome:
-        """Waits for the end of all of it. Raises ``TimeoutError`` after so long without; then it is left running.
+        """Waits for the end of all of it. Raises ``Timeout`` after so long without; then it is left running.
 
         >>> from pinfold import Command
         >>> with Command("sh", ["-c", "exit 3"]).start() as process:
@@ -121,7 +123,7 @@ class RunningProcess(Handle):
         """
         outcome: Outcome | None = self._run.wait(timeout).block()
         if outcome is None:
-            raise TimeoutError(f"{self.program} has not ended within {timeout}")
+            raise late(self.program, "has not ended", timeout or 0)
         return outcome
 
     def finish(self) -> Finished:
@@ -241,6 +243,18 @@ class RunningProcess(Handle):
         ['err']
         """
         return self.lines("stderr")
+
+    def json_lines(self, stream: Stream = "stdout") -> Iterator[Any]:
+        """The lines of a stream as the JSON values that they are (NDJSON), as ``json.loads`` gives them; empty lines are passed over.
+
+        A line that is no JSON raises ``UnexpectedOutput`` with its ``line_number``; the next one comes after that all the same.
+
+        >>> from pinfold import Command
+        >>> with Command("printf", [r'{"a": 1}\n\n[2, 3]\n']).start() as process:
+        ...     list(process.json_lines())
+        [{'a': 1}, [2, 3]]
+        """
+        return JsonLines(self, self.lines(stream))
 
     def chunks(self, stream: Stream = "stdout") -> Flow[bytes]:
         """The bytes of a stream as they come, up to 1 MiB at a time.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pinfold._loop import drive
 from pinfold._native import AnyRunner
+from pinfold._starting import Starting
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -200,8 +201,11 @@ class Verbs:
 
         return RunningProcess(self._any().launch(command, **options))
 
-    async def astart(self, command: Command, **options: Unpack[StartOptions]) -> AsyncRunningProcess:
-        """Starts it and returns a live handle whose methods are awaited."""
+    def astart(self, command: Command, **options: Unpack[StartOptions]) -> Starting[AsyncRunningProcess]:
+        """Starts it and returns a live handle whose methods are awaited; ``async with`` enters that as well."""
         from pinfold._async import AsyncRunningProcess
 
-        return AsyncRunningProcess(self._any().launch(command, **options))
+        async def astart() -> AsyncRunningProcess:
+            return AsyncRunningProcess(self._any().launch(command, **options))
+
+        return Starting(astart())

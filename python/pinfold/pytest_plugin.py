@@ -1,4 +1,4 @@
-"""What pinfold adds to pytest: ``--pinfold-strays=fail`` fails a test that leaves processes behind.
+"""What pinfold adds to pytest: ``--pinfold-strays=fail`` makes it an error that a test leaves processes behind.
 
 Off unless asked for, by the option or by ``pinfold_strays`` in the configuration. While it is on, the process that runs the
 tests adopts the orphans among its descendants (``PR_SET_CHILD_SUBREAPER``), so that daemons are seen as well. Linux.

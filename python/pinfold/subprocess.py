@@ -278,10 +278,8 @@ def _sweep() -> None:
 
 def _standard(error: ProcessError, program: Any, cwd: Any) -> Exception:
     """What the standard library would have raised."""
-    if isinstance(error, OSError) or error.errno is not None:
-        number = error.errno
-        if number is None:
-            number = errno.EACCES if isinstance(error, PermissionError) else errno.ENOENT
+    number = error.errno
+    if number is not None:
         if error._fields.get("blames_program"):  # pyright: ignore[reportPrivateUsage]
             return OSError(number, os.strerror(number), program)
         if cwd is not None and not (os.path.isdir(cwd) and os.access(cwd, os.X_OK)):
@@ -328,8 +326,9 @@ if not TYPE_CHECKING:
             try:
                 stdout, stderr = process.communicate(input, timeout=timeout)
             except BaseException:
-                # The context waits for it.
+                # The context does not wait for what ^C has ended.
                 process.kill()
+                process._wait(None)
                 raise
             code = process.poll()
         if check and code:
@@ -348,6 +347,7 @@ if not TYPE_CHECKING:
                 return process.wait(timeout=timeout)
             except BaseException:
                 process.kill()
+                process._wait(None)
                 raise
 
     def check_call(*popenargs, **kwargs):

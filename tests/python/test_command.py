@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import pinfold
 from pinfold import Command, InvalidInput
 
 
@@ -50,6 +51,13 @@ ANY: Any = Command
     lambda: ANY("x").arg(None),
     lambda: ANY("x").timeout("1"),
     lambda: ANY("x").stdin_bytes("text"),
+    lambda: ANY("x").timeout(True),
+    lambda: ANY("x").max_memory(True),
+    lambda: ANY("x").max_memory(1.5),
+    lambda: ANY("x").groups("12"),
+    lambda: ANY("x").groups(12),
+    lambda: ANY("x").groups([1, "2"]),
+    lambda: ANY("x").timeout(),
 ])  # fmt: skip
 def test_what_is_of_the_wrong_type_is_refused(wrong: Any) -> None:
     with pytest.raises(TypeError):
@@ -74,12 +82,73 @@ def test_what_is_of_the_wrong_type_is_refused(wrong: Any) -> None:
     lambda command: command.retry(0),
     lambda command: command.strays("stop"),
     lambda command: command.output_limit(on_overflow="explode"),
+    lambda command: command.output_limit(),
+    lambda command: command.output_limit(on_overflow="error"),
+    lambda command: command.output_limit(max_bytes=-1),
+    lambda command: command.output_limit(max_lines=1 << 64),
+    lambda command: command.keep(-1),
+    lambda command: command.uid(-1),
+    lambda command: command.gid(1 << 32),
+    lambda command: command.groups([0, -1]),
+    lambda command: command.umask(-1),
+    lambda command: command.affinity([-1]),
+    lambda command: command.max_memory(-1),
+    lambda command: command.max_processes(-1),
+    lambda command: command.cpu_weight(-1),
+    lambda command: command.cpus([-1]),
+    lambda command: command.retry(-1),
+    lambda command: pinfold.Limits(max_memory=-1),
+    lambda command: pinfold.Limits(cpus=[1, -1]),
+    lambda command: pinfold.IoLimit("/dev/sda", read_bytes=-1),
 ])  # fmt: skip
 def test_what_cannot_be_meant_is_refused_at_once(wrong: Any) -> None:
     with pytest.raises(InvalidInput) as caught:
         wrong(Command("x"))
     assert isinstance(caught.value, ValueError)
     assert str(caught.value)
+
+
+@pytest.mark.parametrize("unclear", [
+    "{}",
+    '{"prog": "x"}',
+    '{"program": "x", "limitz": {"memory_max_bytes": 1}}',
+    '{"program": "x", "limits": {"max_memory": 1}}',
+    '{"program": "x", "process": {"sandbocks": {}}}',
+    '{"program": "x", "process": {"sandbox": {"no_netwerk": true}}}',
+    '{"program": "x", "env": {"clean": true}}',
+])  # fmt: skip
+def test_json_that_names_no_program_or_a_setting_that_is_none_is_refused(unclear: str) -> None:
+    with pytest.raises(InvalidInput, match="missing field `program`|unknown field"):
+        Command.from_json(unclear)
+    with pytest.raises(InvalidInput):
+        pinfold.Pipeline.from_json(f'{{"stages": [{unclear}]}}')
+
+
+def test_what_is_refused_is_named() -> None:
+    with pytest.raises(TypeError, match="variable 'A': expected str, bytes or a path, not int"):
+        ANY("x").env("A", 1)
+    for pairs in ({"A": "1", "B": 2}, [("A", "1"), ("B", 2)]):
+        with pytest.raises(TypeError, match="variable 'B': expected str, bytes or a path, not int"):
+            ANY("x").envs(pairs)
+    with pytest.raises(TypeError, match="expected pairs of a name and a value"):
+        ANY("x").envs(["A=1"])
+    with pytest.raises(TypeError, match="name of a variable: expected str, bytes or a path, not int"):
+        ANY("x").env(1, "1")
+    with pytest.raises(TypeError, match="expected a sequence of whole numbers, not str"):
+        ANY("x").groups("12")
+    with pytest.raises(TypeError, match="expected a whole number, not str"):
+        ANY("x").groups(["12"])
+    with pytest.raises(InvalidInput, match="-1 is out of range: from 0 to 4294967295"):
+        Command("x").uid(-1)
+    with pytest.raises(InvalidInput, match="an output limit of neither bytes nor lines bounds nothing"):
+        Command("x").output_limit()
+
+
+def test_no_timeout_is_a_timeout_too() -> None:
+    command = Command("echo", ["hello"])
+    assert command.timeout(None) == command == command.timeout(1).idle_timeout(2).timeout(None).idle_timeout(None)
+    pipeline = command | Command("cat")
+    assert pipeline.timeout(None) == pipeline == pipeline.timeout(1).timeout(None)
 
 
 def everything() -> Command:

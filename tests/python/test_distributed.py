@@ -333,3 +333,18 @@ def test_an_interrupt_ends_it() -> None:
         output_all([Command("sleep", ["1000"])] * 4, runner=runner)
     thread.join()
     assert len(runner.tokens) == 2 and all(answer.done() for answer in runner.tokens)
+
+
+def test_an_interrupt_in_the_middle_of_sending_leaves_nothing_out() -> None:
+    class Interrupted(Threads):
+        def submit(self, order: str, /) -> Future[str]:
+            answer = super().submit(order)
+            signal.raise_signal(signal.SIGINT)
+            return answer
+
+    runner, handler = Interrupted(), signal.getsignal(signal.SIGINT)
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        output_all([Command("sleep", ["1000"])] * 4, runner=runner)
+    assert len(runner.tokens) == 1 and all(answer.done() for answer in runner.tokens)
+    assert time.monotonic() - began < 10 and signal.getsignal(signal.SIGINT) is handler

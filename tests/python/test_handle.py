@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
 from typing import Any
 
@@ -46,6 +47,139 @@ def test_an_async_handle_does_the_same(loop: Any) -> None:
             assert [line async for batch in process.line_batches() for line in batch] == ["one", "two"]
 
     loop(main)
+
+
+def starters() -> dict[str, Any]:
+    """Whatever starts something that says `hello` and stays."""
+    said = Command("sh", ["-c", "echo hello; exec sleep 1000"])
+    return {
+        "command": said.astart,
+        "pipeline": (Command("true") | said).astart,
+        "runner": lambda: pinfold.Runner().astart(said),
+        "client": lambda: pinfold.CliClient("sh").astart(["-c", "echo hello; exec sleep 1000"]),
+        "supervisor": pinfold.Supervisor(said).astart,
+    }
+
+
+@pytest.mark.parametrize("kind", starters())
+def test_a_start_is_awaited_or_entered(kind: str, loop: Any) -> None:
+    start = starters()[kind]
+
+    async def main() -> list[Any]:
+        async with start() as first:
+            assert not repr(first).endswith("ended>")
+        async with await start() as second:
+            pass
+        # Whoever wants a coroutine has one.
+        return [type(first), type(second)]
+
+    one, two = loop(main)
+    assert one is two and one in (pinfold.AsyncRunningProcess, pinfold.AsyncRunningSupervisor)
+
+
+def test_a_start_is_a_coroutine_to_whoever_wants_one(aio: Any, loop: Any) -> None:
+    process = loop(Command("true").astart)
+    assert isinstance(process, pinfold.AsyncRunningProcess)
+    process.kill()
+
+    async def main() -> None:
+        one = asyncio.create_task(Command("true").astart())
+        several = await asyncio.gather(one, Command("true").astart())
+        assert [(await process.wait()).code for process in several] == [0, 0]
+
+    aio(main)
+
+
+def test_a_start_that_nobody_awaits_starts_nothing_and_is_told(tmp_path: Any) -> None:
+    with pytest.warns(RuntimeWarning, match="astart.* was never awaited"):
+        Command("touch", [tmp_path / "made"]).astart()
+        gc.collect()
+    Command("touch", [tmp_path / "made"]).astart().close()
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_start_that_fails_fails_in_the_block_too(loop: Any) -> None:
+    async def main() -> None:
+        with pytest.raises(pinfold.ProcessNotFound):
+            async with Command("no-such-program").astart():
+                raise AssertionError("it was entered")
+        with pytest.raises(LookupError):
+            async with Command("sleep", ["1000"]).astart() as process:
+                raise LookupError
+        assert (await process.wait()).signal == 9
+
+    loop(main)
+
+
+NDJSON = '{"a": 1}\\n\\n \\t\\n[2,\\n3\\n"\\303\\251"\\nno\\nnull\\n{"last": 12345678901234567890}'
+# A line each: what it is, or the number of one that is none.
+VALUES: list[Any] = [{"a": 1}, ("bad", 4), 3, "\xe9", ("bad", 7), None, {"last": 12345678901234567890}]
+
+
+def told(error: pinfold.UnexpectedOutput) -> tuple[str, int | None]:
+    assert isinstance(error, ValueError) and error.program == "printf" and error.result is None
+    assert str(error).startswith(f"printf: wrote no JSON on line {error.line_number}: ") and error.__cause__ is not None
+    again = pinfold.ProcessError.from_json(error.to_json())
+    assert again == error and isinstance(again, pinfold.UnexpectedOutput) and again.line_number == error.line_number
+    return "bad", error.line_number
+
+
+def test_lines_are_values_and_one_that_is_none_is_told_with_its_number() -> None:
+    with Command("printf", [NDJSON]).start() as process:
+        values, found = process.json_lines(), []
+        while True:
+            try:
+                found.append(next(values))
+            except pinfold.UnexpectedOutput as error:
+                found.append(told(error))
+            except StopIteration:
+                break
+        assert found == VALUES
+        assert next(values, "over") == "over"
+    with Command("sh", ["-c", "echo 1 >&2; echo 2"]).start() as process:
+        assert list(process.json_lines("stderr")) == [1]
+    # It keeps what it reads of.
+    kept: Any = Command("printf", ["1\\n2\\n"]).start().json_lines()
+    gc.collect()
+    assert list(kept) == [1, 2] and kept._process.wait().code == 0
+
+
+def test_lines_are_values_when_they_are_awaited(loop: Any) -> None:
+    async def main() -> None:
+        async with Command("printf", [NDJSON]).astart() as process:
+            values, found = process.json_lines(), []
+            while True:
+                try:
+                    found.append(await values.__anext__())
+                except pinfold.UnexpectedOutput as error:
+                    found.append(told(error))
+                except StopAsyncIteration:
+                    break
+            assert found == VALUES
+        kept: Any = (await Command("printf", ["1\\n2\\n"]).astart()).json_lines()
+        gc.collect()
+        assert [value async for value in kept] == [1, 2] and (await kept._process.wait()).code == 0
+
+    loop(main)
+
+
+@pytest.mark.parametrize("line", ["'[' * 200000", "'1' * 100000"])
+def test_a_value_that_is_beyond_python_is_told_too(line: str) -> None:
+    if line.startswith("'1'") and not hasattr(sys, "get_int_max_str_digits"):
+        pytest.skip("this Python reads numbers of any length")
+    with Command(sys.executable, ["-c", f"print({line}); print(2)"]).start() as process:
+        values = process.json_lines()
+        with pytest.raises(pinfold.UnexpectedOutput, match="on line 1: ") as caught:
+            next(values)
+        assert caught.value.line_number == 1 and list(values) == [2]
+
+
+def test_values_come_while_the_program_runs() -> None:
+    with Command("sh", ["-c", "echo 1; read word; echo $word; sleep 1000"]).keep_stdin_open().start() as process:
+        values = process.json_lines()
+        assert next(values) == 1
+        process.take_stdin().write_line('{"a":2}')
+        assert next(values) == {"a": 2}
 
 
 def test_many_lines_are_all_there(loop: Any) -> None:

@@ -31,6 +31,11 @@ def test_the_report_says_what_a_run_gets() -> None:
     assert isinstance(report.cgroup.controllers, tuple)
     assert pickle.loads(pickle.dumps(report)) == report == host_report()
     assert hash(report) == hash(host_report())
+    again = pinfold.HostReport.from_json(report.to_json())
+    assert again == report and str(again) == str(report) and hash(again) == hash(report)
+    for wrong in ("", "{}", "3", report.to_json().replace('"pidfds"', '"pid_fds"')):
+        with pytest.raises(pinfold.InvalidInput, match="not such JSON"):
+            pinfold.HostReport.from_json(wrong)
 
 
 @pytest.fixture

@@ -63,6 +63,20 @@ def test_a_stray_fails_its_test_is_named_and_is_ended(suite: Suite, kind: str) -
     assert not is_alive(suite.pid())
 
 
+@pytest.mark.parametrize("mark", ["", "reason='known'", "strict=True", "raises=ZeroDivisionError"])
+@pytest.mark.parametrize("after", ["", "    request.addfinalizer(lambda: 1 / 0)\n"])
+def test_one_of_a_test_that_is_expected_to_fail_is_not_expected(suite: Suite, mark: str, after: str) -> None:
+    source = f"@pytest.mark.xfail({mark})\ndef test_one(request):\n{after}    {DAEMON}\n    1 / 0\n"
+    code, said = suite.run(source, "--pinfold-strays=fail")
+    assert code == 1 and "1 xfailed, 1 error" in said and "ERROR test_it.py::test_one" in said, said
+    assert "1 process outlived this test, and was ended: sleep" in said
+    assert not is_alive(suite.pid())
+    code, said = suite.run(f"@pytest.mark.xfail({mark})\ndef test_one():\n    1 / 0\n", "--pinfold-strays=fail")
+    assert code == 0 and "1 xfailed" in said, said
+    code, said = suite.run(source.replace(after, ""), "--pinfold-strays=warn")
+    assert code == 0 and "1 xfailed, 1 warning" in said, said
+
+
 def test_one_is_named_by_its_comm(suite: Suite) -> None:
     code, said = suite.run(f"def test_one():\n    {DAEMON}\n", "--pinfold-strays=fail")
     assert code == 1

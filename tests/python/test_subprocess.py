@@ -430,6 +430,30 @@ def test_a_timeout_ends_all_of_it_whoever_holds_the_pipe() -> None:
     assert not is_alive(int(caught.value.output))
 
 
+@pytest.mark.parametrize("verb", ["run", "call", "check_call", "check_output"])
+def test_what_interrupts_it_finds_all_of_it_gone(verb: str, tmp_path: Path) -> None:
+    at = tmp_path / "pids"
+    source = f"sleep 100 & echo $$ $! > {at}.new; mv {at}.new {at}; wait"
+
+    def interrupt() -> None:
+        until = time.monotonic() + 60
+        while not at.exists() and time.monotonic() < until:
+            time.sleep(0.002)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        try:
+            getattr(pinfold.subprocess, verb)(sh(source))
+        except KeyboardInterrupt:
+            left = [pid for pid in at.read_text().split() if is_alive(int(pid))]
+        gc.collect()
+    thread.join()
+    assert not left and not told
+
+
 def test_several_threads_may_wait() -> None:
     process = pinfold.subprocess.Popen(["cat"], stdin=-1)
     codes: list[int] = []

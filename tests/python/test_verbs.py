@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import pickle
 import subprocess
+import sys
 import time
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -70,6 +75,27 @@ def test_much_input_is_fed_while_output_is_read(loop: Any) -> None:
     assert Command("head", ["-c", "1"]).stdin_bytes(data).run() == "0"
 
 
+@pytest.mark.parametrize("way", ["drop_oldest", "drop_newest"])
+@pytest.mark.parametrize("most", range(1, 12))
+def test_a_bound_makes_no_character_that_was_not_written(way: Any, most: int, loop: Any) -> None:
+    text = "a\N{EURO SIGN}\xe9\N{GRINNING FACE}z"
+    data = text.encode()
+    kept = data[-most:] if way == "drop_oldest" else data[:most]
+    wanted = kept.decode(errors="ignore")
+    command = Command("sh", ["-c", f"printf %s '{text}'; printf %s '{text}' >&2"]).output_limit(max_bytes=most, on_overflow=way)
+    result = command.output()
+    assert (result.stdout, result.stderr, result.combined) == (wanted, wanted, wanted * 2)
+    assert (command.run(), loop(command.arun)) == (wanted, wanted)
+    raw = command.output_bytes()
+    assert (raw.stdout, raw.stderr_bytes, raw.stderr) == (kept, kept, wanted)
+    for again in (pickle.loads(pickle.dumps(raw)), pinfold.BytesResult.from_json(raw.to_json())):
+        assert (again.stdout, again.stderr) == (kept, wanted)
+    stage = (command | Command("cat")).output().stages[0]
+    assert stage.stderr == wanted
+    # What it has written so is its own.
+    assert Command("printf", [r"\251ab\342\202"]).output_limit(max_bytes=5, on_overflow=way).run() == "\ufffdab\ufffd"
+
+
 def test_a_stray_is_ended_and_told_of() -> None:
     result = Command("sh", ["-c", "sleep 1000 & echo $!"]).output()
     assert result.is_success and result.strays.count == 1 and bool(result.strays)
@@ -98,16 +124,18 @@ FAILURES: list[tuple[str, Command, type[BaseException], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("verb", "command", "kind", "fields"), FAILURES)
-def test_a_failure_is_an_exception_with_fields(verb: str, command: Command, kind: type, fields: Any, loop: Any) -> None:
+def test_a_failure_is_an_exception_with_fields(verb: str, command: Command, kind: Any, fields: Any, loop: Any) -> None:
     for call in (getattr(command, verb), lambda: loop(getattr(command, f"a{verb}"))):
         with pytest.raises(kind) as caught:
             call()
         error: Any = caught.value
         assert isinstance(error, pinfold.ProcessError)
         assert {name: getattr(error, name) for name in fields} == fields
-        again = pickle.loads(pickle.dumps(error))
-        assert again == error and hash(again) == hash(error) and str(again) == str(error)
-        assert {name: getattr(again, name) for name in fields} == fields
+        for again in (pickle.loads(pickle.dumps(error)), pinfold.ProcessError.from_json(error.to_json())):
+            assert type(again) is type(error) and again == error
+            assert hash(again) == hash(error) and str(again) == str(error)
+            assert {name: getattr(again, name) for name in fields} == fields
+        assert kind.from_json(error.to_json().encode()) == error
 
 
 def test_exceptions_are_the_standard_librarys_too() -> None:
@@ -122,6 +150,94 @@ def test_exceptions_are_the_standard_librarys_too() -> None:
         Command("sleep", ["60"]).timeout(0.01).run()
     with pytest.raises(PermissionError):
         Command("/etc/passwd").run()
+
+
+def test_an_error_of_the_system_has_its_number_and_names_what_it_is_about(tmp_path: Path) -> None:
+    plain = tmp_path / "plain"
+    plain.write_text("no program")
+    missing = str(tmp_path / "missing")
+    wanted: list[tuple[Command, int, str]] = [
+        (Command("no-such-program-anywhere"), errno.ENOENT, "no-such-program-anywhere"),
+        (Command("/no/such/program"), errno.ENOENT, "/no/such/program"),
+        (Command(plain), errno.EACCES, str(plain)),
+        (Command("true").cwd(missing), errno.ENOENT, missing),
+        (Command("no-such-program-anywhere").cwd(missing), errno.ENOENT, missing),
+        (Command("./tool").cwd(missing), errno.ENOENT, missing),
+        (Command("true").cwd(plain), errno.ENOTDIR, str(plain)),
+        (Command("cat").stdin_file(missing), errno.ENOENT, missing),
+        (Command("echo").stdout(Path(missing) / "file"), errno.ENOENT, f"{missing}/file"),
+    ]
+    for command, number, name in wanted:
+        with pytest.raises(OSError) as caught:
+            command.run()
+        error = caught.value
+        assert (error.errno, error.filename, error.strerror) == (number, name, os.strerror(number)), repr(error)
+        again = pickle.loads(pickle.dumps(error))
+        assert (again.errno, again.filename, again.strerror) == (number, name, os.strerror(number)) and again == error
+
+
+def test_a_timeout_says_whether_it_has_ended_the_run(loop: Any) -> None:
+    with pytest.raises(pinfold.Timeout) as caught:
+        Command("sleep", ["60"]).timeout(0.01).run()
+    assert caught.value.ended_run and caught.value.result is not None
+    with Command("sleep", ["60"]).start() as process:
+        process_: Any = process
+        waits: list[tuple[float, Any]] = [
+            (0.01, lambda: process_.wait(timeout=0.01)),
+            (0.01, lambda: process_.wait(timeout=timedelta(milliseconds=10))),
+            (0.02, lambda: process_.wait_until(lambda: False, timeout=0.02)),
+        ]
+        for seconds, wait in waits:
+            with pytest.raises(pinfold.Timeout, match="sleep: .*(0.01s|20ms)") as late:
+                wait()
+            assert isinstance(late.value, (subprocess.TimeoutExpired, TimeoutError))
+            assert (late.value.program, late.value.cmd, late.value.timeout) == ("sleep", "sleep", seconds)
+            assert not late.value.ended_run and process.try_wait() is None
+    with pytest.raises(pinfold.Timeout) as nowhere:
+        pinfold.Probe.file("/no/such/file").wait(timeout=0.01)
+    assert not nowhere.value.ended_run
+
+    async def main() -> None:
+        async with await Command("sleep", ["60"]).astart() as process:
+            with pytest.raises(pinfold.Timeout, match="sleep: has not ended within 0.01s") as late:
+                await process.wait(timeout=0.01)
+            assert (late.value.program, late.value.timeout_seconds, late.value.ended_run) == ("sleep", 0.01, False)
+
+    loop(main)
+
+
+def test_json_of_an_exception_is_read_as_that_alone() -> None:
+    with pytest.raises(pinfold.NonZeroExit) as caught:
+        Command("sh", ["-c", "printf 'caf\\351' >&2; exit 3", b"\xff"]).stderr_encoding("latin1").output_bytes().ensure_success()
+    error = caught.value
+    if sys.version_info >= (3, 11):
+        error.add_note("on the third host")
+    again = pinfold.NonZeroExit.from_json(error.to_json())
+    assert again == error and again.stderr == "caf\xe9" and again.stdout == b""
+    assert getattr(again, "__notes__", None) == getattr(error, "__notes__", None)
+    with pytest.raises(pinfold.InvalidInput, match="the JSON of a NonZeroExit, and of no Timeout"):
+        pinfold.Timeout.from_json(error.to_json())
+    wrong: Any
+    for wrong in ("", "[]", "{}", '{"is": "SystemExit", "message": "", "fields": {}}', '{"is": "Timeout", "message": ""}', "3",
+                  '{"is": 3, "message": "", "fields": {}}', '{"is": "Timeout", "message": "", "fields": {}, "result": {"is": "x"}}'):
+        with pytest.raises(pinfold.InvalidInput, match="not such JSON"):
+            pinfold.ProcessError.from_json(wrong)
+
+    class Own(pinfold.ProcessError):
+        pass
+
+    with pytest.raises(TypeError, match="Own is no exception of pinfold's own"):
+        Own("of somebody").to_json()
+
+
+def test_how_a_streamed_run_ended_travels() -> None:
+    with Command("sh", ["-c", "echo err >&2; exit 3"]).start() as process:
+        finished = process.finish()
+    for again in (pickle.loads(pickle.dumps(finished)), pinfold.Finished.from_json(finished.to_json())):
+        assert again == finished and (again.code, again.stderr) == (3, "err\n")
+    for wrong in ("", "{}", '{"outcome": {}, "stderr": ""}', finished.to_json().replace('"err\\n"', "3")):
+        with pytest.raises(pinfold.InvalidInput):
+            pinfold.Finished.from_json(wrong)
 
 
 def test_no_argument_is_in_an_error() -> None:

@@ -15,6 +15,7 @@ from typing_extensions import assert_type
 import pinfold
 from pinfold import (
     AsyncRunningProcess,
+    AsyncRunningSupervisor,
     BytesResult,
     CliClient,
     Command,
@@ -58,11 +59,22 @@ async def awaited_verbs(command: Command) -> None:
     assert_type(await command.aprobe(), bool)
     assert_type(await command.afirst_line(), str)
     assert_type(await command.astart(), AsyncRunningProcess)
+    async with command.astart() as process:
+        assert_type(process, AsyncRunningProcess)
+    async with Runner().astart(command) as process:
+        assert_type(process, AsyncRunningProcess)
+    async with CliClient("git").astart(["status"]) as process:
+        assert_type(process, AsyncRunningProcess)
+    async with (command | command).astart() as process:
+        assert_type(process, AsyncRunningProcess)
+    async with Supervisor(command).astart() as running:
+        assert_type(running, AsyncRunningSupervisor)
     async with await command.astart() as process:
         assert_type(process, AsyncRunningProcess)
         async for line in process:
             assert_type(line, str)
         assert_type(process.lines(), AsyncIterator[str])
+        assert_type(process.json_lines(), AsyncIterator[Any])
         assert_type(process.line_batches(), AsyncIterator[list[str]])
         assert_type(await process.wait(), Outcome)
         # The handle may be killed without waiting, and the end be awaited or not.
@@ -75,6 +87,7 @@ def handles(command: Command) -> None:
         for line in process:
             assert_type(line, str)
         assert_type(process.chunks("stderr"), Iterator[bytes])
+        assert_type(process.json_lines(), Iterator[Any])
         assert_type(process.pid, int)
         with process.take_stdin() as stdin:
             stdin.write(b"bytes")
@@ -136,6 +149,19 @@ def failures(command: Command) -> None:
     except pinfold.ProcessNotFound as error:
         as_of_the_system: FileNotFoundError = error
         assert_type(as_of_the_system.errno, int | None)
+
+
+def what_failures_hold(command: Command) -> None:
+    try:
+        command.run()
+    except pinfold.NonZeroExit as error:
+        assert_type(error.stdout, str | bytes | None)
+        assert_type(error.output, str | bytes | None)
+        assert_type(error.stderr, str | None)
+        assert_type(pinfold.NonZeroExit.from_json(error.to_json()), pinfold.NonZeroExit)
+    except pinfold.Timeout as error:
+        assert_type(error.stderr, str | None)
+        assert_type(error.ended_run, bool)
 
 
 def standard() -> None:

@@ -23,7 +23,7 @@ mod unix {
     use std::process::Command;
 
     /// The user and group that own nothing, by the number that every Linux and BSD gives or leaves them.
-    const NOBODY: u32 = 65_534;
+    pub(crate) const NOBODY: u32 = 65_534;
 
     /// Whether this test runs with the rights of root.
     #[must_use]
@@ -40,6 +40,8 @@ mod unix {
         command
     }
 }
+#[cfg(target_os = "linux")]
+pub(crate) use unix::NOBODY;
 #[cfg(unix)]
 pub use unix::{as_nobody, is_root};
 

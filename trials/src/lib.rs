@@ -18,6 +18,8 @@
 #![forbid(unsafe_code)]
 
 #[cfg(target_os = "linux")]
+mod delegated;
+#[cfg(target_os = "linux")]
 pub mod descriptors;
 #[cfg(target_os = "linux")]
 pub mod proc;
@@ -32,6 +34,8 @@ mod terminal;
 mod trial;
 mod wait;
 
+#[cfg(target_os = "linux")]
+pub use delegated::Delegated;
 pub use host::given;
 #[cfg(unix)]
 pub use host::{as_nobody, is_root};

@@ -4,6 +4,8 @@ mod input;
 mod job;
 mod joblog;
 mod jobs;
+mod order;
+mod page;
 mod progress;
 mod screen;
 mod template;
@@ -64,11 +66,11 @@ fn open_log(args: &BatchArgs) -> Result<(Option<JobLog>, Done), End> {
     let Some(path) = &args.joblog else { return Ok((None, Done::default())) };
     let opened = match (args.resume || args.resume_failed, args.dry_run) {
         (false, true) => return Ok((None, Done::default())),
-        (false, false) => JobLog::create(path).map(|log| (log, Done::default())),
-        (true, _) => JobLog::resume(path, args.resume_failed),
+        (false, false) => JobLog::create(path).map(|log| (Some(log), Done::default())),
+        (true, true) => JobLog::done(path, args.resume_failed).map(|done| (None, done)),
+        (true, false) => JobLog::resume(path, args.resume_failed).map(|(log, done)| (Some(log), done)),
     };
-    let opened = opened.map_err(|error| failed(&format!("{}: no job log: {error}", path.display())))?;
-    Ok((Some(opened.0), opened.1))
+    opened.map_err(|error| failed(&format!("{}: cannot be the job log: {error}", path.display())))
 }
 
 struct Batch<'a> {
@@ -142,6 +144,9 @@ impl<'a> Batch<'a> {
 
     /// Starts jobs while there is room: whether more may come later.
     fn take(&mut self, now: Instant) -> bool {
+        if self.jobs.start_again(self.width) {
+            return false;
+        }
         while !self.closed && !self.jobs.are_closed() && self.jobs.has_room(self.width) {
             match self.input.next() {
                 Next::Later => return true,
@@ -194,10 +199,10 @@ impl<'a> Batch<'a> {
                 self.give_up(&format!("the output of the jobs cannot be passed on: {error}"), now);
             }
         }
-        if let Some(error) = self.jobs.take_log_failure()
+        if let Some(failure) = self.jobs.take_failure()
             && self.broken.is_none()
         {
-            self.give_up(&format!("the job log cannot be written: {error}"), now);
+            self.give_up(&failure, now);
         }
     }
 

@@ -26,6 +26,9 @@ pub(crate) fn cleanup(args: &CleanupArgs) -> End {
         Ok(left) => left,
         Err(error) => return refuse(&error),
     };
+    if let Err(error) = tracked::registry() {
+        out::say(&format!("{error}; looked at were only the cgroups beside this process"));
+    }
     let printed = if args.json {
         out::print_json(CLEANUP_SCHEMA, &Left { left: &left })
     } else if left.is_empty() {

@@ -70,11 +70,23 @@ fn probe(args: &WaitForArgs, host: &Host) -> pinfold::Result<Probe> {
         }
         probes.push(probe);
     }
+    tell_apart(&mut probes);
     Ok(match probes.len() {
         1 => probes.remove(0),
         _ if args.any => Probe::any(probes),
         _ => Probe::all(probes),
     })
+}
+
+/// Of a command only the program is told, so that several can look alike: those are numbered.
+fn tell_apart(probes: &mut [Probe]) {
+    let names: Vec<String> = probes.iter().map(Probe::to_string).collect();
+    for (index, probe) in probes.iter_mut().enumerate() {
+        let name = &names[index];
+        if names.iter().filter(|other| *other == name).count() > 1 {
+            *probe = probe.clone().named(format!("{name} (target {})", index + 1));
+        }
+    }
 }
 
 fn refuse(error: &Error) -> End {

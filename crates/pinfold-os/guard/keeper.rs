@@ -31,9 +31,14 @@ pub fn keep(program: usize, is_init: bool) -> ! {
     let wait = |file: u32| Wait { file, events: INPUT, came: 0 };
     // The owner has learnt the program's pid, which a program that was waited for has no more.
     let mut greeted = false;
+    let mut has_ended = false;
     loop {
-        if greeted && reap(program) == Left::None {
-            exit(0);
+        if greeted {
+            match reap(program) {
+                Left::None => exit(0),
+                Left::NotTheProgram => has_ended = true,
+                Left::Some => {}
+            }
         }
         let mut waits = [wait(OWNER), wait(CONTROL), wait(deaths)];
         if poll(&mut waits[..if greeted { 3 } else { 2 }], None) < 0 {
@@ -48,7 +53,9 @@ pub fn keep(program: usize, is_init: bool) -> ! {
         };
         if hung_up || waits[0].came != 0 {
             if is_init {
-                end_program(program, deaths);
+                if !has_ended {
+                    end_program(program, deaths);
+                }
                 exit(0);
             }
             end_all(program, deaths, children);

@@ -27,6 +27,22 @@ macro_rules! resources {
                 { None }
             }
 
+            /// Raises the soft limit of this process to its hard one: what both were before; `None` if it cannot be told.
+            pub fn raise_own(self) -> Option<(u64, u64)> {
+                #[cfg(target_os = "linux")]
+                {
+                    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+                    // SAFETY: the call only writes to `limit`, which lives here.
+                    let told = unsafe { libc::getrlimit(self.number()? as _, &raw mut limit) };
+                    let raised = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
+                    // SAFETY: the call only reads `raised`, which lives here.
+                    let _ = unsafe { libc::setrlimit(self.number()? as _, &raw const raised) };
+                    (told == 0).then_some((limit.rlim_cur, limit.rlim_max))
+                }
+                #[cfg(not(target_os = "linux"))]
+                { None }
+            }
+
             /// The hard limit of this process, `u64::MAX` where there is none; `None` if it cannot be told.
             pub fn own_hard_limit(self) -> Option<u64> {
                 #[cfg(target_os = "linux")]

@@ -5,7 +5,7 @@ mod given;
 mod process;
 pub(crate) mod streams;
 
-use crate::convert::{Pairs, Text, Texts, shown};
+use crate::convert::{Pairs, Text, Texts, shown, variable};
 use crate::plain::{Json, from_json, pickled, to_json};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -151,8 +151,9 @@ impl Command {
     /// >>> from pinfold import Command
     /// >>> Command("sh", ["-c", "echo $GREETING"]).env("GREETING", "hello").run()
     /// 'hello'
-    fn env(&self, name: Text, value: Text) -> Command {
-        self.with(|command| command.env(name.0, value.0))
+    fn env(&self, name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<Command> {
+        let (name, value) = variable(name, value)?;
+        Ok(self.with(|command| command.env(name, value)))
     }
 
     /// Sets environment variables, from a mapping or from pairs.

@@ -2,11 +2,11 @@
 
 use crate::error::invalid;
 use pinfold::{Payload, Signal};
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
-use pyo3::types::{PyByteArray, PyBytes, PyMemoryView, PyString};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyMemoryView, PyString};
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
@@ -66,6 +66,61 @@ impl<'py> FromPyObject<'_, 'py> for Texts {
     }
 }
 
+/// A whole number from 0 on.
+#[derive(Clone, Copy)]
+pub(crate) struct Whole<T>(pub(crate) T);
+
+impl<'py, T: TryFrom<u64>> FromPyObject<'_, 'py> for Whole<T> {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Whole<T>> {
+        let py = given.py();
+        let unsuitable = || match given.get_type().name() {
+            Ok(name) => PyTypeError::new_err(format!("expected a whole number, not {name}")),
+            Err(error) => error,
+        };
+        if given.is_instance_of::<PyBool>() {
+            return Err(unsuitable());
+        }
+        let number = match given.extract::<u64>() {
+            Ok(number) => T::try_from(number).ok(),
+            Err(error) if error.is_instance_of::<PyOverflowError>(py) => None,
+            Err(_) => return Err(unsuitable()),
+        };
+        number.map(Whole).ok_or_else(|| {
+            let most = u64::MAX >> (u64::BITS as usize - 8 * size_of::<T>());
+            invalid(py, &format!("{} is out of range: from 0 to {most}", *given))
+        })
+    }
+}
+
+/// Several of them. The characters of a `str` are none, and nobody means the bytes of `bytes`.
+pub(crate) struct Wholes<T>(pub(crate) Vec<T>);
+
+impl<'py, T: TryFrom<u64>> FromPyObject<'_, 'py> for Wholes<T> {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Wholes<T>> {
+        let is_one = given.is_instance_of::<PyString>() || given.is_instance_of::<PyBytes>();
+        let items = if is_one { None } else { given.try_iter().ok() };
+        let Some(items) = items else {
+            let what = format!("expected a sequence of whole numbers, not {}", given.get_type().name()?);
+            return Err(PyTypeError::new_err(what));
+        };
+        items.map(|item| Ok(item?.extract::<Whole<T>>()?.0)).collect::<PyResult<_>>().map(Wholes)
+    }
+}
+
+/// A name and a value of the environment; what is neither is told with the name.
+pub(crate) fn variable(name: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<(OsString, OsString)> {
+    let py = name.py();
+    let about = |what: String, error: PyErr| PyTypeError::new_err(format!("{what}: {}", error.value(py)));
+    let text: Text = name.extract().map_err(|error| about("name of a variable".to_owned(), error))?;
+    let named = || format!("variable '{}'", text.0.display());
+    let value: Text = value.extract().map_err(|error| about(named(), error))?;
+    Ok((text.0, value.0))
+}
+
 /// Names and values, from a mapping or from pairs.
 pub(crate) struct Pairs(pub(crate) Vec<(OsString, OsString)>);
 
@@ -78,8 +133,12 @@ impl<'py> FromPyObject<'_, 'py> for Pairs {
             None => given.to_owned(),
         };
         let pair = |item: PyResult<Bound<'py, PyAny>>| {
-            let (name, value): (Text, Text) = item?.extract()?;
-            Ok((name.0, value.0))
+            let item = item?;
+            let Ok((name, value)) = item.extract::<(Bound<'py, PyAny>, Bound<'py, PyAny>)>() else {
+                let what = format!("expected pairs of a name and a value, not {}", item.get_type().name()?);
+                return Err(PyTypeError::new_err(what));
+            };
+            variable(&name, &value)
         };
         items.try_iter()?.map(pair).collect::<PyResult<_>>().map(Pairs)
     }
@@ -94,8 +153,9 @@ impl<'py> FromPyObject<'_, 'py> for Seconds {
 
     fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Seconds> {
         let seconds = match given.extract::<f64>() {
-            Ok(seconds) => seconds,
-            Err(_) => match given.getattr_opt(intern!(given.py(), "total_seconds"))? {
+            // That of a truth value is nobody's intention.
+            Ok(seconds) if !given.is_instance_of::<PyBool>() => seconds,
+            _ => match given.getattr_opt(intern!(given.py(), "total_seconds"))? {
                 Some(method) => method.call0()?.extract()?,
                 None => {
                     let what = format!("expected seconds or a timedelta, not {}", given.get_type().name()?);

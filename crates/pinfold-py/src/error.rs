@@ -108,6 +108,9 @@ fn facts<'py>(py: Python<'py>, error: &Error, command: Option<&Command>) -> PyRe
     fields.set_item("hint", error.what_to_do().map(spelled))?;
     fields.set_item("errno", error.os_error())?;
     fields.set_item("stage", error.stage())?;
+    if let Some(path) = error.path() {
+        fields.set_item("filename", shown(py, path.as_os_str())?)?;
+    }
     if let Some(timeout) = error.timeout() {
         fields.set_item("timeout_seconds", timeout.as_secs_f64())?;
     }

@@ -1,6 +1,6 @@
 //! Limits as plain values.
 
-use crate::convert::{Text, one_of};
+use crate::convert::{Text, Whole, Wholes, one_of};
 use crate::plain::plain;
 use crate::result::or_none;
 use pinfold::{BlockDevice, Enforcement};
@@ -22,6 +22,10 @@ use pyo3::types::{PyDict, PyString};
 pub(crate) struct Limits(pub(crate) pinfold::Limits);
 plain!(Limits, "Limits");
 
+fn whole<T>(given: Option<Whole<T>>) -> Option<T> {
+    given.map(|given| given.0)
+}
+
 const ENFORCEMENTS: [(&str, Enforcement); 2] =
     [("cgroup", Enforcement::Cgroup), ("per_process", Enforcement::PerProcess)];
 
@@ -33,26 +37,26 @@ impl Limits {
     #[expect(clippy::too_many_arguments, reason = "they are named, and each has a default")]
     fn new(
         py: Python<'_>,
-        max_memory: Option<u64>,
-        memory_high: Option<u64>,
-        max_swap: Option<u64>,
-        max_processes: Option<u64>,
+        max_memory: Option<Whole<u64>>,
+        memory_high: Option<Whole<u64>>,
+        max_swap: Option<Whole<u64>>,
+        max_processes: Option<Whole<u64>>,
         cpu_quota: Option<f64>,
-        cpu_weight: Option<u32>,
-        cpus: Option<Vec<u32>>,
-        io_weight: Option<u32>,
+        cpu_weight: Option<Whole<u32>>,
+        cpus: Option<Wholes<u32>>,
+        io_weight: Option<Whole<u32>>,
         io: Option<Vec<Bound<'_, IoLimit>>>,
         enforcement: &str,
     ) -> PyResult<Limits> {
         Ok(Limits(pinfold::Limits {
-            memory_max: max_memory,
-            memory_high,
-            swap_max: max_swap,
-            processes: max_processes,
+            memory_max: whole(max_memory),
+            memory_high: whole(memory_high),
+            swap_max: whole(max_swap),
+            processes: whole(max_processes),
             cpu_quota,
-            cpu_weight,
-            cpus,
-            io_weight,
+            cpu_weight: whole(cpu_weight),
+            cpus: cpus.map(|cpus| cpus.0),
+            io_weight: whole(io_weight),
             io: io.unwrap_or_default().iter().map(|limit| limit.get().0.clone()).collect(),
             enforcement: one_of(py, "enforcement", enforcement, &ENFORCEMENTS)?,
         }))
@@ -207,16 +211,22 @@ impl IoLimit {
     #[pyo3(signature = (device, *, read_bytes = None, write_bytes = None, read_operations = None, write_operations = None))]
     fn new(
         device: Device,
-        read_bytes: Option<u64>,
-        write_bytes: Option<u64>,
-        read_operations: Option<u64>,
-        write_operations: Option<u64>,
+        read_bytes: Option<Whole<u64>>,
+        write_bytes: Option<Whole<u64>>,
+        read_operations: Option<Whole<u64>>,
+        write_operations: Option<Whole<u64>>,
     ) -> IoLimit {
         let device = match device {
             Device::Numbers((major, minor)) => BlockDevice::Number { major, minor },
             Device::Path(path) => BlockDevice::Path(path.0.into()),
         };
-        IoLimit(pinfold::IoLimit { device, read_bytes, write_bytes, read_operations, write_operations })
+        IoLimit(pinfold::IoLimit {
+            device,
+            read_bytes: whole(read_bytes),
+            write_bytes: whole(write_bytes),
+            read_operations: whole(read_operations),
+            write_operations: whole(write_operations),
+        })
     }
 
     /// The device, not a partition of it, as it was given.

@@ -6,7 +6,7 @@ mod verbs;
 use crate::command::Command;
 use crate::command::ending::retry_of;
 use crate::command::streams::target;
-use crate::convert::{Fed, Seconds, SignalArg, Text};
+use crate::convert::{Fed, Seconds, SignalArg, Text, Whole};
 use crate::plain::{Json, from_json, pickled, to_json};
 use ends::Joined;
 use pinfold::{Payload, Stream};
@@ -73,12 +73,13 @@ impl Pipeline {
     }
 
     /// Stops all of it when it has run this long. A stage may have a timeout of its own, which ends that stage alone.
+    /// `None` is no timeout.
     ///
     /// >>> from pinfold import Command
     /// >>> (Command("sleep", ["1000"]) | Command("cat")).timeout(0.05).output().timed_out
     /// True
-    fn timeout(&self, seconds: Seconds) -> Pipeline {
-        self.with(|pipeline| pipeline.timeout(seconds.0))
+    fn timeout(&self, seconds: Option<Seconds>) -> Pipeline {
+        self.with(|pipeline| pipeline.timeout(seconds.map(|seconds| seconds.0)))
     }
 
     /// The grace between the stop signal and the kill, whatever its commands say: five seconds unless told otherwise.
@@ -108,13 +109,13 @@ impl Pipeline {
     fn retry(
         &self,
         py: Python<'_>,
-        attempts: u32,
+        attempts: Whole<u32>,
         pause: Option<Seconds>,
         factor: f64,
         max_pause: Option<Seconds>,
         on: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Pipeline> {
-        let retry = retry_of(py, attempts, pause, factor, max_pause, on)?;
+        let retry = retry_of(py, attempts.0, pause, factor, max_pause, on)?;
         Ok(self.with(|pipeline| pipeline.retry(retry)))
     }
 

@@ -260,7 +260,7 @@ impl Supervisor {
         class.call1((self.launch(py)?,))
     }
 
-    /// `start()`, with a live handle whose methods are awaited.
+    /// `start()`, with a live handle whose methods are awaited; `async with` on it enters that as well.
     fn astart<'py>(slf: &Bound<'py, Supervisor>) -> PyResult<Bound<'py, PyAny>> {
         static START: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
         START.import(slf.py(), "pinfold._supervise", "start")?.call1((slf,))

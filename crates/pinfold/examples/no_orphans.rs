@@ -44,10 +44,11 @@ fn fails(pids: &mut Vec<u32>) -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// How many of them live. A process that has ended and whose parent has not asked yet has no command line any more.
+/// How many of them live. One that has ended and whose parent has not asked yet is a zombie.
 fn living(pids: &[u32]) -> usize {
-    let command_line = |pid: &&u32| std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-    pids.iter().filter(|pid| !command_line(pid).is_empty()).count()
+    let status = |pid: &u32| std::fs::read_to_string(format!("/proc/{pid}/status"));
+    let lives = |pid: &&u32| status(pid).is_ok_and(|status| !status.contains("State:\tZ"));
+    pids.iter().filter(lives).count()
 }
 
 fn main() -> Result<(), Box<dyn Error>> {

@@ -8,6 +8,7 @@
 //!
 //! A [`Journal`] remembers in which order two streams came, for the output as a person would have seen it.
 
+mod cut;
 mod journal;
 mod limit;
 #[cfg(test)]
@@ -15,8 +16,9 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use journal::Place;
+pub(crate) use cut::Cut;
 pub use journal::{Journal, Segment, combine};
+pub(crate) use journal::{Place, shorten};
 pub use limit::{Keep, Limit, Overflow};
 
 use crate::text::LineCounter;
@@ -198,6 +200,11 @@ impl Capture {
         self.full
     }
 
+    /// Where something is missing of what is retained.
+    pub(crate) fn cut(&self) -> Cut {
+        Cut { front: self.base > 0, end: self.full }
+    }
+
     /// Whether there was more than the limit allows, whatever it makes of that.
     pub(crate) fn is_over_limit(&self) -> bool {
         self.limit.max_bytes.is_some_and(|most| self.bytes_seen > most)
@@ -253,6 +260,18 @@ impl Capture {
             *slot = None;
             self.shed_consumed();
         }
+    }
+
+    /// Shows what is retained to whoever puts it elsewhere, who says how many bytes of its front need not stay here: that
+    /// truncates nothing. What an open cursor has still to consume is not shown.
+    pub fn drain(&mut self, take: impl FnOnce(&[u8]) -> usize) {
+        let Range { start, end } = self.retained_range();
+        let slowest = self.cursors.iter().flatten().min().copied().unwrap_or(end);
+        let free = (slowest.saturating_sub(start) as usize).min(self.retained().len());
+        let taken = take(&self.retained()[..free]).min(free);
+        let truncated = self.truncated;
+        self.drop_before(start + taken as u64);
+        self.truncated = truncated;
     }
 
     fn make_room(&mut self) -> io::Result<()> {

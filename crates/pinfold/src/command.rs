@@ -32,46 +32,70 @@ use std::time::Duration;
 /// # pinfold::Result::Ok(())
 /// ```
 #[derive(Clone, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 #[must_use = "a command does nothing until one of its verbs is called"]
 pub struct Command {
     #[cfg_attr(feature = "serde", serde(with = "crate::wire::os_string"))]
     pub(crate) program: OsString,
-    #[cfg_attr(feature = "serde", serde(with = "crate::wire::os_strings"))]
+    #[cfg_attr(feature = "serde", serde(default, with = "crate::wire::os_strings"))]
     pub(crate) args: Vec<OsString>,
-    #[cfg_attr(feature = "serde", serde(with = "crate::wire::maybe_os_string"))]
+    #[cfg_attr(feature = "serde", serde(default, with = "crate::wire::maybe_os_string"))]
     pub(crate) arg0: Option<OsString>,
-    #[cfg_attr(feature = "serde", serde(with = "crate::wire::maybe_path"))]
+    #[cfg_attr(feature = "serde", serde(default, with = "crate::wire::maybe_path"))]
     pub(crate) cwd: Option<PathBuf>,
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) env: Env,
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) stdin: Stdin,
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) stdout: Stdio,
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) stderr: Stdio,
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) tee: [bool; 2],
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) encodings: [Encoding; 2],
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) lines: LineRule,
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) limit: Limit,
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) keep: Option<Keep>,
-    #[cfg_attr(feature = "serde", serde(rename = "timeout_seconds", with = "crate::wire::maybe_seconds"))]
+    #[cfg_attr(
+        feature = "serde",
+        serde(default, rename = "timeout_seconds", with = "crate::wire::maybe_seconds")
+    )]
     pub(crate) timeout: Option<Duration>,
     #[cfg_attr(
         feature = "serde",
-        serde(rename = "idle_timeout_seconds", with = "crate::wire::maybe_seconds")
+        serde(default, rename = "idle_timeout_seconds", with = "crate::wire::maybe_seconds")
     )]
     pub(crate) idle_timeout: Option<Duration>,
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) stop: StopRule,
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) strays: StrayRule,
+    #[cfg_attr(feature = "serde", serde(default = "success"))]
     pub(crate) success_codes: Vec<i32>,
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) unchecked: bool,
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) retry: Option<Retry>,
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) containment: Containment,
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) limits: Limits,
+    #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) process: ProcessSettings,
 }
 
 /// How the environment is made from that of this process.
 #[derive(Clone, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub(crate) struct Env {
     /// Start with nothing but what `inherit` names.
     pub(crate) clear: bool,
@@ -84,7 +108,11 @@ pub(crate) struct Env {
 
 /// What the process is besides its program.
 #[derive(Clone, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub(crate) struct ProcessSettings {
     pub(crate) user: Option<String>,
     pub(crate) uid: Option<u32>,
@@ -104,10 +132,9 @@ pub(crate) struct ProcessSettings {
     pub(crate) no_window: bool,
 }
 
-impl Default for Command {
-    fn default() -> Command {
-        Command::new("")
-    }
+#[cfg(feature = "serde")]
+fn success() -> Vec<i32> {
+    vec![0]
 }
 
 /// Makes, edits, looks at.
@@ -329,15 +356,15 @@ impl Command {
 
 /// How long it runs, and how it ends.
 impl Command {
-    /// Stops it when it has run this long: all of it, by [`Command::stop_rule`].
-    pub fn timeout(mut self, timeout: Duration) -> Command {
-        self.timeout = Some(timeout);
+    /// Stops it when it has run this long: all of it, by [`Command::stop_rule`]. `None` is no timeout.
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Command {
+        self.timeout = timeout.into();
         self
     }
 
-    /// Stops it when neither captured stream gave anything for this long.
-    pub fn idle_timeout(mut self, timeout: Duration) -> Command {
-        self.idle_timeout = Some(timeout);
+    /// Stops it when neither captured stream gave anything for this long. `None` is no timeout.
+    pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Command {
+        self.idle_timeout = timeout.into();
         self
     }
 

@@ -8,6 +8,7 @@ use crate::settings::{Stdin, Stream};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// What kind of failure an [`Error`] is.
@@ -89,6 +90,7 @@ struct Inner {
     /// The stage of a pipeline, counted from 0, and how many there are.
     stage: Option<(usize, usize)>,
     about_limits: bool,
+    path: Option<PathBuf>,
 }
 
 /// The result of everything in this crate that can fail.
@@ -108,6 +110,7 @@ impl Error {
             blames_program: false,
             stage: None,
             about_limits: false,
+            path: None,
         }))
     }
 
@@ -157,6 +160,25 @@ impl Error {
         self
     }
 
+    #[must_use]
+    pub(crate) fn at_path(mut self, path: &Path) -> Error {
+        self.0.path = Some(path.to_owned());
+        self
+    }
+
+    /// The file or directory that was not there or was refused, where that is not the program's own: the directory to start in,
+    /// a file to read or to write.
+    ///
+    /// ```
+    /// use pinfold::Command;
+    ///
+    /// let error = Command::new("true").cwd("/no/such/directory").run().unwrap_err();
+    /// assert_eq!(error.path().unwrap().to_str(), Some("/no/such/directory"));
+    /// ```
+    pub fn path(&self) -> Option<&Path> {
+        self.0.path.as_deref()
+    }
+
     /// Whether it is limits of a run or a group that cannot be had here.
     pub fn refuses_limits(&self) -> bool {
         self.0.about_limits
@@ -166,6 +188,12 @@ impl Error {
     /// where something else is missing or refused: its directory, a file to read, a privilege.
     pub fn blames_program(&self) -> bool {
         self.0.blames_program
+    }
+
+    /// Whether nothing was started for want of something that ends of others give back: descriptors, processes, memory.
+    pub fn is_shortage(&self) -> bool {
+        let exhausted = || self.os_error().map(io::Error::from_raw_os_error);
+        self.0.output.is_none() && exhausted().is_some_and(|error| pinfold_os::wait::is_exhaustion(&error))
     }
 
     /// What kind of failure it is.
@@ -194,8 +222,19 @@ impl Error {
 
     /// The same for another who asks.
     pub(crate) fn twin(&self) -> Error {
-        let Inner { kind, program, what, hint, source, output, timeout, blames_program, stage, about_limits } =
-            &*self.0;
+        let Inner {
+            kind,
+            program,
+            what,
+            hint,
+            source,
+            output,
+            timeout,
+            blames_program,
+            stage,
+            about_limits,
+            path,
+        } = &*self.0;
         let source = source.as_ref().map(|source| match source.raw_os_error() {
             Some(number) => io::Error::from_raw_os_error(number),
             None => io::Error::new(source.kind(), source.to_string()),
@@ -211,6 +250,7 @@ impl Error {
             blames_program: *blames_program,
             stage: *stage,
             about_limits: *about_limits,
+            path: path.clone(),
         }))
     }
 

@@ -19,7 +19,11 @@ use std::path::PathBuf;
 /// }
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 pub struct Limits {
     /// Bytes of memory, page cache and kernel memory on their behalf included (`memory.max`). What cannot be kept below
     /// it, the kernel's OOM killer ends, and the outcome says so.
@@ -65,7 +69,7 @@ pub enum Enforcement {
 
 /// A bound on what is read from and written to one block device.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct IoLimit {
     /// The device, not a partition of it.
     pub device: BlockDevice,
@@ -81,7 +85,11 @@ pub struct IoLimit {
 
 /// A block device.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case", deny_unknown_fields)
+)]
 pub enum BlockDevice {
     /// By its file: `/dev/sda`.
     Path(#[cfg_attr(feature = "serde", serde(with = "crate::wire::path"))] PathBuf),

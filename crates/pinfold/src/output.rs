@@ -1,6 +1,6 @@
 //! What a finished run wrote, together with how it ended.
 
-use crate::capture::{Limit, Segment, combine};
+use crate::capture::{Cut, Limit, Segment, combine, shorten};
 use crate::error::{Error, ErrorKind, Result};
 use crate::outcome::{Cause, Ending, Outcome};
 use crate::settings::{Payload, Stream};
@@ -29,6 +29,9 @@ pub struct Output<T = String> {
     #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) unchecked: bool,
     pub(crate) segments: Vec<Segment>,
+    /// Of each stream.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub(crate) cut: [Cut; 2],
     #[cfg_attr(feature = "serde", serde(default))]
     pub(crate) stages: Vec<Stage>,
 }
@@ -50,6 +53,9 @@ pub struct Stage {
     /// `SIGPIPE`, since nobody wanted more of it. A shell passes that on as code 141 (128 + 13).
     pub clean: bool,
     pub(crate) encoding: Encoding,
+    /// Of its standard error.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub(crate) cut: Cut,
     #[cfg_attr(feature = "serde", serde(skip))]
     pub(crate) terms: Terms,
 }
@@ -70,7 +76,7 @@ impl Stage {
 
     /// What came on its standard error, decoded.
     pub fn stderr_text(&self) -> String {
-        text::decode_pieces(&self.encoding, &self.stderr, &mut [])
+        text::decode(&self.encoding, &self.stderr[self.cut.whole(&self.encoding, &self.stderr)])
     }
 }
 
@@ -168,40 +174,66 @@ impl<T> Output<T> {
             success_codes: self.success_codes,
             unchecked: self.unchecked,
             segments: self.segments,
+            cut: self.cut,
             stages: self.stages,
         }
     }
 }
 
 impl Output<Vec<u8>> {
-    /// Both streams in the order in which they were read. That is the order of writing as far as the program waited
-    /// between the two; for the exact order give standard error to [`crate::Stdio::Stdout`].
+    /// Both streams in one, in the order in which they were read. That is the order of writing only as far as the program
+    /// waited between the two: what it writes to both at once is read at once, and then standard output is first, all of it
+    /// perhaps. To keep the order of writing, give standard error to [`crate::Stdio::Stdout`].
     pub fn combined(&self) -> Vec<u8> {
         combine(&self.segments, &self.stdout, &self.stderr)
     }
 
-    /// The same as text.
+    /// The same as text. Parts of a character that [`Command::output_limit`](crate::Command::output_limit) has cut are left out.
     pub fn into_text(self, encodings: &[Encoding; 2]) -> Output<String> {
         // Standard error of a pipeline is that of one of its stages.
         let of_stage = self.blamed().map(|index| self.stages[index].encoding.clone());
-        let Output { stdout, stderr, outcome, program, success_codes, unchecked, mut segments, stages } =
+        let Output { stdout, stderr, outcome, program, success_codes, unchecked, mut segments, cut, stages } =
             self;
-        let [stdout, stderr] = [(stdout, Stream::Stdout), (stderr, Stream::Stderr)].map(|(bytes, stream)| {
-            let encoding = match (stream, &of_stage) {
-                (Stream::Stderr, Some(encoding)) => encoding,
-                _ => &encodings[stream as usize],
-            };
-            match (encoding.is_utf8(), String::from_utf8(bytes)) {
-                (true, Ok(text)) => text,
-                (_, bytes) => {
-                    let bytes = bytes.map_or_else(|error| error.into_bytes(), String::into_bytes);
-                    let ours = segments.iter_mut().filter(|segment| segment.stream == stream);
-                    let mut lengths: Vec<&mut usize> = ours.map(|segment| &mut segment.len).collect();
-                    text::decode_pieces(encoding, &bytes, &mut lengths)
+        let [stdout, stderr] =
+            [(stdout, Stream::Stdout), (stderr, Stream::Stderr)].map(|(mut bytes, stream)| {
+                let encoding = match (stream, &of_stage) {
+                    (Stream::Stderr, Some(encoding)) => encoding,
+                    _ => &encodings[stream as usize],
+                };
+                let whole = cut[stream as usize].whole(encoding, &bytes);
+                if whole.len() < bytes.len() {
+                    shorten(&mut segments, stream, whole.start, bytes.len() - whole.end);
+                    bytes.truncate(whole.end);
+                    bytes.drain(..whole.start);
                 }
-            }
-        });
-        Output { stdout, stderr, outcome, program, success_codes, unchecked, segments, stages }
+                match (encoding.is_utf8(), String::from_utf8(bytes)) {
+                    (true, Ok(text)) => text,
+                    (_, bytes) => {
+                        let bytes = bytes.map_or_else(|error| error.into_bytes(), String::into_bytes);
+                        let ours = segments.iter_mut().filter(|segment| segment.stream == stream);
+                        let mut lengths: Vec<&mut usize> = ours.map(|segment| &mut segment.len).collect();
+                        text::decode_pieces(encoding, &bytes, &mut lengths)
+                    }
+                }
+            });
+        Output { stdout, stderr, outcome, program, success_codes, unchecked, segments, cut, stages }
+    }
+
+    /// One of the streams as text, as [`Output::into_text`] gives it.
+    ///
+    /// ```
+    /// use pinfold::{Command, Stream};
+    ///
+    /// let command = Command::new("echo").arg("hello");
+    /// assert_eq!(command.output_bytes()?.text_of(Stream::Stdout, &Default::default()), "hello\n");
+    /// # pinfold::Result::Ok(())
+    /// ```
+    pub fn text_of(&self, stream: Stream, encoding: &Encoding) -> String {
+        let bytes = match stream {
+            Stream::Stdout => &self.stdout,
+            Stream::Stderr => &self.stderr,
+        };
+        text::decode(encoding, &bytes[self.cut[stream as usize].whole(encoding, bytes)])
     }
 }
 
@@ -259,6 +291,7 @@ mod tests {
             program: "program".into(),
             success_codes: vec![0, 3],
             unchecked: false,
+            cut: Default::default(),
             stages: Vec::new(),
             segments: segments.iter().map(|(stream, len)| Segment { stream: *stream, len: *len }).collect(),
         }

@@ -42,7 +42,11 @@ use std::time::Duration;
 /// # pinfold::Result::Ok(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 #[must_use = "a pipeline does nothing until one of its verbs is called"]
 pub struct Pipeline {
     stages: Vec<Command>,
@@ -70,8 +74,9 @@ impl Pipeline {
     }
 
     /// Stops all of it when it has run this long. A stage may have a timeout of its own, which ends that stage alone.
-    pub fn timeout(mut self, timeout: Duration) -> Pipeline {
-        self.timeout = Some(timeout);
+    /// `None` is no timeout.
+    pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Pipeline {
+        self.timeout = timeout.into();
         self
     }
 

@@ -301,7 +301,9 @@ impl fmt::Display for Probe {
             Kind::Tcp(address) => write!(f, "tcp://{address}"),
             Kind::Unix(path) => write!(f, "unix:{}", path.display()),
             Kind::Http { url, .. } => url.fmt(f),
-            Kind::File { path, .. } => write!(f, "file:{}", path.display()),
+            Kind::File { path, filled } => {
+                write!(f, "{}:{}", if *filled { "nonempty" } else { "file" }, path.display())
+            }
             Kind::Command { command, .. } => write!(f, "cmd:{}", command.program().display()),
             Kind::Asked(_) => f.write_str("a condition"),
             Kind::All(probes) => f.write_str(&joined(probes, " and ")),

@@ -84,6 +84,9 @@ pub struct RegistryReport {
 const RUNGS: [Mechanism; 4] =
     [Mechanism::CgroupV2, Mechanism::Subreaper, Mechanism::PidNamespace, Mechanism::ProcessGroup];
 
+/// The controllers that limits are made of.
+const LIMITING: [&str; 5] = ["memory", "pids", "cpu", "cpuset", "io"];
+
 impl HostReport {
     /// Looks, and tries what only trying tells: it starts a few processes, which end at once, and makes a cgroup.
     pub fn examine() -> HostReport {
@@ -174,7 +177,15 @@ impl fmt::Display for HostReport {
         line("cgroup v2", &place.unwrap_or_else(|| "none".to_owned()))?;
         let controllers = match self.cgroup.controllers.as_slice() {
             [] => "none: runs are contained there, and cannot be limited together".to_owned(),
-            some => some.join(" "),
+            some => {
+                let missing: Vec<_> =
+                    LIMITING.into_iter().filter(|name| !some.iter().any(|have| have == name)).collect();
+                let lack = match &missing[..] {
+                    [] => String::new(),
+                    missing => format!(" (limits that need {} are refused)", missing.join(", ")),
+                };
+                some.join(" ") + &lack
+            }
         };
         line("controllers", &controllers)?;
         line("cgroup.kill", yes(self.cgroup.kill))?;

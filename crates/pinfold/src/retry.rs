@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// When and how often a command is tried again.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Retry {
     /// How many times it is run at most, the first included.
     pub attempts: u32,

@@ -375,8 +375,9 @@ impl Host {
     }
 
     /// Promises that this process runs one program at a time, which spares a run without limits and groups a cgroup of its
-    /// own within that of this process. Until such a run has ended no other can be started in a cgroup by this process.
-    /// Linux.
+    /// own within that of this process. Until such a run has ended no other can be started in a cgroup by this process. Its
+    /// guard is then a child of this process, which waits for it in its orderly end, so that nothing of it is left where
+    /// nobody waits for orphans: not for a process that waits for just any child (`wait(2)`). Linux.
     #[must_use]
     pub fn one_at_a_time(mut self) -> Host {
         self.one_at_a_time = true;

@@ -17,7 +17,11 @@ use std::path::PathBuf;
 /// # let _ = command;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(default))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(default, deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub struct Sandbox {
     /// No network: in a network namespace of its own with nothing but a loopback device.
@@ -38,7 +42,7 @@ pub struct Sandbox {
 
 /// A place that a sandboxed program may open files in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct AllowedPath {
     /// A file, or a directory and all below it. A relative path begins in the directory of the command.
     #[cfg_attr(feature = "serde", serde(with = "crate::wire::path"))]

@@ -96,7 +96,11 @@ impl<T: Into<Vec<u8>>> From<T> for Payload {
 
 /// Where one output stream of a command goes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(rename_all = "snake_case"))]
+#[cfg_attr(
+    feature = "serde",
+    derive(serde::Serialize, serde::Deserialize),
+    serde(rename_all = "snake_case", deny_unknown_fields)
+)]
 #[non_exhaustive]
 pub enum Stdio {
     /// Captured.
@@ -132,7 +136,7 @@ impl Stdio {
 
 /// How a run is stopped: a signal to all of it, time to end, and then `SIGKILL` for what is left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct StopRule {
     /// The first word.
     #[cfg_attr(feature = "serde", serde(with = "crate::wire::signal"))]
@@ -174,7 +178,7 @@ impl Default for StrayRule {
 
 /// One resource limit of each process (`setrlimit(2)`); `None` is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Rlimit {
     /// Which.
     #[cfg_attr(feature = "serde", serde(with = "crate::wire::resource"))]
@@ -240,7 +244,7 @@ pub enum Isolation {
 
 /// Which container a run gets, and what it must be good for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(deny_unknown_fields))]
 pub struct Containment {
     /// Which.
     pub isolation: Isolation,

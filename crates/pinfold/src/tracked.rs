@@ -114,7 +114,7 @@ pub struct Skipped {
 /// [`ErrorKind::Unsupported`] where the registry is turned off or has no place; [`ErrorKind::PermissionDenied`] where it may
 /// not be read. That nobody has made one yet is none: there are no owners then.
 pub fn list() -> Result<Tracked> {
-    let registry = directory()?;
+    let registry = registry()?;
     let mut tracked = Tracked { registry, owners: Vec::new(), skipped: Vec::new() };
     let mut clock = read::Clock::new();
     for (path, found) in
@@ -140,7 +140,19 @@ pub fn list() -> Result<Tracked> {
     Ok(tracked)
 }
 
-fn directory() -> Result<PathBuf> {
+/// The directory of the registry, whether it is there already or not.
+///
+/// # Errors
+/// [`ErrorKind::Unsupported`] where there can be none: `PINFOLD_REGISTRY` turns it off or is no path, or nothing says
+/// where this user may have one.
+///
+/// ```
+/// match pinfold::tracked::registry() {
+///     Ok(directory) => println!("owners note themselves in {}", directory.display()),
+///     Err(why) => println!("{why}"),
+/// }
+/// ```
+pub fn registry() -> Result<PathBuf> {
     crate::registry::place::directory().map_err(|why| {
         Error::new(ErrorKind::Unsupported, REGISTRY.as_ref(), format!("cannot be had: {why}"))
             .hint("name a directory with PINFOLD_REGISTRY")
@@ -162,7 +174,7 @@ fn unreadable(registry: &std::path::Path, error: std::io::Error) -> Error {
 
 /// The containers of one owner, or one of them.
 fn containers_of(owner: Pid, run: Option<&str>) -> Result<Vec<Container>> {
-    let registry = directory()?;
+    let registry = registry()?;
     let found = read::scan(&registry).map_err(|error| unreadable(&registry, error))?;
     let living = found.into_iter().find_map(|(_, found)| match found {
         Found::Living(entry) if entry.owner.pid == owner.get() => Some(entry),

@@ -114,9 +114,15 @@ pub(crate) fn json<T: serde::de::DeserializeOwned>(output: Output<Vec<u8>>, comm
 
 /// One line of a stream of JSON values.
 #[cfg(feature = "serde")]
-pub(crate) fn json_line<T: serde::de::DeserializeOwned>(line: &str, command: &Command) -> Result<T> {
+pub(crate) fn json_line<T: serde::de::DeserializeOwned>(
+    line: &str,
+    number: u64,
+    command: &Command,
+) -> Result<T> {
     serde_json::from_str(line).map_err(|error| {
-        command.error(ErrorKind::UnexpectedOutput, format!("wrote a line that is no such JSON: {error}"))
+        // To serde each line is the first.
+        let said = error.to_string().replace(" at line 1 column ", " at column ");
+        command.error(ErrorKind::UnexpectedOutput, format!("wrote no such JSON on line {number}: {said}"))
     })
 }
 

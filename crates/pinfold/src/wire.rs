@@ -330,4 +330,52 @@ mod tests {
         let command = Command::new("cat").arg(std::ffi::OsString::from_vec(b"\xff".to_vec()));
         assert_eq!(through_json(&command).1, command);
     }
+    #[test]
+    fn a_command_that_somebody_writes_says_its_program_and_what_it_wants_as_it_sees_fit() {
+        let few: Command =
+            serde_json::from_str(r#"{"program": "tool", "limits": {"processes": 3}}"#).unwrap();
+        assert_eq!(few, Command::new("tool").max_processes(3));
+        for nameless in ["{}", r#"{"args": ["x"]}"#] {
+            let error = serde_json::from_str::<Command>(nameless).unwrap_err().to_string();
+            assert!(error.contains("missing field `program`"), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_a_command_does_not_know_is_refused_wherever_it_stands() {
+        let mut limits = crate::Limits::new().processes(3);
+        limits.io.push(crate::IoLimit::new(crate::BlockDevice::Number { major: 8, minor: 0 }));
+        let whole = Command::new("tool")
+            .stdout(Stdio::append("/var/log/tool"))
+            .retry(Retry::times(3))
+            .rlimit(crate::Resource::OpenFiles, Some(1), None)
+            .limits(limits)
+            .sandbox(crate::Sandbox::new().read_only("/usr"));
+        let json = serde_json::to_value(&whole).unwrap();
+        assert_eq!(serde_json::from_value::<Command>(json.clone()).unwrap(), whole);
+        let mut places = Vec::new();
+        objects(&json, String::new(), &mut places);
+        assert!(places.len() > 10, "{places:?}");
+        for place in places {
+            let mut misspelt = json.clone();
+            misspelt.pointer_mut(&place).unwrap()["memory_maximum"] = 1.into();
+            // What names a variant is not an object with fields, and is refused for another reason.
+            let error = serde_json::from_value::<Command>(misspelt).unwrap_err().to_string();
+            let known = ["unknown field `memory_maximum`", "map with a single key"];
+            assert!(known.iter().any(|known| error.contains(known)), "{place}: {error}");
+        }
+    }
+
+    fn objects(json: &serde_json::Value, place: String, found: &mut Vec<String>) {
+        match json {
+            serde_json::Value::Object(fields) => {
+                fields.iter().for_each(|(name, value)| objects(value, format!("{place}/{name}"), found));
+                found.push(place);
+            }
+            serde_json::Value::Array(items) => {
+                items.iter().enumerate().for_each(|(at, item)| objects(item, format!("{place}/{at}"), found));
+            }
+            _ => {}
+        }
+    }
 }

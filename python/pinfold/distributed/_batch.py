@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import select
+import signal
 import threading
 import time
 from collections import deque
@@ -17,6 +18,7 @@ from pinfold.distributed._wire import ordered, settled
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from concurrent.futures import Future
+    from types import FrameType
 
     from pinfold._native import CancelToken
     from pinfold.distributed import RemoteRunner
@@ -137,6 +139,8 @@ class RemoteBatch:
         while self._out and (now := time.monotonic()) < deadline:
             self._runner.stop(list(self._out))
             self._take(now + _AGAIN)
+            # Whoever was interrupted may have been told of them already.
+            self._out = {answer: sent for answer, sent in self._out.items() if not answer.done()}
         if self._out:
             said = "%d commands were told to stop elsewhere, and it is not known whether they did"
             logging.getLogger("pinfold").warning(said, len(self._out))
@@ -208,11 +212,9 @@ class RemoteBatch:
         except StopIteration:
             self._closed = "exhausted"
             return False
-        if not isinstance(command, Command):
+        # What is not typed can give anything.
+        if not isinstance(command, Command):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"a batch runs commands, and there is a {type(command).__name__} among them")
-        answer = self._runner.submit(ordered(command, self._as_bytes))
-        self._out[answer] = (self._taken, command)
-        self._taken += 1
         came = self._came
 
         # It holds the batch by nothing, so that one that is forgotten goes away.
@@ -220,7 +222,13 @@ class RemoteBatch:
             came.append(answer)
             bell.ring()
 
-        answer.add_done_callback(arrived)
+        order = ordered(command, self._as_bytes)
+        with _Undisturbed():
+            # An interrupt in between would leave an order out of which nobody knows.
+            answer = self._runner.submit(order)
+            self._out[answer] = (self._taken, command)
+            self._taken += 1
+            answer.add_done_callback(arrived)
         return True
 
     def _room(self) -> int:
@@ -237,6 +245,27 @@ class RemoteBatch:
         if self._closed in (None, "exhausted") and (self._out or self._closed is None):
             self._closed = why
             self._told_at = float("-inf")
+
+
+class _Undisturbed:
+    """Puts off what SIGINT does in Python until its block is over. Other threads are never interrupted."""
+
+    def __enter__(self) -> None:
+        self._noted: tuple[int, FrameType | None] | None = None
+        here = threading.current_thread() is threading.main_thread()
+        handler = signal.getsignal(signal.SIGINT) if here else None
+        self._handler = handler if callable(handler) else None
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._note)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self._noted = (number, frame)
+
+    def __exit__(self, *_: object) -> None:
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
+            if self._noted is not None:
+                self._handler(*self._noted)
 
 
 class _Bell:

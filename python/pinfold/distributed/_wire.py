@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING, Any
 
 from pinfold import _errors
-from pinfold._native import BytesResult, CancelToken, Command, ProcessResult, __version__, _unpickle_result, batch
+from pinfold._native import CancelToken, Command, __version__, batch
+from pinfold._wire import error as error_of
+from pinfold._wire import error_said, result_said
+from pinfold._wire import result as result_of
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -60,8 +62,8 @@ def perform(order: str, cancel: CancelToken | None = None) -> str:
     one = [Command.from_json(json.dumps(command))]
     ((_, _, attempts, slot),) = batch(one, as_bytes, 1, 1, False, None, cancel).block()
     if isinstance(slot, _errors.ProcessError):
-        return json.dumps({"attempts": attempts, "error": _error_said(slot)})
-    return json.dumps({"attempts": attempts, "result": _result_said(slot)})
+        return json.dumps({"attempts": attempts, "error": error_said(slot)})
+    return json.dumps({"attempts": attempts, "result": result_said(slot)})
 
 
 def settled(answer: Future[str], command: Command) -> tuple[int, Any]:
@@ -76,8 +78,8 @@ def settled(answer: Future[str], command: Command) -> tuple[int, Any]:
     try:
         said: dict[str, Any] = json.loads(answer.result())
         if "error" in said:
-            return said["attempts"], _error(said["error"])
-        return said["attempts"], _result(said["result"])
+            return said["attempts"], error_of(said["error"])
+        return said["attempts"], result_of(said["result"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         failure = _failure(command, "what came back is no answer of pinfold's")
         failure.__cause__ = error
@@ -87,35 +89,3 @@ def settled(answer: Future[str], command: Command) -> tuple[int, Any]:
 def _failure(command: Command, why: str) -> RemoteFailure:
     what = f"{command.program}: was to run elsewhere, and no answer came from there: {why}"
     return RemoteFailure(what, program=command.program)
-
-
-def _result_said(result: ProcessResult | BytesResult) -> dict[str, Any]:
-    # What a pickle holds: output apart from the rest.
-    _, (name, rest, stdout, stderr) = result.__reduce__()
-    text = stdout if isinstance(stdout, str) else b64encode(stdout).decode()
-    return {"is": name, "rest": json.loads(rest), "stdout": text, "stderr": stderr}
-
-
-def _result(said: dict[str, Any]) -> ProcessResult | BytesResult:
-    name, stdout = said["is"], said["stdout"]
-    if name != "ProcessResult":
-        stdout = b64decode(stdout)
-    result: ProcessResult | BytesResult = _unpickle_result(name, json.dumps(said["rest"]), stdout, said["stderr"])
-    return result
-
-
-def _error_said(error: _errors.ProcessError) -> dict[str, Any]:
-    fields = dict(error._fields)
-    result = fields.pop("result", None)
-    said = {"is": type(error).__name__, "message": error.message, "fields": fields}
-    return said if result is None else {**said, "result": _result_said(result)}
-
-
-def _error(said: dict[str, Any]) -> _errors.ProcessError:
-    if said["is"] not in _errors.__all__:
-        raise ValueError("no exception of pinfold's")
-    fields = said["fields"]
-    if "result" in said:
-        fields["result"] = _result(said["result"])
-    made: _errors.ProcessError = getattr(_errors, said["is"])(said["message"], **fields)
-    return made

@@ -76,7 +76,10 @@ fn it_ends_with_a_code_that_says_what_became_of_the_jobs() {
         ("/etc/passwd ::: a", 126, "/etc/passwd: "),
         ("-j x true ::: a", 125, "no number of jobs"),
         ("-a /no/such/file true", 125, "/no/such/file: arguments cannot be read"),
-        ("--joblog /no/such/log true ::: a", 125, "/no/such/log: no job log"),
+        ("--joblog /no/such/log true ::: a", 125, "/no/such/log: cannot be the job log"),
+        ("-t 0 true ::: a", 125, "no job can end within a timeout of 0"),
+        ("echo ::: a :::+ b", 125, "lists are not linked by :::+"),
+        ("--retries 1 --retry-pause 1ms ::: false", 123, "exited with code 1, attempt 2"),
     ] {
         let output = batch(&trial, words).output().unwrap();
         let told = text(&output.stderr);
@@ -317,5 +320,153 @@ fn a_hundred_thousand_arguments_and_much_output_pass() {
     let mut command = batch(&trial, "-qk -j2 head -c {} /dev/zero ::: 9M 1 9M");
     assert_eq!(command.output().unwrap().stdout.len(), (18 << 20) + 1);
     drop(file);
+    trial.finish();
+}
+
+#[test]
+fn output_that_is_too_much_for_memory_passes_whole() {
+    let trial = Trial::new();
+    let size: usize = 200 << 20;
+    // One stream is more than all the memory that it may have.
+    let script = format!("head -c {size} /dev/zero; echo end $1; echo err $1 >&2");
+    for options in ["-q", "-qk --tag", "-q --line-buffer --tag"] {
+        let mut command = batch(&trial, options);
+        command.args(["-j2", "--joblog", "/dev/null", "sh", "-c", &script, "sh", ":::", "a", "b"]);
+        let mut limited = limited_to(&command, 150 << 20);
+        let mut child = limited.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (mut zeros, mut rest, mut stdout) = (0, Vec::new(), child.stdout.take().unwrap());
+        let (mut piece, nothing) = (vec![0; 1 << 20], vec![0; 1 << 20]);
+        loop {
+            let length = std::io::Read::read(&mut stdout, &mut piece).unwrap();
+            if length == 0 {
+                break;
+            }
+            let others: Vec<u8> = match piece[..length] == nothing[..length] {
+                true => Vec::new(),
+                false => piece[..length].iter().copied().filter(|byte| *byte != 0).collect(),
+            };
+            zeros += length - others.len();
+            rest.extend(others);
+        }
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{options}: {}", text(&output.stderr));
+        let tag = |name: &str| if options.contains("tag") { format!("{name}\t") } else { String::new() };
+        let mut lines: Vec<String> = text(&rest).lines().map(str::to_owned).collect();
+        let mut expected = ["a", "b"].map(|name| format!("{}end {name}", tag(name)));
+        if !options.contains('k') {
+            lines.sort();
+            expected.sort();
+        }
+        if !options.contains("line-buffer") {
+            assert_eq!(lines, expected, "{options}");
+        }
+        assert_eq!(zeros, 2 * size, "{options}");
+        assert_eq!(text(&output.stderr).lines().count(), 2, "{options}");
+    }
+    trial.finish();
+}
+
+/// The same, with so much address space.
+fn limited_to(command: &Command, bytes: u64) -> Command {
+    let mut limited = Command::new("prlimit");
+    limited.arg(format!("--as={bytes}")).arg(command.get_program()).args(command.get_args());
+    limited.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?)))).stdin(Stdio::null());
+    limited
+}
+
+#[test]
+fn lines_pass_as_the_bytes_that_they_are() {
+    let trial = Trial::new();
+    for (options, written, expected) in [
+        ("-q --line-buffer", "a\\r\\nb", "a\r\nb\n"),
+        ("-q --line-buffer --tag", "a\\n\\nb\\377", "x\ta\nx\t\nx\tb\u{fffd}\n"),
+    ] {
+        let mut command = batch(&trial, options);
+        let output =
+            command.args(["sh", "-c", &format!("printf '{written}'"), "sh", ":::", "x"]).output().unwrap();
+        assert_eq!(text(&output.stdout), expected, "{options}");
+    }
+    // Of attempts that failed no page is printed.
+    let directory = tempfile::tempdir().unwrap();
+    let script = "head -c 3000000 /dev/zero | tr '\\0' $1; [ -e again ] || { touch again; exit 1; }";
+    let mut command = batch(&trial, "-q --retries 1 --retry-pause 1ms sh -c");
+    let output = command.args([script, "sh", ":::", "z"]).current_dir(&directory).output().unwrap();
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(0), 3_000_000));
+    trial.finish();
+}
+
+#[test]
+fn a_file_that_is_no_job_log_is_not_made_one() {
+    let trial = Trial::new();
+    let directory = tempfile::tempdir().unwrap();
+    let commands = directory.path().join("commands");
+    std::fs::write(&commands, "true\n").unwrap();
+    let path = commands.to_str().unwrap();
+    let output = batch(&trial, &format!("--joblog {path} -a {path}")).output().unwrap();
+    assert_eq!(output.status.code(), Some(125));
+    assert!(text(&output.stderr).contains("cannot be the job log: line 1 is no pinfold.job/1"));
+    assert_eq!(std::fs::read_to_string(&commands).unwrap(), "true\n");
+    // One that means nothing is in the log as well.
+    let path = directory.path().join("log");
+    let output = fed(&mut batch(&trial, &format!("-q --joblog {}", path.display())), b"echo 'open\ntrue\n");
+    assert_eq!(output.status.code(), Some(123));
+    let jobs: Vec<Value> = log(&path).iter().map(|line| line["job"].clone()).collect();
+    assert_eq!(jobs.len(), 2, "{jobs:?}");
+    // A log may be begun again; where nothing is run none is written.
+    let output = batch(&trial, &format!("-q --joblog {} true ::: 1", path.display())).output().unwrap();
+    assert!(output.status.success());
+    assert_eq!(log(&path).len(), 1);
+    let other = directory.path().join("other");
+    let output = batch(&trial, &format!("--dry-run --resume --joblog {} true ::: 1", other.display()))
+        .output()
+        .unwrap();
+    assert!(output.status.success() && !other.exists());
+    let output = batch(&trial, &format!("-a {} true", directory.path().display())).output().unwrap();
+    assert_eq!(output.status.code(), Some(125));
+    assert!(
+        text(&output.stderr).contains("arguments cannot be read: is a directory"),
+        "{}",
+        text(&output.stderr)
+    );
+    trial.finish();
+}
+
+#[test]
+fn jobs_for_which_there_is_no_room_are_run_later() {
+    let trial = Trial::new();
+    let wait = "while [ ! -e go ]; do sleep 0.01; done; ulimit -Sn";
+    for (limit, told) in [("64:1000", "64"), ("40:40", "40")] {
+        let directory = tempfile::tempdir().unwrap();
+        let mut command = Command::new("prlimit");
+        command
+            .arg(format!("--nofile={limit}"))
+            .arg(pinfold_bin())
+            .args(["batch", "-j0", "sh", "-c", wait, "sh", ":::"]);
+        command.args((0..60).map(|number| number.to_string())).envs([trial.env()]).current_dir(&directory);
+        let child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        std::fs::write(directory.path().join("go"), "").unwrap();
+        let output = child.wait_with_output().unwrap();
+        let stderr = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{limit}: {stderr}");
+        assert!(stderr.contains("60 jobs in"), "{limit}: {stderr}");
+        // What a program may open is not what pinfold needs.
+        assert_eq!(text(&output.stdout), format!("{told}\n").repeat(60), "{limit}");
+    }
+    trial.finish();
+}
+
+#[test]
+fn one_job_that_is_given_too_much_does_not_end_the_others() {
+    let trial = Trial::new();
+    let long = "x".repeat(300_000);
+    let output = fed(&mut batch(&trial, "-j1 echo"), format!("a\n{long}\nb\n").as_bytes());
+    assert_eq!(output.status.code(), Some(123));
+    assert_eq!(text(&output.stdout), "a\nb\n");
+    assert!(
+        text(&output.stderr).contains("job 2: echo: cannot be executed: Argument list too long"),
+        "{}",
+        text(&output.stderr)
+    );
     trial.finish();
 }

@@ -195,7 +195,7 @@ fn a_program_that_this_user_may_not_end_is_said_to_be_waited_for() {
                 "is another user's, and this user may not end it: waiting until it ends; end it as that user";
             assert!(program.is_some() && said.contains(expected), "{isolation}: {said}");
             // By whoever may.
-            let program = rustix::process::Pid::from_raw(program.unwrap().pid.try_into().unwrap()).unwrap();
+            let program = rustix::process::Pid::from_raw(program.unwrap().pid).unwrap();
             rustix::process::kill_process(program, rustix::process::Signal::KILL).unwrap();
             assert_eq!(std::io::read_to_string(stderr).unwrap(), "", "{isolation}: it is said once");
             assert_eq!(child.wait().unwrap().code(), Some(124), "{isolation}");

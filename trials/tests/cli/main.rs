@@ -12,6 +12,7 @@ mod jobs;
 mod killed;
 mod limits;
 mod log;
+mod orphans;
 mod output;
 mod place;
 mod record;

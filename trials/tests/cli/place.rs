@@ -4,7 +4,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use pinfold_trials::cgroup2_dir;
+use pinfold_trials::{cgroup2_dir, wait_until};
+
+use crate::LONG;
 
 /// A cgroup of this test's own, where nobody else's owners clear what they find.
 pub(crate) struct Place(PathBuf);
@@ -23,6 +25,13 @@ impl Place {
         inside.arg(command.get_program()).args(command.get_args()).stdin(Stdio::null());
         inside.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
         inside
+    }
+
+    /// Lets nobody in there do anything any more, but be killed.
+    pub(crate) fn freeze(&self) {
+        fs::write(self.0.join("cgroup.freeze"), "1").unwrap();
+        let events = || fs::read_to_string(self.0.join("cgroup.events")).unwrap();
+        wait_until("all of it is frozen", LONG, || events().contains("frozen 1"));
     }
 
     pub(crate) fn directories(&self) -> Vec<PathBuf> {

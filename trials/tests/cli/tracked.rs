@@ -7,8 +7,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use pinfold_trials::{Trial, as_nobody, fixture, is_root, pinfold_bin, wait_until};
-use rustix::process::{Pid, Signal, kill_process};
+use pinfold_trials::{Trial, as_nobody, can_write_cgroup2, fixture, given, is_root, pinfold_bin, wait_until};
 use tempfile::TempDir;
 
 use crate::place::Place;
@@ -302,21 +301,23 @@ fn what_a_killed_owner_left_in_a_process_group_is_cleared_while_its_leader_lives
 
 #[test]
 fn a_keeper_that_outlived_its_owner_is_ended_with_what_it_keeps() {
+    if !given(can_write_cgroup2(), "a cgroup v2 that can be written") {
+        return;
+    }
     let trial = Trial::new();
     let registry = Registry::new();
     for isolation in
         isolations().into_iter().filter(|isolation| matches!(*isolation, "subreaper" | "pid-namespace"))
     {
-        let live = registry.owner(&trial, &format!("--isolation {isolation}"), "", "escape setsid --stay");
+        let place = Place::new();
+        let run = run(&trial, &format!("--isolation {isolation}"), "escape setsid --stay");
+        let live = registry.started(place.inside(&run), "");
         let pid = live.child.id();
-        let said = fs::read_to_string(registry.entry_of(pid).unwrap()).unwrap();
-        let keeper: i32 =
-            said.lines().nth(3).and_then(|line| line.split_whitespace().nth(1)).unwrap().parse().unwrap();
-        // Stopped, it cannot see that its owner has gone.
-        let keeper = Pid::from_raw(keeper).unwrap();
-        kill_process(keeper, Signal::STOP).unwrap();
+        // Frozen, it cannot see that its owner has gone. Stopped it could: who is stopped and orphaned is continued.
+        place.freeze();
         kill_owner(live);
-        assert!(registry.says(&format!("cleanup -n --owner {pid}")).contains("found: keeper "));
+        let found = registry.says(&format!("cleanup -n --owner {pid}"));
+        assert!(found.contains("found: keeper "), "{isolation}: {found}");
         let cleared = registry.says(&format!("cleanup --owner {pid}"));
         assert!(
             cleared.contains("cleared: keeper ") && cleared.contains("cleared: registry entry"),
@@ -419,6 +420,29 @@ fn a_registry_that_cannot_be_written_is_in_nobodys_way() {
     let output = doctor.arg("doctor").env("PINFOLD_REGISTRY", nowhere).output().unwrap();
     assert!(text(&output.stdout).contains("/proc/nowhere cannot be written to"), "{output:?}");
     trial.finish();
+}
+
+#[test]
+fn cleanup_says_that_it_has_no_registry_to_look_at() {
+    for (registry, why) in [("", "turned off by PINFOLD_REGISTRY"), ("here", "is no absolute path")] {
+        let mut command = Command::new(pinfold_bin());
+        let output =
+            command.args(["cleanup", "--dry-run"]).env("PINFOLD_REGISTRY", registry).output().unwrap();
+        let said = text(&output.stderr);
+        assert!(said.contains(why) && said.contains("only the cgroups"), "{said}");
+    }
+}
+
+#[test]
+fn the_doctor_says_which_limits_there_are_not() {
+    let output = Command::new(pinfold_bin()).arg("doctor").output().unwrap();
+    let said = text(&output.stdout);
+    let line = said.lines().find(|line| line.starts_with("  controllers")).unwrap();
+    for name in ["memory", "pids", "cpu", "io"] {
+        let (had, lacking) = line.split_once('(').unwrap_or((line, ""));
+        let has = |text: &str| text.split([' ', ',']).any(|word| word == name);
+        assert!(has(had) != has(lacking) || had.contains("none"), "{name}: {line}");
+    }
 }
 
 #[test]

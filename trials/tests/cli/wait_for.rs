@@ -121,6 +121,11 @@ fn what_is_not_ready_in_time_is_told_with_its_reason_and_nothing_is_run() {
         );
         assert_eq!(err.lines().count(), 1, "{err}");
     }
+    let (code, _, err) = output(&trial, &["-t", "300ms", "cmd:exit 1", "cmd:true", "cmd:exit 2"]);
+    assert_eq!(code, Some(124));
+    for one in ["cmd:exit (target 1): ", "cmd:exit (target 3): "] {
+        assert!(err.contains(one), "{err}");
+    }
     drop((later, found, silent));
     trial.finish();
 }

@@ -11,7 +11,13 @@ use crate::{Of, begin, fixture, isolation};
 
 const GRACE: Duration = Duration::from_millis(300);
 const RULE: StopRule = StopRule { signal: Signal::TERM, grace: GRACE };
-/// The target is 100 ms after the grace; a busy machine takes its time over five processes.
+/// All of it is gone so soon after the grace. What is measured here is a millisecond or ten.
+const PROMISE: Duration = Duration::from_millis(100);
+/// How often a busy machine may be late before it is us. The deaths of five processes and our own waking need the processor
+/// about ten times, and beside eight others that want it each of these can take 20 ms; no two tries meet the same. A ladder that
+/// waits for a timer, or for a word that the kernel does not send, is late every time.
+const TRIES: usize = 20;
+/// Each time, though: nothing hangs.
 const LATE: Duration = Duration::from_secs(3);
 
 /// Every process of the service, and whether it makes itself a session.
@@ -39,20 +45,33 @@ fn escaped(name: &str, records: &Path, took: Duration) -> usize {
     ALL.iter().filter(|(_, is_session)| *is_session && !holds_sessions(name)).count()
 }
 
+/// Stops services, each with every assertion, until one was stopped within the promise.
+#[track_caller]
+fn promptly(name: &str, mut stop: impl FnMut() -> Duration) {
+    let mut took = Vec::new();
+    while took.last().is_none_or(|took| *took >= GRACE + PROMISE) {
+        assert!(took.len() < TRIES, "{name}: grace of {GRACE:?}, and not once {PROMISE:?}: {took:?}");
+        took.push(stop());
+    }
+}
+
 #[test]
 fn stopping_a_run_means_empty() {
     let trial = begin();
     for name in mechanisms() {
-        let records = tempfile::tempdir().unwrap();
-        let command = fixture("service").isolation(isolation(name));
-        let handle = service(&pinfold::Host::new(), &trial, command, records.path());
-        let began = Instant::now();
-        let outcome = handle.stop().unwrap();
-        assert_eq!((outcome.cause, outcome.code()), (Cause::Stopped, Some(0)));
-        let took = began.elapsed();
-        let left = trial.survivors();
-        assert_eq!(left.len(), escaped(name, records.path(), took), "{name}: {left:?}");
-        trial.kill_survivors();
+        promptly(name, || {
+            let records = tempfile::tempdir().unwrap();
+            let command = fixture("service").isolation(isolation(name));
+            let handle = service(&pinfold::Host::new(), &trial, command, records.path());
+            let began = Instant::now();
+            let outcome = handle.stop().unwrap();
+            let took = began.elapsed();
+            assert_eq!((outcome.cause, outcome.code()), (Cause::Stopped, Some(0)));
+            let left = trial.survivors();
+            assert_eq!(left.len(), escaped(name, records.path(), took), "{name}: {left:?}");
+            trial.kill_survivors();
+            took
+        });
     }
 }
 
@@ -60,23 +79,28 @@ fn stopping_a_run_means_empty() {
 fn stopping_a_group_means_empty() {
     let trial = begin();
     for name in mechanisms() {
-        let records = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-        let group = ProcessGroup::builder().isolation(isolation(name)).stop_rule(RULE).make().unwrap();
-        let handles =
-            records.each_ref().map(|records| service(&group, &trial, fixture("service"), records.path()));
-        let members = group.members().len();
-        assert_eq!(members, 2 * ALL.iter().filter(|(_, session)| !session || holds_sessions(name)).count());
-        let report = group.stop().unwrap();
-        let left = trial.survivors();
-        assert!(report.escalated);
-        assert_eq!((report.members_before, report.members_after), (members, 0));
-        for handle in &handles {
-            let outcome = handle.wait().unwrap();
-            assert_eq!((outcome.cause, outcome.code()), (Cause::Stopped, Some(0)), "{name}");
-        }
-        let escaped: usize =
-            records.iter().map(|records| escaped(name, records.path(), report.duration)).sum();
-        assert_eq!(left.len(), escaped, "{name}: {left:?}");
-        trial.kill_survivors();
+        promptly(name, || stop_a_group(&trial, name));
     }
+}
+
+/// Two services in one group.
+fn stop_a_group(trial: &Trial, name: &str) -> Duration {
+    let records = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let group = ProcessGroup::builder().isolation(isolation(name)).stop_rule(RULE).make().unwrap();
+    let handles =
+        records.each_ref().map(|records| service(&group, trial, fixture("service"), records.path()));
+    let members = group.members().len();
+    assert_eq!(members, 2 * ALL.iter().filter(|(_, session)| !session || holds_sessions(name)).count());
+    let report = group.stop().unwrap();
+    let left = trial.survivors();
+    assert!(report.escalated);
+    assert_eq!((report.members_before, report.members_after), (members, 0));
+    for handle in &handles {
+        let outcome = handle.wait().unwrap();
+        assert_eq!((outcome.cause, outcome.code()), (Cause::Stopped, Some(0)), "{name}");
+    }
+    let escaped: usize = records.iter().map(|records| escaped(name, records.path(), report.duration)).sum();
+    assert_eq!(left.len(), escaped, "{name}: {left:?}");
+    trial.kill_survivors();
+    report.duration
 }

@@ -127,7 +127,8 @@ fn end_all_in(way: &Way, trial: &Trial, isolation: Isolation) {
         let handle = host.start(&command.strays(StrayRule::StopAfter(Duration::ZERO))).unwrap();
         (kind, leaves, handle)
     };
-    let started: Vec<_> = KINDS.into_iter().map(start).collect();
+    let of_root = is_root().then_some(("become-nobody", false));
+    let started: Vec<_> = KINDS.into_iter().chain(of_root).map(start).collect();
     let mechanism = started[0].2.mechanism();
     let mut expected = BTreeSet::new();
     let mut all_up = true;

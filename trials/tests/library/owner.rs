@@ -5,9 +5,14 @@ use crate::{Of, begin, fixture, mechanisms};
 use pinfold::{Guarantee, Isolation};
 use pinfold_trials::cgroup2_dir;
 
-/// Directories of ours that this process made and that are still there.
+/// Directories of ours that this process made, beside us in our own cgroup, and that are still there.
 pub(crate) fn directories_of(pid: u32) -> Vec<String> {
-    let own = cgroup2_dir().map(std::fs::read_dir);
+    cgroup2_dir().map_or_else(Vec::new, |own| directories_in(&own, pid))
+}
+
+/// The same, in another cgroup.
+pub(crate) fn directories_in(place: &std::path::Path, pid: u32) -> Vec<String> {
+    let own = Some(std::fs::read_dir(place));
     let names = own
         .into_iter()
         .flatten()

@@ -110,7 +110,7 @@ fn events_that_are_asked_for_late_come_in_the_order_in_which_the_lines_came() {
     let _trial = begin();
     let script = "while read word; do echo $word; read word; echo $word >&2; done";
     let handle = sh(script).timeout(LONG).keep_stdin_open().start().unwrap();
-    let mut stdin = handle.take_stdin().unwrap();
+    let mut stdin = handle.stdin().unwrap();
     let mut lines = [0; 2];
     for turn in 0..6 {
         writeln!(stdin, "{turn}").unwrap();
@@ -121,8 +121,8 @@ fn events_that_are_asked_for_late_come_in_the_order_in_which_the_lines_came() {
             Stream::BOTH.map(|stream| handle.seen(stream).unwrap().lines) == lines
         });
     }
-    drop(stdin);
-    handle.wait().unwrap();
+    stdin.close().unwrap();
+    assert_eq!(handle.wait().unwrap().code(), Some(0), "the end of its input is what ends it");
     for _ in 0..2 {
         let told: Vec<_> = handle
             .events()

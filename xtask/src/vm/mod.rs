@@ -8,6 +8,7 @@ mod apt;
 mod cpio;
 mod kernel;
 mod programs;
+mod python;
 mod report;
 mod suites;
 mod system;
@@ -115,7 +116,9 @@ fn boot(
     image: &Path,
 ) -> Result<Result<String, String>, Verdict> {
     let mut tests = BTreeSet::new();
-    for suite in machine.suites {
+    let (scripts, suites): (Vec<_>, Vec<_>) =
+        machine.suites.iter().partition(|suite| python::is_script(suite));
+    for suite in suites {
         tests.extend(programs.tests(house, suite)?);
     }
     let home = house.target().join("vm");
@@ -124,10 +127,34 @@ fn boot(
         Init::Script => None,
         Init::Systemd => Some(system::packages(house, machine.debian)?),
     };
+    let mut remark = String::new();
+    let extension = match &packages {
+        Some(packages) if !scripts.is_empty() => {
+            let extension = python::build(house)?;
+            match python::lacking(&extension, packages).map_err(failed)? {
+                Some(why) => {
+                    remark = format!("; skipped: {why}");
+                    None
+                }
+                None => Some(extension),
+            }
+        }
+        _ => None,
+    };
+    if extension.is_some() {
+        for suite in &scripts {
+            tests.extend(python::tests(house, suite)?);
+        }
+    }
     let name = format!("{}-{:?}", machine.debian, machine.init).to_lowercase();
     let (initramfs, console) = (home.join(format!("{name}.cpio")), home.join(format!("{name}.log")));
-    let archive = archive(house, programs, busybox, packages.as_deref(), &tests).map_err(failed)?;
-    fs::write(&initramfs, archive).map_err(failed)?;
+    let mut archive = archive(house, programs, busybox, packages.as_deref(), &tests).map_err(failed)?;
+    if let Some(extension) = &extension {
+        let sources: BTreeSet<_> = scripts.iter().map(|suite| suite.source).collect();
+        let sources: Vec<_> = sources.into_iter().collect();
+        python::add(&mut archive, house, extension, &sources).map_err(failed)?;
+    }
+    fs::write(&initramfs, archive.finish()).map_err(failed)?;
     // It bounds the time of the machine even when we are killed ourselves.
     let mut command = house.command("timeout", ["--foreground", "--signal=KILL"]);
     command.arg(LIMIT.as_secs().to_string()).arg("qemu-system-x86_64");
@@ -149,7 +176,7 @@ fn boot(
     // A report that ends with all of it done is all that counts, but how the machine ended explains one that does not.
     let ended = format!("-- qemu: {status}, of at most {}s\n", LIMIT.as_secs());
     let judged = Report::read(&said).judged(&tests);
-    Ok(judged.map_err(|wrong| {
+    Ok(judged.map(|line| line + &remark).map_err(|wrong| {
         let log = fs::read(&console).unwrap_or_default();
         let log = String::from_utf8_lossy(&log);
         let lines: Vec<&str> = log.lines().collect();
@@ -168,7 +195,7 @@ fn archive(
     busybox: &Path,
     packages: Option<&Path>,
     tests: &BTreeSet<Test>,
-) -> io::Result<Vec<u8>> {
+) -> io::Result<Archive> {
     let mut archive = Archive::new();
     for path in ["busybox", "dev", "etc", "proc", "run", "sys", "tests", "usr", "usr/bin"] {
         archive.directory(path);
@@ -197,5 +224,5 @@ fn archive(
     for (name, path) in programs.files() {
         archive.file(&format!("tests/{name}"), 0o755, &fs::read(path)?);
     }
-    Ok(archive.finish())
+    Ok(archive)
 }

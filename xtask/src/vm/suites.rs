@@ -73,6 +73,7 @@ const LIMITS: &str = "trials/tests/limits.rs";
 const SCOPE: &str = "trials/tests/scope.rs";
 const LIBRARY: &str = "trials/tests/library/main.rs";
 const CLI: &str = "trials/tests/cli/main.rs";
+const PYTHON: &str = "tests/machine/limits.py";
 
 /// What depends on the kernel, of the trials of the library. Memory, text and streams do not, and take long here.
 const KERNEL: &[&str] = &[
@@ -86,13 +87,16 @@ const KERNEL: &[&str] = &[
     "group::",
 ];
 /// The matrices of what is started and how it ends, or how its owner does.
-const MATRIX: &[&str] =
-    &["ending::nothing_is_left_of_a_run_however_it_ends", "matrix::nothing_outlives_an_owner_that_ends"];
+const MATRIX: &[&str] = &[
+    "ending::nothing_is_left_of_a_run_however_it_ends",
+    "matrix::nothing_outlives_an_owner_that_ends",
+    "matrix::nothing_outlives_an_owner_that_is_killed_for_want_of_memory",
+];
 /// What takes its time and is told by one machine as well as by two.
 const LONG: &[&str] = &["containers::many_runs_at_once"];
 
 /// Linux 6.1 has no group behind a pidfd and no status from one; Linux 5.10 has no `cgroup.kill` either, and no
-/// `close_range` that only marks. All run in three minutes on two processors that emulate them: what is added must be
+/// `close_range` that only marks. All run in five minutes on two processors that emulate them: what is added must be
 /// worth its time. Programs that stop their group stay out: here the tests are in a group that nobody could continue,
 /// and the kernel stops no such group.
 pub(super) const MACHINES: [Machine<'static>; 3] = [
@@ -144,6 +148,8 @@ pub(super) const MACHINES: [Machine<'static>; 3] = [
             user(CGROUP, &[], &[]),
             user(LIMITS, &[], &[]),
             user(LIBRARY, &["owner::", "containers::"], LONG),
+            root(PYTHON, &[], &[]),
+            user(PYTHON, &[], &[]),
             undelegated(SCOPE, &[], &[]),
             undelegated(LIBRARY, &["owner::", "containers::"], LONG),
         ],

@@ -1,4 +1,4 @@
-//! A system in which systemd is the first program: Debian's packages, unpacked, and the few files that their installation
+//! A system in which systemd is the first program, and which has a Python: Debian's packages, unpacked, and the few files that their installation
 //! would have made.
 
 use std::path::{Path, PathBuf};
@@ -9,6 +9,7 @@ use crate::step::Verdict;
 
 use super::apt::{Apt, out_of_reach};
 use super::cpio::Archive;
+use super::python;
 
 const PACKAGES: [&str; 9] = [
     "systemd",
@@ -25,7 +26,7 @@ const PACKAGES: [&str; 9] = [
 const MERGED: [(&str, &str); 4] =
     [("bin", "usr/bin"), ("sbin", "usr/sbin"), ("lib", "usr/lib"), ("lib64", "usr/lib64")];
 /// What no test needs, by the beginning of its path.
-const NEEDLESS: [&str; 8] = [
+const NEEDLESS: [&str; 12] = [
     "usr/share/doc",
     "usr/share/man",
     "usr/share/locale",
@@ -33,6 +34,10 @@ const NEEDLESS: [&str; 8] = [
     "usr/share/zoneinfo",
     "usr/lib/x86_64-linux-gnu/perl",
     "usr/lib/udev/hwdb.d",
+    "usr/lib/python3.11/lib2to3",
+    "usr/lib/python3.11/pydoc_data",
+    "usr/lib/python3.11/distutils",
+    "usr/share/mime",
     "boot",
 ];
 /// Everybody who is already here may come in; what matters is that a session is made of it.
@@ -55,10 +60,13 @@ const MASKED: [&str; 7] = [
 /// The unpacked packages: from the cache, else from Debian's archive.
 pub(super) fn packages(house: &House, debian: &str) -> Result<PathBuf, Verdict> {
     let home = house.target().join("vm/systems").join(debian);
-    if !home.join("usr/lib/systemd/systemd").is_file() {
+    // What an earlier list of packages left is of no use.
+    if !["usr/lib/systemd/systemd", python::INTERPRETER].iter().all(|file| home.join(file).exists()) {
         let fetch = || {
             let apt = Apt::of(house, debian, home.with_extension("part"))?;
-            apt.run("apt-get", &[&["-y", "--download-only", "install"], &PACKAGES[..]].concat())?;
+            let packages = [&["-y", "--download-only", "install"], &PACKAGES[..], &python::PACKAGES[..]];
+            apt.run("apt-get", &packages.concat())?;
+            let _ = fs::remove_dir_all(&home);
             apt.unpack(&MERGED, &home)
         };
         fetch().map_err(|verdict| out_of_reach(verdict, "systemd", debian))?;

@@ -88,13 +88,18 @@ impl BatchArgs {
     /// Takes the template and the words of `:::` and `::::` from what stands behind the options.
     pub(crate) fn take(&mut self, words: Words) -> Result<(), Misuse> {
         let mut words = words.peekable();
-        while let Some(word) = words.next_if(|word| word != ":::" && word != "::::") {
+        let is_mark = |word: &OsString| [":::", "::::", ":::+", "::::+"].iter().any(|mark| word == mark);
+        while let Some(word) = words.next_if(|word| !is_mark(word)) {
             self.template.push(word);
         }
         while let Some(mark) = words.next() {
             let mut group = Vec::new();
-            while let Some(word) = words.next_if(|word| word != ":::" && word != "::::") {
+            while let Some(word) = words.next_if(|word| !is_mark(word)) {
                 group.push(word);
+            }
+            if mark == ":::+" || mark == "::::+" {
+                let what = format!("batch: lists are not linked by {}", mark.display());
+                return Err(misuse(what, "give what belongs together to one command: -n 2 ::: a 1 b 2"));
             }
             if mark == ":::" {
                 self.sources.push(Source::Words(group));
@@ -117,6 +122,9 @@ impl BatchArgs {
         }
         if self.max_args == Some(0) || self.max_lines == Some(0) {
             return no("a command gets at least one argument", "use -n 1");
+        }
+        if self.timeout == Some(Duration::ZERO) {
+            return no("no job can end within a timeout of 0", "use --timeout 10s, or leave it out");
         }
         let chunked = self.max_args.is_some() || self.max_lines.is_some();
         if chunked && self.template.is_empty() {
@@ -401,7 +409,7 @@ pub(crate) const FLAGS: &[Flag<BatchArgs>] = &[
         |args, _| put(&mut args.line_buffer, Ok(true)),
     )
     .elsewhere(&["linebuffer", "lb"])
-    .more("Lines are read as UTF-8."),
+    .more("A line of more than 1 MiB comes in parts."),
     flag("ungroup", Nothing, Printing, "Let jobs write for themselves, whatever comes of it", |args, _| {
         put(&mut args.ungroup, Ok(true))
     })

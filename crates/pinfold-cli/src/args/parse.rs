@@ -341,7 +341,7 @@ mod tests {
             ("run --isolation jail x", "'jail' is none of best", "--help"),
             ("doctor x", "'x' is one word too many", "--help"),
             ("doctor --jsno", "doctor: there is no option --jsno", "--json?"),
-            ("cleanup --owner 1", "--owner: '1' is no pid", "--help"),
+            ("cleanup --owner 1", "--owner: '1' is the first process", "--help"),
             ("cleanup --owner=-5", "--owner: '-5' is no pid", "--help"),
             ("ps", "ps: so far", "--tracked"),
             ("kill", "nobody is named", "--all"),

@@ -111,7 +111,10 @@ pub(crate) fn log_format(text: &str) -> Read<Option<i32>> {
 /// A process id that can be meant: 0, 1 and what is negative name more than one process, or the first.
 pub(crate) fn pid(text: &str) -> Read<pinfold::Pid> {
     let pid = text.parse().ok().and_then(pinfold::Pid::new);
-    pid.ok_or_else(|| format!("'{text}' is no pid"))
+    pid.ok_or_else(|| match text.parse::<i64>() {
+        Ok(1) => "'1' is the first process, which nobody may end so".to_owned(),
+        _ => format!("'{text}' is no pid"),
+    })
 }
 
 /// A file mode in octal: `022`.

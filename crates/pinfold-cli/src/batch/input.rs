@@ -204,6 +204,10 @@ impl Lines {
         } else {
             File::open(path)?
         };
+        // It can be opened; that it cannot be read would be told much later.
+        if file.metadata()?.is_dir() {
+            return Err(io::ErrorKind::IsADirectory.into());
+        }
         Ok(Lines { file, delimiter, buffer: VecDeque::new(), whole: 0, ended: false })
     }
 

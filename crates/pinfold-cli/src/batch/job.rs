@@ -38,10 +38,11 @@ impl<'a> Verdict<'a> {
 
     /// In words, the program's name first.
     pub(crate) fn words(&self) -> String {
-        match self.result {
+        let words = match self.result {
             Ok(output) => format!("{}: {}", output.program().display(), output.outcome),
             Err(error) => error.to_string(),
-        }
+        };
+        if self.attempts > 1 { format!("{words}, attempt {}", self.attempts) } else { words }
     }
 }
 
@@ -57,15 +58,34 @@ impl Job {
         }
     }
 
-    pub(crate) fn entry<'a>(&self, verdict: &Verdict<'a>, now: Instant) -> Entry<'a> {
-        let outcome = verdict.outcome();
+    /// The entry for one that means nothing, so that there is no command.
+    pub(crate) fn refused(&self, why: &str) -> Entry<'static> {
+        let error = Problem { kind: ErrorKind::InvalidInput.as_str(), message: why.to_owned() };
+        Entry { error: Some(error), ..self.blank() }
+    }
+
+    fn blank(&self) -> Entry<'static> {
         let since_1970 = self.started.duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        let error = verdict.result.as_ref().err();
         Entry {
             schema: Entry::SCHEMA,
             job: self.number,
             command: self.words.clone(),
             started_unix_seconds: since_1970.as_secs_f64(),
+            duration_seconds: 0.0,
+            attempts: 0,
+            success: false,
+            cancelled: false,
+            exit_code: None,
+            signal: None,
+            outcome: None,
+            error: None,
+        }
+    }
+
+    pub(crate) fn entry<'a>(&self, verdict: &Verdict<'a>, now: Instant) -> Entry<'a> {
+        let outcome = verdict.outcome();
+        let error = verdict.result.as_ref().err();
+        Entry {
             duration_seconds: now.saturating_duration_since(self.begun).as_secs_f64(),
             attempts: verdict.attempts,
             success: verdict.is_success(),
@@ -74,6 +94,7 @@ impl Job {
             signal: outcome.and_then(Outcome::signal).and_then(|signal| signal.name()),
             outcome,
             error: error.map(|error| Problem { kind: error.kind().as_str(), message: error.to_string() }),
+            ..self.blank()
         }
     }
 }

@@ -91,8 +91,18 @@ impl Done {
 
 impl JobLog {
     /// An empty log.
+    ///
+    /// # Errors
+    /// A file that is there and no job log is [`io::ErrorKind::InvalidData`], and stays as it is.
     pub(crate) fn create(path: &Path) -> io::Result<JobLog> {
-        File::create(path).map(JobLog)
+        let mut file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
+        let about = file.metadata()?;
+        if about.is_file() && about.len() > 0 {
+            read(&mut file, false)?;
+            file.set_len(0)?;
+            file.seek(SeekFrom::Start(0))?;
+        }
+        Ok(JobLog(file))
     }
 
     /// A log that is added to, and what it says is done: what has ended in whatever way, or what has succeeded.
@@ -101,29 +111,22 @@ impl JobLog {
     /// A line that is none of ours is [`io::ErrorKind::InvalidData`].
     pub(crate) fn resume(path: &Path, succeeded_only: bool) -> io::Result<(JobLog, Done)> {
         let mut file = File::options().read(true).append(true).create(true).open(path)?;
-        let mut text = Vec::new();
-        file.read_to_end(&mut text)?;
-        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-        let mut done = Done::default();
-        for (index, line) in text[..whole].split(|byte| *byte == b'\n').enumerate() {
-            if line.trim_ascii().is_empty() {
-                continue;
-            }
-            let line = serde_json::from_slice::<Line>(line).ok().filter(|line| line.schema == SCHEMA);
-            let Some(line) = line else {
-                let what = format!("line {} is no {SCHEMA}", index + 1);
-                return Err(io::Error::new(io::ErrorKind::InvalidData, what));
-            };
-            if line.success || !(line.cancelled || succeeded_only) {
-                *done.0.entry(line.command).or_default() += 1;
-            }
-        }
+        let (done, whole) = read(&mut file, succeeded_only)?;
         // A line whose end was lost says nothing that could be relied on.
-        if whole < text.len() {
-            file.set_len(whole as u64)?;
+        if whole < file.metadata()?.len() {
+            file.set_len(whole)?;
             file.seek(SeekFrom::End(0))?;
         }
         Ok((JobLog(file), done))
+    }
+
+    /// What a log says is done, where there is one.
+    pub(crate) fn done(path: &Path, succeeded_only: bool) -> io::Result<Done> {
+        match File::open(path) {
+            Ok(mut file) => read(&mut file, succeeded_only).map(|(done, _)| done),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Done::default()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Adds a line, whole.
@@ -132,6 +135,28 @@ impl JobLog {
         line.push(b'\n');
         self.0.write_all(&line)
     }
+}
+
+/// What a log says is done, and how far its last whole line goes.
+fn read(file: &mut File, succeeded_only: bool) -> io::Result<(Done, u64)> {
+    let mut text = Vec::new();
+    file.read_to_end(&mut text)?;
+    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let mut done = Done::default();
+    for (index, line) in text[..whole].split(|byte| *byte == b'\n').enumerate() {
+        if line.trim_ascii().is_empty() {
+            continue;
+        }
+        let line = serde_json::from_slice::<Line>(line).ok().filter(|line| line.schema == SCHEMA);
+        let Some(line) = line else {
+            let what = format!("line {} is no {SCHEMA}", index + 1);
+            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
+        };
+        if line.success || !(line.cancelled || succeeded_only) {
+            *done.0.entry(line.command).or_default() += 1;
+        }
+    }
+    Ok((done, whole as u64))
 }
 
 #[cfg(test)]
@@ -191,8 +216,10 @@ mod tests {
             "{\"schema\":\"other\",\"command\":[],\"success\":true,\"cancelled\":false}\n",
         ] {
             std::fs::write(file.path(), text).unwrap();
-            let error = JobLog::resume(file.path(), false).err().unwrap();
-            assert!(error.to_string().contains("line 1 is no pinfold.job/1"), "{error}");
+            let refused = [JobLog::create(file.path()).err(), JobLog::resume(file.path(), false).err()];
+            for error in refused.map(Option::unwrap) {
+                assert!(error.to_string().contains("line 1 is no pinfold.job/1"), "{error}");
+            }
             assert_eq!(std::fs::read_to_string(file.path()).unwrap(), text);
         }
     }

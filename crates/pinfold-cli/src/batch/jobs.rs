@@ -1,14 +1,18 @@
 //! The jobs that run, and what is made of each that ends.
 
 use super::job::{Job, Verdict};
-use super::joblog::JobLog;
-use super::screen::{Order, Page, Screen};
+use super::joblog::{Entry, JobLog};
+use super::order::Order;
+use super::page::{Flow, Page};
+use super::screen::Screen;
 use crate::args::RunArgs;
 use crate::args::batch::{BatchArgs, Halt, HaltOn};
 use crate::exit::End;
 use crate::log;
 use crate::run::words;
-use pinfold::{Command, Completion, Crowd, Host, Interest, Judge, Keep, Key, Output, Retry, Stdio};
+use pinfold::{
+    Command, Completion, Crowd, ErrorKind, Host, Interest, Judge, Key, Output, Resource, Retry, Stdio,
+};
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::io;
@@ -35,9 +39,13 @@ pub(crate) struct Jobs {
     host: Host,
     screen: Arc<Screen>,
     log: Option<JobLog>,
-    log_failure: Option<io::Error>,
+    /// Why the batch cannot go on.
+    failure: Option<String>,
     crowd: Crowd<Completion<Host>>,
-    running: HashMap<Key, Job>,
+    running: HashMap<Key, Live>,
+    /// Those for which there was no room in the kernel, and how many it had room for.
+    again: Vec<(Job, Command)>,
+    room: usize,
     order: Option<Order>,
     counts: Counts,
     /// No more are started.
@@ -45,6 +53,15 @@ pub(crate) struct Jobs {
     /// The end for a program that cannot be started at all.
     no_program: Option<End>,
     warned: bool,
+}
+
+/// A job that runs.
+struct Live {
+    job: Job,
+    /// What was put aside of what its attempt has written, and how many attempts were made before that.
+    aside: Page,
+    earlier: u32,
+    flow: Option<Flow>,
 }
 
 /// What of the arguments is needed for each job.
@@ -68,8 +85,10 @@ impl Jobs {
         let mut base = Command::new("");
         if args.ungroup {
             base = base.stdout(Stdio::Inherit).stderr(Stdio::Inherit);
-        } else if args.line_buffer {
-            base = base.keep(Keep(0));
+        }
+        // Each job takes descriptors of ours; theirs are to be limited as they were.
+        if let Some((soft, hard)) = Resource::OpenFiles.raise_own().filter(|(soft, hard)| soft < hard) {
+            base = base.rlimit(Resource::OpenFiles, Some(soft), Some(hard));
         }
         if let Some(timeout) = args.timeout {
             base = base.timeout(timeout);
@@ -95,9 +114,11 @@ impl Jobs {
             host,
             screen,
             log,
-            log_failure: None,
+            failure: None,
             crowd: Crowd::default(),
             running: HashMap::new(),
+            again: Vec::new(),
+            room: usize::MAX,
             order: args.keep_order.then(Order::default),
             counts: Counts::default(),
             closed: false,
@@ -111,7 +132,7 @@ impl Jobs {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.crowd.is_empty()
+        self.crowd.is_empty() && self.again.is_empty()
     }
 
     pub(crate) fn counts(&self) -> Counts {
@@ -123,15 +144,25 @@ impl Jobs {
     }
 
     pub(crate) fn has_room(&self, width: usize) -> bool {
-        self.crowd.len() < width && !self.order.as_ref().is_some_and(Order::is_full)
+        self.crowd.len() < width.min(self.room) && !self.order.as_ref().is_some_and(Order::is_full)
     }
 
     pub(crate) fn no_program(&self) -> Option<End> {
         self.no_program
     }
 
-    pub(crate) fn take_log_failure(&mut self) -> Option<io::Error> {
-        self.log_failure.take()
+    /// Why the batch cannot go on, once.
+    pub(crate) fn take_failure(&mut self) -> Option<String> {
+        self.failure.take()
+    }
+
+    /// Starts those again for which there was no room: whether there were any.
+    pub(crate) fn start_again(&mut self, width: usize) -> bool {
+        while !self.closed && self.has_room(width) {
+            let Some((job, command)) = self.again.pop() else { break };
+            self.begin(job, command);
+        }
+        !self.again.is_empty()
     }
 
     pub(crate) fn interest(&self, now: Instant) -> Interest<'_> {
@@ -141,23 +172,18 @@ impl Jobs {
     pub(crate) fn start(&mut self, job: Job, command: Vec<OsString>) {
         let mut words = command.into_iter();
         let command = self.settings.base.clone().named(words.next().unwrap_or_default()).args(words);
-        let host = if self.settings.line_buffer { self.telling(&job) } else { self.host.clone() };
-        let host = log::watch(host, Some(job.number));
-        let key = self.crowd.add(Completion::new(host, command, Judge::End));
-        self.running.insert(key, job);
+        self.begin(job, command);
     }
 
-    /// A host that prints the lines of a job as they come.
-    fn telling(&self, job: &Job) -> Host {
-        let screen = self.screen.clone();
-        let mut tag = Vec::new();
-        if self.settings.tag {
-            tag = job.tag.clone();
-            tag.push(b'\t');
-        }
-        self.host.clone().on_line(move |stream, line| {
-            screen.write(stream, &[&tag, line.as_bytes(), b"\n"].concat());
-        })
+    fn begin(&mut self, job: Job, command: Command) {
+        let host = log::watch(self.host.clone(), Some(job.number));
+        let key = self.crowd.add(Completion::new(host, command, Judge::End));
+        let flow = self.settings.line_buffer.then(|| Flow::new(self.tag(&job)));
+        self.running.insert(key, Live { job, aside: Page::default(), earlier: 0, flow });
+    }
+
+    fn tag<'a>(&self, job: &'a Job) -> Option<&'a [u8]> {
+        self.settings.tag.then_some(&job.tag)
     }
 
     /// A job that was done before, or is only shown.
@@ -168,9 +194,17 @@ impl Jobs {
     /// A job that means nothing.
     pub(crate) fn refuse(&mut self, number: usize, why: &str, now: Instant) {
         self.counts.failed += 1;
+        let job = Job::new(number, &[], &[]);
+        self.log(&job.refused(why));
         self.screen.say(&format!("job {number}: {why}"));
         self.put(number, None);
         self.halt_if_due(now);
+    }
+
+    fn log(&mut self, entry: &Entry<'_>) {
+        if let Some(Err(error)) = self.log.as_mut().map(|log| log.write(entry)) {
+            self.cannot("the job log cannot be written", &error);
+        }
     }
 
     fn put(&mut self, number: usize, page: Option<Page>) {
@@ -178,7 +212,15 @@ impl Jobs {
             Some(order) => order.put(number - 1, page),
             None => page.into_iter().collect(),
         };
-        pages.iter().for_each(|page| self.screen.print(page));
+        for mut page in pages {
+            if let Err(error) = page.print(&self.screen) {
+                self.cannot("what was put aside of the output of a job cannot be read", &error);
+            }
+        }
+    }
+
+    fn cannot(&mut self, what: &str, error: &io::Error) {
+        self.failure.get_or_insert_with(|| format!("{what}: {error}"));
     }
 
     /// Has them go on: whether some have ended.
@@ -186,30 +228,64 @@ impl Jobs {
         let answers = match self.crowd.advance(now) {
             Ok(answers) => answers,
             Err(error) => {
-                self.log_failure.get_or_insert(error);
+                self.cannot("the jobs cannot be waited for", &error);
                 return false;
             }
         };
         self.warn_of_weakness();
+        self.collect();
         let came = !answers.is_empty();
         for (key, completion, answer) in answers {
             let attempts = completion.attempts();
             let answer = answer.unwrap_or_else(|error| Err(completion.unwaitable(error)));
-            drop(completion);
-            if let Some(job) = self.running.remove(&key) {
-                self.end(&job, answer, attempts, now);
+            let Some(live) = self.running.remove(&key) else { continue };
+            if self.has_no_room(&answer) {
+                self.again.push((live.job, completion.command().clone()));
+            } else {
+                self.end(live, answer, attempts, now);
             }
         }
         came
     }
 
-    fn end(&mut self, job: &Job, result: pinfold::Result<Output<Vec<u8>>>, attempts: u32, now: Instant) {
-        let verdict = Verdict { result: &result, attempts };
-        if let Some(log) = &mut self.log
-            && let Err(error) = log.write(&job.entry(&verdict, now))
-        {
-            self.log_failure.get_or_insert(error);
+    /// Prints what is to be printed at once, and puts aside what is too much for memory.
+    fn collect(&mut self) {
+        for (key, live) in &mut self.running {
+            let Some(completion) = self.crowd.get_mut(*key) else { continue };
+            if completion.attempts() != live.earlier {
+                // Only what the last attempt wrote counts.
+                (live.aside, live.earlier) = (Page::default(), completion.attempts());
+            }
+            match &mut live.flow {
+                Some(flow) => flow.print(&self.screen, completion),
+                None => {
+                    if let Err(error) = live.aside.put_aside(completion) {
+                        let place = std::env::temp_dir();
+                        let what = format!("output of the jobs cannot be put aside in {}", place.display());
+                        self.failure.get_or_insert_with(|| format!("{what}: {error}"));
+                    }
+                }
+            }
         }
+    }
+
+    /// Whether a job was not started for want of something that others, which run, will give back.
+    fn has_no_room(&mut self, answer: &pinfold::Result<Output<Vec<u8>>>) -> bool {
+        let Err(error) = answer else { return false };
+        let waits = error.is_shortage() && !self.crowd.is_empty() && !self.closed;
+        if waits && self.room > self.crowd.len() {
+            if self.room == usize::MAX && !self.settings.quiet {
+                self.screen.say(&format!("not as many jobs run at a time as asked for: {error}"));
+            }
+            self.room = self.crowd.len();
+        }
+        waits
+    }
+
+    fn end(&mut self, live: Live, result: pinfold::Result<Output<Vec<u8>>>, attempts: u32, now: Instant) {
+        let Live { job, aside, earlier, flow } = live;
+        let verdict = Verdict { result: &result, attempts };
+        self.log(&job.entry(&verdict, now));
         let failed = !verdict.is_success() && !verdict.is_cancelled();
         if verdict.is_success() {
             self.counts.succeeded += 1;
@@ -220,19 +296,24 @@ impl Jobs {
         }
         let said =
             (failed && !self.settings.quiet).then(|| format!("job {}: {}", job.number, verdict.words()));
-        let blamed = result.as_ref().err().filter(|error| error.blames_program());
+        // One that was given too much says nothing of the others.
+        let is_final = |kind| matches!(kind, ErrorKind::NotFound | ErrorKind::PermissionDenied);
+        let blamed = result.as_ref().err().filter(|error| error.blames_program() && is_final(error.kind()));
         if let Some(error) = blamed.filter(|_| self.settings.one_program) {
             self.no_program = Some(End::of_error(error));
             self.stop(now);
         }
+        let tag = self.tag(&job).map(<[u8]>::to_vec);
         let output = result.or_else(|error| error.into_output().ok_or(())).ok();
-        let page = output.filter(|_| !self.settings.line_buffer).map(|output| {
-            let mut page = Page { stdout: output.stdout, stderr: output.stderr };
-            if self.settings.tag {
-                page.tag(&job.tag);
+        let page = output.map(|output| Page::new(output.stdout, output.stderr, tag));
+        let page = match (flow, page) {
+            (Some(mut flow), Some(page)) => {
+                flow.end(&self.screen, &page);
+                None
             }
-            page
-        });
+            (_, Some(page)) if attempts == earlier + 1 => Some(page.behind(aside)),
+            (_, page) => page,
+        };
         self.put(job.number, page);
         if let Some(said) = said {
             self.screen.say(&said);

@@ -1,9 +1,8 @@
-//! What a batch prints: the output of its jobs, whole or line by line, and the progress below it.
+//! Where a batch prints: the output of its jobs, what it says itself, and the progress below that.
 
 use super::progress::Bar;
 use crate::out;
 use pinfold::Stream;
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -14,27 +13,6 @@ pub(crate) struct Screen(Mutex<State>);
 struct State {
     bar: Option<Bar>,
     failure: Option<io::Error>,
-}
-
-/// The output of a job that has ended.
-#[derive(Debug, Default)]
-pub(crate) struct Page {
-    pub(crate) stdout: Vec<u8>,
-    pub(crate) stderr: Vec<u8>,
-}
-
-impl Page {
-    fn len(&self) -> usize {
-        self.stdout.len() + self.stderr.len()
-    }
-
-    /// Puts this in front of each line.
-    pub(crate) fn tag(&mut self, tag: &[u8]) {
-        for bytes in [&mut self.stdout, &mut self.stderr] {
-            let lines = bytes.split_inclusive(|byte| *byte == b'\n');
-            *bytes = lines.flat_map(|line| [tag, b"\t", line].concat()).collect();
-        }
-    }
 }
 
 impl Screen {
@@ -65,11 +43,6 @@ impl Screen {
         if let Err(error) = written {
             state.failure.get_or_insert(error);
         }
-    }
-
-    pub(crate) fn print(&self, page: &Page) {
-        self.write(Stream::Stdout, &page.stdout);
-        self.write(Stream::Stderr, &page.stderr);
     }
 
     /// Has pinfold itself say something.
@@ -103,70 +76,5 @@ impl Screen {
         if let Some(bar) = &mut self.lock().bar {
             bar.clear();
         }
-    }
-}
-
-/// Pages in the order of their jobs.
-#[derive(Debug, Default)]
-pub(crate) struct Order {
-    next: usize,
-    held: BTreeMap<usize, Option<Page>>,
-    bytes: usize,
-}
-
-impl Order {
-    /// More than this is not held for jobs that are slower: no more are started.
-    const MOST: usize = 64 << 20;
-
-    pub(crate) fn is_full(&self) -> bool {
-        self.bytes >= Order::MOST
-    }
-
-    /// Takes the page of a job, the first being 0, or that it has none; gives those whose turn has come.
-    pub(crate) fn put(&mut self, index: usize, page: Option<Page>) -> Vec<Page> {
-        self.bytes += page.as_ref().map_or(0, Page::len);
-        self.held.insert(index, page);
-        let mut turn = Vec::new();
-        while let Some(page) = self.held.remove(&self.next) {
-            self.next += 1;
-            self.bytes -= page.as_ref().map_or(0, Page::len);
-            turn.extend(page);
-        }
-        turn
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn page(text: &str) -> Page {
-        Page { stdout: text.into(), stderr: Vec::new() }
-    }
-
-    #[test]
-    fn pages_come_in_their_order_and_no_more_are_held_than_may_be() {
-        let mut order = Order::default();
-        let mut put = |index, text: Option<&str>| {
-            let pages = order.put(index, text.map(page));
-            pages.iter().map(|page| String::from_utf8_lossy(&page.stdout).into_owned()).collect::<String>()
-        };
-        assert_eq!(
-            [put(2, Some("c")), put(1, None), put(0, Some("a")), put(3, Some("d"))],
-            ["", "", "ac", "d"]
-        );
-        assert_eq!(order.bytes, 0);
-        order.put(5, Some(Page { stdout: vec![0; Order::MOST], stderr: Vec::new() }));
-        assert!(order.is_full());
-        order.put(4, None);
-        assert!(!order.is_full());
-    }
-
-    #[test]
-    fn each_line_has_its_tag() {
-        let mut page = page("one\ntwo");
-        page.tag(b"t");
-        assert_eq!(page.stdout, b"t\tone\nt\ttwo");
-        assert!(page.stderr.is_empty());
     }
 }

@@ -7,6 +7,7 @@ use crate::descriptor::borrow;
 use crate::handle::{Pid, Process};
 use crate::order::{Directory, Grouping, Mapping, Order};
 use crate::poll::{self, Direction, Waitable, Woken};
+use crate::signal::Signal;
 use rustix::fs::{Mode, OFlags};
 use rustix::process::PidfdFlags;
 use std::ffi::CString;
@@ -22,6 +23,7 @@ pub use super::image::is_built;
 #[derive(Debug)]
 pub struct Guard {
     process: Process,
+    is_child: bool,
 }
 
 impl Guard {
@@ -33,7 +35,23 @@ impl Guard {
     /// # Errors
     /// [`io::ErrorKind::Unsupported`] if this build has none; else whatever kept it from being started.
     pub fn start(directory: &Cgroup) -> io::Result<Guard> {
-        Image::with(|image| start_from(image, directory))
+        Image::with(|image| start_from(image, directory, true))
+    }
+
+    /// The same, but it stays our child, so that [`Guard::dismiss`] leaves nothing of it, not even where nobody waits for
+    /// orphans. Whoever waits for just any child (`wait(2)`) would wait for it too.
+    ///
+    /// # Errors
+    /// Those of [`Guard::start`].
+    pub fn start_as_child(directory: &Cgroup) -> io::Result<Guard> {
+        Image::with(|image| start_from(image, directory, false))
+    }
+
+    /// Ends it, once its directory is gone: a child of ours is waited for, and any other ends by itself when we do.
+    pub fn dismiss(mut self) {
+        if self.is_child && self.process.signal(Signal::KILL).is_ok() {
+            let _ = self.process.reap();
+        }
     }
 
     /// Its pid.
@@ -41,7 +59,7 @@ impl Guard {
         self.process.pid()
     }
 
-    /// Whether it is still there.
+    /// Whether it is still at work.
     pub fn is_alive(&self) -> bool {
         // Asked for before every run: half of what a signal that is none would cost, and a guard that nobody waits for is none.
         let ended = Waitable { descriptor: self.process.waitable(), direction: Direction::Read };
@@ -49,7 +67,7 @@ impl Guard {
     }
 }
 
-fn start_from(image: &Image, directory: &Cgroup) -> io::Result<Guard> {
+fn start_from(image: &Image, directory: &Cgroup, detach: bool) -> io::Result<Guard> {
     let (Some(parent), Some(name)) = (directory.path().parent(), directory.path().file_name()) else {
         return Err(io::ErrorKind::InvalidInput.into());
     };
@@ -64,7 +82,7 @@ fn start_from(image: &Image, directory: &Cgroup) -> io::Result<Guard> {
         places.into_iter().zip(0..).map(|(source, target)| Mapping { source, target }).collect();
     order.directory = Some(Directory::Path(c"/".to_owned()));
     order.grouping = Grouping::Session;
-    order.detach = true;
+    order.detach = detach;
     let spawned = crate::spawn::spawn(&order);
-    Ok(Guard { process: spawned.map_err(|error| error.source)? })
+    Ok(Guard { process: spawned.map_err(|error| error.source)?, is_child: !detach })
 }

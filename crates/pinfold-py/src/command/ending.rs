@@ -1,7 +1,7 @@
 //! How long a command runs, how it ends, and what holds it together.
 
 use super::Command;
-use crate::convert::{Seconds, SignalArg, one_of};
+use crate::convert::{Seconds, SignalArg, Whole, one_of};
 use crate::error::invalid;
 use pinfold::{Guarantee, Isolation, Retry, RetryOn, StrayRule};
 use pyo3::prelude::*;
@@ -50,22 +50,23 @@ pub(crate) fn guarantee_named(py: Python<'_>, name: &str) -> PyResult<Guarantee>
 #[pymethods]
 impl Command {
     /// Stops all of it when it has run this long: by `timeout_signal`, then after `timeout_grace` by a kill.
+    /// `None` is no timeout.
     ///
     /// >>> from pinfold import Command
     /// >>> Command("sleep", ["1000"]).timeout(0.05).output().timed_out
     /// True
-    fn timeout(&self, seconds: Seconds) -> Command {
-        self.with(|command| command.timeout(seconds.0))
+    fn timeout(&self, seconds: Option<Seconds>) -> Command {
+        self.with(|command| command.timeout(seconds.map(|seconds| seconds.0)))
     }
 
-    /// Stops it when neither captured stream gave anything for this long.
+    /// Stops it when neither captured stream gave anything for this long. `None` is no timeout.
     ///
     /// >>> from pinfold import Command
     /// >>> result = Command("sh", ["-c", "echo begun; sleep 1000"]).idle_timeout(1).output()
     /// >>> result.stdout, result.cause
     /// ('begun\n', 'idle_timeout')
-    fn idle_timeout(&self, seconds: Seconds) -> Command {
-        self.with(|command| command.idle_timeout(seconds.0))
+    fn idle_timeout(&self, seconds: Option<Seconds>) -> Command {
+        self.with(|command| command.idle_timeout(seconds.map(|seconds| seconds.0)))
     }
 
     /// The grace between the stop signal and the kill: five seconds unless told otherwise, and 0 kills at once. It holds for
@@ -133,13 +134,13 @@ impl Command {
     fn retry(
         &self,
         py: Python<'_>,
-        attempts: u32,
+        attempts: Whole<u32>,
         pause: Option<Seconds>,
         factor: f64,
         max_pause: Option<Seconds>,
         on: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Command> {
-        let retry = retry_of(py, attempts, pause, factor, max_pause, on)?;
+        let retry = retry_of(py, attempts.0, pause, factor, max_pause, on)?;
         Ok(self.with(|command| command.retry(retry)))
     }
 

@@ -1,7 +1,7 @@
 //! What the process is besides its program, and what all of it may use.
 
 use super::Command;
-use crate::convert::{one_of, parsed};
+use crate::convert::{Whole, Wholes, one_of, parsed};
 use crate::error::invalid;
 use crate::limits::Limits;
 use crate::sandbox::Sandbox;
@@ -38,24 +38,24 @@ impl Command {
     ///
     /// >>> from pinfold import Command
     /// >>> command = Command("server").gid(1000).groups([1000]).uid(1000)
-    fn uid(&self, uid: u32) -> Command {
-        self.with(|command| command.uid(uid))
+    fn uid(&self, uid: Whole<u32>) -> Command {
+        self.with(|command| command.uid(uid.0))
     }
 
     /// Runs it with this group id.
     ///
     /// >>> from pinfold import Command
     /// >>> command = Command("server").gid(1000).groups([])
-    fn gid(&self, gid: u32) -> Command {
-        self.with(|command| command.gid(gid))
+    fn gid(&self, gid: Whole<u32>) -> Command {
+        self.with(|command| command.gid(gid.0))
     }
 
     /// Runs it with exactly these supplementary groups.
     ///
     /// >>> from pinfold import Command
     /// >>> command = Command("server").groups([1000, 1001])
-    fn groups(&self, gids: Vec<u32>) -> Command {
-        self.with(|command| command.groups(gids))
+    fn groups(&self, gids: Wholes<u32>) -> Command {
+        self.with(|command| command.groups(gids.0))
     }
 
     /// Runs it in a session of its own, without a controlling terminal. It is contained all the same.
@@ -74,8 +74,8 @@ impl Command {
     /// >>> from pinfold import Command
     /// >>> Command("sh", ["-c", "umask"]).umask(0o027).run()
     /// '0027'
-    fn umask(&self, mask: u32) -> Command {
-        self.with(|command| command.umask(mask))
+    fn umask(&self, mask: Whole<u32>) -> Command {
+        self.with(|command| command.umask(mask.0))
     }
 
     /// Bars it from gaining privileges by what it executes. Linux.
@@ -124,8 +124,8 @@ impl Command {
     /// >>> first = min(os.sched_getaffinity(0))
     /// >>> Command("nproc").affinity([first]).run()
     /// '1'
-    fn affinity(&self, cpus: Vec<u32>) -> Command {
-        self.with(|command| command.affinity(cpus))
+    fn affinity(&self, cpus: Wholes<u32>) -> Command {
+        self.with(|command| command.affinity(cpus.0))
     }
 
     /// I/O scheduling class (`"realtime"`, `"best_effort"`, `"idle"`) and level, 0 (first) to 7. Linux.
@@ -134,8 +134,8 @@ impl Command {
     /// >>> Command("echo", ["patient"]).io_priority("idle").run()
     /// 'patient'
     #[pyo3(signature = (class_, level = None))]
-    fn io_priority(&self, py: Python<'_>, class_: &str, level: Option<u8>) -> PyResult<Command> {
-        let at = level.unwrap_or(4);
+    fn io_priority(&self, py: Python<'_>, class_: &str, level: Option<Whole<u8>>) -> PyResult<Command> {
+        let at = level.map_or(4, |level| level.0);
         let known = [
             ("realtime", IoPriority::Realtime(at)),
             ("best_effort", IoPriority::BestEffort(at)),
@@ -196,32 +196,32 @@ impl Command {
     ///
     /// >>> from pinfold import Command
     /// >>> command = Command("make").max_memory(2 << 30)
-    fn max_memory(&self, max_bytes: u64) -> Command {
-        self.with(|command| command.memory_max(max_bytes))
+    fn max_memory(&self, max_bytes: Whole<u64>) -> Command {
+        self.with(|command| command.memory_max(max_bytes.0))
     }
 
     /// From how many bytes on the kernel slows it and takes memory back.
     ///
     /// >>> from pinfold import Command
     /// >>> command = Command("make").memory_high(1 << 30).max_memory(2 << 30)
-    fn memory_high(&self, high_bytes: u64) -> Command {
-        self.with(|command| command.memory_high(high_bytes))
+    fn memory_high(&self, high_bytes: Whole<u64>) -> Command {
+        self.with(|command| command.memory_high(high_bytes.0))
     }
 
     /// The most swap of all of it in bytes.
     ///
     /// >>> from pinfold import Command
     /// >>> command = Command("make").max_memory(2 << 30).max_swap(0)
-    fn max_swap(&self, max_bytes: u64) -> Command {
-        self.with(|command| command.swap_max(max_bytes))
+    fn max_swap(&self, max_bytes: Whole<u64>) -> Command {
+        self.with(|command| command.swap_max(max_bytes.0))
     }
 
     /// The most processes and threads at a time.
     ///
     /// >>> from pinfold import Command
     /// >>> command = Command("make").max_processes(100)
-    fn max_processes(&self, count: u64) -> Command {
-        self.with(|command| command.max_processes(count))
+    fn max_processes(&self, count: Whole<u64>) -> Command {
+        self.with(|command| command.max_processes(count.0))
     }
 
     /// The most CPU time, in CPUs: 1.5 is one and a half.
@@ -236,23 +236,23 @@ impl Command {
     ///
     /// >>> from pinfold import Command
     /// >>> command = Command("make").cpu_weight(10)
-    fn cpu_weight(&self, weight: u32) -> Command {
-        self.with(|command| command.cpu_weight(weight))
+    fn cpu_weight(&self, weight: Whole<u32>) -> Command {
+        self.with(|command| command.cpu_weight(weight.0))
     }
 
     /// The CPUs that all of it is kept to. Unlike `affinity`, no process of it can undo that.
     ///
     /// >>> from pinfold import Command
     /// >>> command = Command("make").cpus([0, 1])
-    fn cpus(&self, numbers: Vec<u32>) -> Command {
-        self.with(|command| command.cpus(numbers))
+    fn cpus(&self, numbers: Wholes<u32>) -> Command {
+        self.with(|command| command.cpus(numbers.0))
     }
 
     /// Its share of the disks where they are contended: 1 to 10000, 100 unless told otherwise.
     ///
     /// >>> from pinfold import Command
     /// >>> command = Command("make").io_weight(10)
-    fn io_weight(&self, weight: u32) -> Command {
-        self.with(|command| command.io_weight(weight))
+    fn io_weight(&self, weight: Whole<u32>) -> Command {
+        self.with(|command| command.io_weight(weight.0))
     }
 }

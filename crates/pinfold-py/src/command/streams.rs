@@ -1,7 +1,7 @@
 //! Where the streams of a command come from and go to, and what is kept of them.
 
 use super::Command;
-use crate::convert::{Fed, Text, one_of, parsed};
+use crate::convert::{Fed, Text, Whole, one_of, parsed};
 use crate::error::invalid;
 use crate::handle::stream_named;
 use pinfold::{Encoding, Keep, Limit, LineRule, Overflow, Payload, Stdin, Stdio, Stream};
@@ -153,7 +153,7 @@ impl Command {
         self.with(|command| command.lines(LineRule { split_bare_cr, strip_escapes }))
     }
 
-    /// Bounds what is retained of each captured stream. What is over it is dropped (`on_overflow="drop_oldest"` or
+    /// Bounds what is retained of each captured stream, in bytes, in lines or both. What is over it is dropped (`on_overflow="drop_oldest"` or
     /// `"drop_newest"`), or with `"error"` the run is stopped and `OutputTooLarge` raised.
     ///
     /// >>> from pinfold import Command
@@ -163,8 +163,8 @@ impl Command {
     fn output_limit(
         &self,
         py: Python<'_>,
-        max_bytes: Option<u64>,
-        max_lines: Option<u64>,
+        max_bytes: Option<Whole<u64>>,
+        max_lines: Option<Whole<u64>>,
         on_overflow: &str,
     ) -> PyResult<Command> {
         let known = [
@@ -173,6 +173,11 @@ impl Command {
             ("error", Overflow::Error),
         ];
         let on_overflow = one_of(py, "way to overflow", on_overflow, &known)?;
+        if max_bytes.is_none() && max_lines.is_none() {
+            let what = "an output limit of neither bytes nor lines bounds nothing; give max_bytes, max_lines or both";
+            return Err(invalid(py, what));
+        }
+        let (max_bytes, max_lines) = (max_bytes.map(|most| most.0), max_lines.map(|most| most.0));
         Ok(self.with(|command| command.output_limit(Limit { max_bytes, max_lines, on_overflow })))
     }
 
@@ -184,8 +189,8 @@ impl Command {
     /// ...     lines = list(process)
     /// ...     lines, process.output().stdout
     /// (['1', '2', '3'], '')
-    fn keep(&self, max_bytes: u64) -> Command {
-        self.with(|command| command.keep(Keep(max_bytes)))
+    fn keep(&self, max_bytes: Whole<u64>) -> Command {
+        self.with(|command| command.keep(Keep(max_bytes.0)))
     }
 }
 

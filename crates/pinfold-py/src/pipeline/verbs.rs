@@ -123,7 +123,8 @@ impl Pipeline {
         CLASS.import(py, "pinfold._sync", "RunningProcess")?.call1((run,))
     }
 
-    /// Starts it and returns a live handle whose methods are awaited. Leaving its `async with` block ends all of it.
+    /// Starts it and returns a live handle whose methods are awaited; `async with` on it does both and enters the handle.
+    /// Leaving the block ends all of it.
     #[pyo3(signature = (*, on_event = None, cancel = None, runner = None))]
     fn astart<'py>(
         slf: &Bound<'py, Pipeline>,

@@ -185,7 +185,13 @@ impl ProcessResult {
         Ok(ProcessResult::of(py, from_json(py, json.bytes())?))
     }
 
-    /// Both streams in the order in which they were read.
+    /// Both streams in one, in the order in which they were read. That is the order of time only as far as the program
+    /// waited between the two: what it writes to both at once is read at once, and then standard output is first, all of it
+    /// perhaps. `stderr("stdout")` on the command keeps the order of writing.
+    ///
+    /// >>> from pinfold import Command
+    /// >>> Command("sh", ["-c", "echo 1 >&2; echo 2; echo 3 >&2"]).stderr("stdout").output().combined
+    /// '1\\n2\\n3\\n'
     #[getter]
     fn combined(&self, py: Python<'_>) -> PyResult<String> {
         Ok(self.whole(py)?.combined())
@@ -233,7 +239,7 @@ impl BytesResult {
 
     fn text_of_stderr(&self, py: Python<'_>) -> &Py<PyString> {
         self.stderr.get_or_init(py, || {
-            let text = py.detach(|| pinfold::text::decode(&self.encoding, &self.rest.stderr));
+            let text = py.detach(|| self.rest.text_of(Stream::Stderr, &self.encoding));
             PyString::new(py, &text).unbind()
         })
     }
@@ -274,7 +280,7 @@ impl BytesResult {
         PyBytes::new(py, &self.rest.stderr)
     }
 
-    /// Both streams in the order in which they were read.
+    /// Both streams in one, as that of the result as text: in the order in which they were read.
     #[getter]
     fn combined<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         bytes(py, self.whole(py)?.combined())

@@ -7,7 +7,7 @@ use crate::error::{Form, raised, unexpected};
 use crate::machine::{Driven, Work};
 use crate::result::{BytesResult, ProcessResult};
 use crate::runner::Any;
-use pinfold::text::{decode_owned, trim_newline};
+use pinfold::text::trim_newline;
 use pinfold::{Completion, FirstLine, Judge, Output, Stream, With};
 use pinfold_os::poll::{Set, Woken};
 use pyo3::exceptions::PyRuntimeError;
@@ -53,8 +53,11 @@ impl Shape {
     ) -> PyResult<Py<PyAny>> {
         Ok(match self {
             Shape::Run => {
-                let encoding = command.encoding_of(Stream::Stdout);
-                let text = py.detach(|| decode_owned(encoding, output.stdout));
+                let encodings = Stream::BOTH.map(|stream| command.encoding_of(stream).clone());
+                // Nobody will look at the other stream.
+                let mut output = output;
+                output.stderr.clear();
+                let text = py.detach(|| output.into_text(&encodings)).stdout;
                 trim_newline(&text).into_pyobject(py)?.into_any().unbind()
             }
             Shape::Output => Py::new(py, ProcessResult::new(py, output, command)?)?.into_any(),

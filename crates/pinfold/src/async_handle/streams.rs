@@ -13,11 +13,12 @@ use std::task::{Context, Poll};
 pub struct AsyncLines {
     handle: AsyncHandle,
     cursor: LineCursor,
+    taken: u64,
 }
 
 impl AsyncLines {
     pub(super) fn new(handle: AsyncHandle, cursor: LineCursor) -> AsyncLines {
-        AsyncLines { handle, cursor }
+        AsyncLines { handle, cursor, taken: 0 }
     }
 
     /// Waits for the next line and lends it; `None` at the end.
@@ -32,7 +33,9 @@ impl AsyncLines {
             }
             self.handle.0.drive(|running| cursor.pull(running).then_some(())).await?;
         }
-        Ok(cursor.next())
+        let line = cursor.next();
+        self.taken += u64::from(line.is_some());
+        Ok(line)
     }
 
     /// The next line; `None` at the end.
@@ -40,14 +43,16 @@ impl AsyncLines {
         self.next_line().await.map(|line| line.map(str::to_owned)).transpose()
     }
 
-    /// The next line that is not empty as a JSON value (NDJSON, JSON Lines); `None` at the end.
+    /// The next line that is not empty as a JSON value (NDJSON, JSON Lines); `None` at the end. One that is no such value is an
+    /// error that names its number, counted from the first that these lines gave, and the next comes after that all the same.
     #[cfg(feature = "serde")]
     pub async fn next_json<T: serde::de::DeserializeOwned>(&mut self) -> Option<Result<T>> {
         let command = self.handle.command().clone();
         loop {
+            let number = self.taken + 1;
             return match self.next_line().await {
                 Ok(Some(line)) if line.trim().is_empty() => continue,
-                Ok(Some(line)) => Some(crate::verbs::json_line(line, &command)),
+                Ok(Some(line)) => Some(crate::verbs::json_line(line, number, &command)),
                 Ok(None) => None,
                 Err(error) => Some(Err(error)),
             };

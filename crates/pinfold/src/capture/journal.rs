@@ -167,6 +167,19 @@ pub fn combine(segments: &[Segment], stdout: &[u8], stderr: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// Takes bytes of one stream from its first segments and from its last.
+pub(crate) fn shorten(segments: &mut [Segment], stream: Stream, front: usize, end: usize) {
+    fn take<'a>(segments: impl Iterator<Item = &'a mut Segment>, mut bytes: usize) {
+        for segment in segments {
+            let less = bytes.min(segment.len);
+            segment.len -= less;
+            bytes -= less;
+        }
+    }
+    take(segments.iter_mut().filter(|segment| segment.stream == stream), front);
+    take(segments.iter_mut().rev().filter(|segment| segment.stream == stream), end);
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 mod tests {
@@ -282,5 +295,15 @@ mod tests {
         two.say(1, "e");
         two.streams[0].take_in(|buffer| std::io::Write::write(buffer, b"o")).unwrap();
         assert_eq!(two.combined(), "eo");
+    }
+
+    #[test]
+    fn what_is_taken_from_one_stream_leaves_the_other_as_it_is() {
+        let segment = |stream, len| Segment { stream, len };
+        let (one, two) = (Stream::Stdout, Stream::Stderr);
+        let mut segments =
+            [segment(one, 1), segment(two, 5), segment(one, 4), segment(two, 5), segment(one, 2)];
+        shorten(&mut segments, one, 2, 3);
+        assert_eq!(segments.map(|segment| segment.len), [0, 5, 2, 5, 0]);
     }
 }

@@ -47,6 +47,8 @@ struct Owner {
     made: u64,
     /// Started with the first run; the reason why there is none.
     guard: Option<Result<Guard, String>>,
+    /// It is a child of ours, since we run one program at a time and wait for nobody else.
+    waits_for_guard: bool,
     /// What dead owners left was looked for.
     swept: bool,
     /// What the directory hands down to its children.
@@ -93,6 +95,7 @@ fn owner() -> io::Result<MutexGuard<'static, Option<Owner>>> {
             pool: Pool::default(),
             made: 0,
             guard: None,
+            waits_for_guard: false,
             swept: false,
             provided: Controllers::default(),
             aside: None,
@@ -140,11 +143,14 @@ impl Owner {
 
     /// Has a guard started, unless that was tried before: whether one is at work.
     fn is_guarded(&mut self) -> io::Result<bool> {
-        let Ok(directory) = &self.directory else { return Ok(false) };
         // One that someone has killed is made again.
-        let lost = matches!(&self.guard, Some(Ok(guard)) if !guard.is_alive());
-        if self.guard.is_none() || lost {
-            let started = Cgroup::open(directory).and_then(|cgroup| Guard::start(&cgroup));
+        if matches!(&self.guard, Some(Ok(guard)) if !guard.is_alive()) {
+            self.dismiss_guard();
+        }
+        let Ok(directory) = &self.directory else { return Ok(false) };
+        if self.guard.is_none() {
+            let start = if self.waits_for_guard { Guard::start_as_child } else { Guard::start };
+            let started = Cgroup::open(directory).and_then(|cgroup| start(&cgroup));
             self.guard = Some(match started {
                 Err(error) if pinfold_os::wait::is_exhaustion(&error) => return Err(error),
                 started => started.map_err(|error| error.to_string()),
@@ -219,18 +225,27 @@ fn leave() {
     std::mem::take(&mut owner.pool).remove();
     let Ok(directory) = &owner.directory else { return };
     // Nothing is in it, as a rule.
-    if std::fs::remove_dir(directory).is_err()
-        && let Ok(cgroup) = Cgroup::open(directory)
-    {
+    let mut removed = std::fs::remove_dir(directory).is_ok();
+    if !removed && let Ok(cgroup) = Cgroup::open(directory) {
         if cgroup.is_populated().unwrap_or(false) && cgroup.kill().is_ok() {
             wait_until_empty(&cgroup, Instant::now() + Duration::from_secs(1));
         }
-        let _ = cgroup.remove();
+        removed = cgroup.remove().is_ok();
+    }
+    if removed {
+        owner.dismiss_guard();
     }
     owner.step_back();
 }
 
 impl Owner {
+    /// Once there is nothing left to guard.
+    fn dismiss_guard(&mut self) {
+        if let Some(Ok(guard)) = self.guard.take() {
+            guard.dismiss();
+        }
+    }
+
     /// Back to where we were before limits had us step aside.
     fn step_back(&mut self) {
         let base = self.directory.as_ref().ok().and_then(|directory| directory.parent());
@@ -246,6 +261,7 @@ pub(crate) fn release() {
     let Some(owner) = guard.as_mut().filter(|owner| owner.pid == std::process::id()) else { return };
     owner.pool = Pool::default();
     if owner.directory.as_ref().is_ok_and(|directory| cgroup::remove(directory).is_ok()) {
+        owner.dismiss_guard();
         owner.step_back();
         // Should the execution fail, the next run makes it anew.
         *guard = None;

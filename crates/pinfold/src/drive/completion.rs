@@ -10,7 +10,7 @@ use crate::outcome::Cause;
 use crate::output::Output;
 use crate::runner::Runner;
 use crate::running::{Progress, Running};
-use crate::settings::StopRule;
+use crate::settings::{StopRule, Stream};
 use crate::verbs::{Attempt, Attempts, Judge, needs_no_writer};
 use std::borrow::Borrow;
 use std::io;
@@ -58,6 +58,14 @@ impl<R: Runner, C: Borrow<Command>> Completion<R, C> {
         match &self.state {
             State::Under(attempt) => Some(&attempt.running),
             _ => None,
+        }
+    }
+
+    /// Puts output of the attempt that runs now elsewhere, so that it need not be held in memory: what is retained is shown to
+    /// `take`, which says how many bytes of its front it took. The answer's output is what was not taken.
+    pub fn drain(&mut self, stream: Stream, take: impl FnOnce(&[u8]) -> usize) {
+        if let Some(running) = self.running_mut() {
+            running.drain(stream, take);
         }
     }
 

@@ -24,15 +24,16 @@ use std::io::{self, Write};
 pub struct Lines {
     handle: Handle,
     cursor: Option<LineCursor>,
+    taken: u64,
 }
 
 impl Lines {
     pub(super) fn new(handle: Handle, cursor: LineCursor) -> Lines {
-        Lines { handle, cursor: Some(cursor) }
+        Lines { handle, cursor: Some(cursor), taken: 0 }
     }
 
     pub(super) fn none(handle: Handle) -> Lines {
-        Lines { handle, cursor: None }
+        Lines { handle, cursor: None, taken: 0 }
     }
 
     /// Waits for the next line and lends it.
@@ -51,10 +52,13 @@ impl Lines {
             }
             self.handle.shared().drive_to(|running| cursor.pull(running).then_some(()))?;
         }
-        Ok(cursor.next())
+        let line = cursor.next();
+        self.taken += u64::from(line.is_some());
+        Ok(line)
     }
 
-    /// Each line as a JSON value (NDJSON, JSON Lines); empty lines are passed over.
+    /// Each line as a JSON value (NDJSON, JSON Lines); empty lines are passed over. One that is no such value is an error that
+    /// names its number, counted from the first that these lines gave, and the next comes after that all the same.
     ///
     /// ```
     /// use pinfold::Command;
@@ -69,9 +73,10 @@ impl Lines {
         let command = self.handle.command().clone();
         std::iter::from_fn(move || {
             loop {
+                let number = self.taken + 1;
                 return match self.next_line() {
                     Ok(Some(line)) if line.trim().is_empty() => continue,
-                    Ok(Some(line)) => Some(crate::verbs::json_line(line, &command)),
+                    Ok(Some(line)) => Some(crate::verbs::json_line(line, number, &command)),
                     Ok(None) => None,
                     Err(error) => Some(Err(error)),
                 };
@@ -231,6 +236,22 @@ impl Write for StdinWriter {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use crate::{Command, Stream};
+
+    #[cfg(feature = "serde")]
+    #[test]
+    fn a_line_that_is_no_value_is_named_by_its_number_and_the_next_one_comes() {
+        let text = "[1]\n\n{\"a\": \n \n[2]\n\"x\"\n";
+        let lines = Command::new("printf").arg("%s").arg(text).start().unwrap().stdout_lines().unwrap();
+        let values: Vec<_> =
+            lines.json::<Vec<u8>>().map(|value| value.map_err(|error| error.to_string())).collect();
+        let [Ok(one), Err(cut), Ok(two), Err(other)] = values.as_slice() else { panic!("{values:?}") };
+        assert_eq!((one.as_slice(), two.as_slice()), (&[1][..], &[2][..]));
+        assert!(
+            cut.starts_with("printf: wrote no such JSON on line 3: ") && cut.contains(" at column "),
+            "{cut}"
+        );
+        assert!(other.contains("on line 6: ") && !cut.contains("line 1"), "{other}");
+    }
 
     #[test]
     fn no_more_is_read_ahead_of_a_reader_than_a_few_reads() {

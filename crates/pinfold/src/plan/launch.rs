@@ -304,7 +304,8 @@ impl Plan<'_> {
                 Some(cwd) if kind == ErrorKind::NotFound => no_directory(command, cwd),
                 Some(cwd) => {
                     let what = format!("cannot be started in {}: {}", cwd.display(), error.source);
-                    command.error(kind, what).hint("the directory is entered as the user that it runs as")
+                    let refused = command.error(kind, what).at_path(cwd);
+                    refused.hint("the directory is entered as the user that it runs as")
                 }
                 None => command.error(kind, format!("failed to {error}")),
             },
@@ -401,7 +402,9 @@ pub(super) fn no_directory(command: &Command, cwd: &Path) -> Error {
     let what = if is_there { "is not a directory" } else { "does not exist" };
     let error =
         command.error(ErrorKind::NotFound, format!("cannot be started in {}: it {what}", cwd.display()));
-    error.because(io::ErrorKind::NotFound.into())
+    // What the kernel says to whoever enters it.
+    let source = cwd.join(".").metadata().err().unwrap_or_else(|| io::ErrorKind::NotFound.into());
+    error.because(source).at_path(cwd)
 }
 
 /// What the start would stumble over, for who asks before it: the directory and the file to read have to be there. What may
@@ -427,7 +430,7 @@ pub(super) fn refuse_what_is_missing(command: &Command) -> Result<()> {
 pub(super) fn file_error(command: &Command, doing: &str, path: &Path, error: io::Error) -> Error {
     let which = if doing == "read" { "standard input" } else { "output" };
     let what = format!("its {which} cannot be opened: {}: {error}", path.display());
-    command.error(kind_of(&error), what).because(error)
+    command.error(kind_of(&error), what).because(error).at_path(path)
 }
 
 fn null(command: &Command) -> Result<File> {

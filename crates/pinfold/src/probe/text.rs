@@ -70,7 +70,7 @@ mod tests {
             ("unix:/run/x.sock", "unix:/run/x.sock"),
             ("unix:///run/x.sock", "unix:/run/x.sock"),
             ("file:relative", "file:relative"),
-            ("nonempty:///a/b", "file:/a/b"),
+            ("nonempty:///a/b", "nonempty:/a/b"),
             ("cmd:pg_isready --password x", "cmd:pg_isready"),
         ] {
             assert_eq!(text.parse::<Probe>().unwrap().to_string(), shown, "{text}");

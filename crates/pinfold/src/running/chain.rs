@@ -318,6 +318,7 @@ impl Chain {
             self.links.iter().enumerate().filter_map(|(index, link)| self.stage(index, link)).collect();
         if let Some(last) = output.stages.last_mut() {
             last.stderr = output.stderr.clone().into();
+            last.cut = output.cut[Stream::Stderr as usize];
             (last.outcome.stdout, last.outcome.stderr) = (output.outcome.stdout, output.outcome.stderr);
         }
         let Some(index) = output.blamed() else { return };
@@ -332,6 +333,7 @@ impl Chain {
         output.outcome.ending = stage.outcome.ending;
         output.outcome.stderr = stage.outcome.stderr;
         output.stderr = stage.stderr.to_vec();
+        output.cut[Stream::Stderr as usize] = stage.cut;
         // Nobody saw the order of what two programs wrote.
         output.segments = [(Stream::Stdout, output.stdout.len()), (Stream::Stderr, output.stderr.len())]
             .map(|(stream, len)| crate::capture::Segment { stream, len })
@@ -349,10 +351,12 @@ impl Chain {
             let Command { timeout, idle_timeout, limit, .. } = *command;
             Terms { timeout, idle_timeout, limit }
         };
-        let stderr = running.capture(Stream::Stderr).map(crate::capture::Capture::retained);
+        let capture = running.capture(Stream::Stderr);
+        let stderr = capture.map(crate::capture::Capture::retained);
         Some(Stage {
             program: command.program.clone(),
             stderr: stderr.unwrap_or_default().to_vec().into(),
+            cut: capture.map(crate::capture::Capture::cut).unwrap_or_default(),
             clean: self.is_clean(index, &outcome),
             outcome,
             encoding: command.encodings[1].clone(),

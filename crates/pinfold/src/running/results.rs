@@ -1,7 +1,7 @@
 //! What is known of a run, and what it wrote.
 
 use super::{Channel, Running, Source, ending};
-use crate::capture::{Capture, Journal, Keep, Segment};
+use crate::capture::{Capture, Cut, Journal, Keep, Segment};
 use crate::command::Command;
 use crate::error::{Error, ErrorKind, Result};
 use crate::outcome::{Ending, Guarantee, Mechanism, Outcome, Seen};
@@ -58,6 +58,13 @@ impl Running {
         self.channels[stream as usize].capture.as_ref()
     }
 
+    /// [`Capture::drain`] of a stream that is captured.
+    pub fn drain(&mut self, stream: Stream, take: impl FnOnce(&[u8]) -> usize) {
+        if let Some(capture) = &mut self.channels[stream as usize].capture {
+            capture.drain(take);
+        }
+    }
+
     /// The order in which the two streams came.
     pub fn journal(&self) -> &Journal {
         &self.journal
@@ -109,11 +116,11 @@ impl Running {
     pub(crate) fn take_output(&mut self, command: &Command) -> Option<Output<Vec<u8>>> {
         // Before the end there is nothing to take, and what is there must stay.
         self.outcome.as_ref()?;
-        let segments = self.segments();
+        let (segments, cut) = (self.segments(), self.cut());
         let take =
             |channel: &mut Channel| channel.capture.take().map(Capture::into_bytes).unwrap_or_default();
-        let [stdout, stderr] = self.channels.each_mut().map(take);
-        self.make_output(command, segments, stdout, stderr)
+        let streams = self.channels.each_mut().map(take);
+        self.make_output(command, segments, cut, streams)
     }
 
     /// Copies what was captured, once the run has ended.
@@ -122,16 +129,16 @@ impl Running {
         let copy = |channel: &Channel| {
             channel.capture.as_ref().map(|capture| capture.retained().to_vec()).unwrap_or_default()
         };
-        let [stdout, stderr] = self.channels.each_ref().map(copy);
-        self.make_output(command, self.segments(), stdout, stderr)
+        let streams = self.channels.each_ref().map(copy);
+        self.make_output(command, self.segments(), self.cut(), streams)
     }
 
     fn make_output(
         &self,
         command: &Command,
         segments: Vec<Segment>,
-        stdout: Vec<u8>,
-        stderr: Vec<u8>,
+        cut: [Cut; 2],
+        [stdout, stderr]: [Vec<u8>; 2],
     ) -> Option<Output<Vec<u8>>> {
         let mut output = Output {
             stdout,
@@ -141,12 +148,18 @@ impl Running {
             success_codes: command.success_codes.clone(),
             unchecked: command.unchecked,
             segments,
+            cut,
             stages: Vec::new(),
         };
         if let Source::Chain(chain) = &self.source {
             chain.attribute(&mut output);
         }
         Some(output)
+    }
+
+    fn cut(&self) -> [Cut; 2] {
+        let cut = |channel: &Channel| channel.capture.as_ref().map(Capture::cut).unwrap_or_default();
+        self.channels.each_ref().map(cut)
     }
 
     /// The order of what is retained of both streams.

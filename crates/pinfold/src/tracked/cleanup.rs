@@ -6,7 +6,7 @@
 use super::container::Container;
 use super::read::{self, Found};
 use super::stopping::{kill, members};
-use super::{Member, directory, unreadable};
+use super::{Member, registry, unreadable};
 use crate::error::Result;
 use crate::registry::entry::Entry;
 use crate::registry::identity::Identity;
@@ -72,7 +72,7 @@ pub enum Fate {
 pub fn cleanup(dry_run: bool, only: Option<Pid>) -> Result<Vec<LeftOver>> {
     let wanted = |owner: u32| only.is_none_or(|only| only.get() == owner);
     let mut all = Vec::new();
-    if let Ok(registry) = directory() {
+    if let Ok(registry) = registry() {
         let found = read::scan(&registry).map_err(|error| unreadable(&registry, error))?;
         for (path, found) in found {
             match found {

@@ -7,7 +7,7 @@ use crate::registry::entry::{Entry, Line};
 use crate::registry::identity::start_of;
 use pinfold_os::handle::{Pid, Process};
 use pinfold_os::linux::cgroup::{self, Cgroup};
-use pinfold_os::poll::{Direction, Waitable};
+use pinfold_os::poll::{Direction, Waitable, Woken};
 use pinfold_os::signal::Signal;
 use std::fs;
 use std::io;
@@ -151,7 +151,9 @@ impl Container {
             Container::Cgroup(path, _) => path.is_dir(),
             Container::Process(line, process) => {
                 let keeps = line.mechanism != Mechanism::ProcessGroup;
-                process.is_some() && (keeps && start_of(line.pid) == Some(line.start) || !self.is_empty())
+                let is_at_work =
+                    |process: &Process| !has_ended(process) && start_of(line.pid) == Some(line.start);
+                process.as_ref().is_some_and(|process| keeps && is_at_work(process) || !self.is_empty())
             }
         }
     }
@@ -182,6 +184,12 @@ impl Container {
             Container::Process(..) => None,
         }
     }
+}
+
+/// Whether a process is no more than an entry that nobody has taken off the table of processes yet.
+fn has_ended(process: &Process) -> bool {
+    let end = Waitable { descriptor: process.waitable(), direction: Direction::Read };
+    matches!(pinfold_os::poll::wait(&[end], Some(Instant::now())), Ok(Woken::Ready))
 }
 
 /// A handle of the process that a line names. Opened first and compared then: had another got the pid in between, its start

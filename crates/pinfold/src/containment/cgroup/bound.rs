@@ -145,6 +145,11 @@ impl Leaf {
         let failed = |error| Refusal::at("make its cgroup", error);
         let group = demand.group.and_then(|group| group.directory());
         let take_over = demand.take_over;
+        if demand.alone
+            && let Some(owner) = owner().map_err(failed)?.as_mut()
+        {
+            owner.waits_for_guard = true;
+        }
         if settings.is_empty() && group.is_none() {
             let take = if demand.alone { Leaf::take_whole } else { Leaf::take };
             return take(guarded).map_err(failed);
