@@ -46,13 +46,18 @@ def lines_of(pieces: list[Any]) -> list[str]:
     return lines
 
 
+def read_by_all(shared: Iterator[Any]) -> list[Any]:
+    """What the threads got of it, all in all."""
+    return [piece for part in together(lambda _: list(shared)) for piece in part]
+
+
 @pytest.mark.parametrize("name", STREAMS)
 def test_threads_share_one_and_each_piece_goes_to_one_of_them(name: str) -> None:
     whole = [str(number) for number in range(1, 3001)]
     for _ in range(20):
         with Command("seq", ["3000"]).start() as process:
             shared = STREAMS[name](process)
-            pieces = [piece for part in together(lambda _, shared=shared: list(shared)) for piece in part]
+            pieces = read_by_all(shared)
             if name != "chunks":
                 assert sorted(lines_of(pieces), key=int) == whole
             assert sum(map(len, lines_of(pieces))) == sum(map(len, whole))
@@ -63,8 +68,7 @@ def test_whoever_lets_go_of_it_does_not_take_it_from_those_who_wait() -> None:
     for _ in range(30):
         with Command("seq", ["2000"]).start() as process:
             batches: Iterator[list[str]] = iter(process._run.lines("stdout", 256).block, [])
-            pieces = [piece for part in together(lambda _, batches=batches: list(batches)) for piece in part]
-            assert len(lines_of(pieces)) == 2000
+            assert len(lines_of(read_by_all(batches))) == 2000
 
 
 # The stream ends a moment before the run does, which nobody waits for here.
