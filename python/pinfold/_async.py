@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from pinfold._handle import Seconds, Signal, Stream
-    from pinfold._native import Pollable, Run
+    from pinfold._native import Pollable
     from pinfold._runner import ProcessRunner
     from pinfold._verbs import OnEvent
 
@@ -54,10 +54,12 @@ def start(
 class _Batches:
     """What comes of a stream, in pieces. It can be dropped at any point, and needs no closing: an async generator would."""
 
-    __slots__ = ("_busy", "_machine")
+    __slots__ = ("_busy", "_machine", "_process")
 
-    def __init__(self, machine: Pollable) -> None:
+    def __init__(self, machine: Pollable, process: AsyncRunningProcess) -> None:
         self._machine = machine
+        # A handle that is forgotten kills its run, and it is not while somebody reads.
+        self._process = process
         self._busy = False
 
     def __aiter__(self) -> Self:
@@ -81,11 +83,11 @@ class _Singly(Generic[_T]):
 
     __slots__ = ("_batches", "_ready", "_run")
 
-    def __init__(self, machine: Pollable, run: Run) -> None:
-        self._batches = _Batches(machine)
+    def __init__(self, machine: Pollable, process: AsyncRunningProcess) -> None:
+        self._batches = _Batches(machine, process)
         self._ready: Iterator[_T] = iter(())
         # For `wait_for_line`, which says how it ended.
-        self._run = run
+        self._run = process._run
 
     def __aiter__(self) -> Self:
         return self
@@ -98,18 +100,6 @@ class _Singly(Generic[_T]):
     async def _more(self) -> _T:
         self._ready = iter(await self._batches.__anext__())
         return next(self._ready)
-
-
-class _OutputEvents(_Singly[OutputEvent]):
-    """Those of the events that are lines."""
-
-    __slots__ = ()
-
-    async def _more(self) -> OutputEvent:
-        while True:
-            self._ready = (event for event in await self._batches.__anext__() if event.kind == "line")
-            for event in self._ready:
-                return event
 
 
 class AsyncProcessStdin:
@@ -127,10 +117,11 @@ class AsyncProcessStdin:
     ['a', 'b']
     """
 
-    __slots__ = ("_run",)
+    __slots__ = ("_process", "_run")
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, process: AsyncRunningProcess) -> None:
+        self._process = process
+        self._run = process._run
 
     async def write(self, data: bytes | str) -> None:
         """Writes all of it; text as UTF-8. Raises ``BrokenPipeError`` once the program has stopped reading."""
@@ -241,11 +232,11 @@ class AsyncRunningProcess(Handle):
 
     def line_batches(self, stream: Stream = "stdout") -> AsyncIterator[list[str]]:
         """The lines of a stream as they come, in lists: the fastest way to read many."""
-        return _Batches(self._run.lines(stream))
+        return _Batches(self._run.lines(stream), self)
 
     def lines(self, stream: Stream = "stdout") -> AsyncIterator[str]:
         """The lines of a stream as they come, without their line breaks."""
-        return _Singly(self._run.lines(stream), self._run)
+        return _Singly(self._run.lines(stream), self)
 
     def stdout_lines(self) -> AsyncIterator[str]:
         """The lines of standard output."""
@@ -264,18 +255,18 @@ class AsyncRunningProcess(Handle):
 
     def chunks(self, stream: Stream = "stdout") -> AsyncIterator[bytes]:
         """The bytes of a stream as they come, up to 1 MiB at a time."""
-        return _Batches(self._run.chunks(stream))
+        return _Batches(self._run.chunks(stream), self)
 
     def output_events(self) -> AsyncIterator[OutputEvent]:
         """The lines of both streams as they come, in the order in which they were read; so do those that came before this was called.
 
         What a program writes to both at once is read at once, and then those of standard output are first.
         """
-        return _OutputEvents(self._run.events(), self._run)
+        return _Singly(self._run.events(only_lines=True), self)
 
     def events(self) -> AsyncIterator[OutputEvent]:
         """All that happens: the start, the lines of both streams in the order in which they come, the end."""
-        return _Singly(self._run.events(), self._run)
+        return _Singly(self._run.events(), self)
 
     async def profile(self, every_seconds: Seconds = 0.1) -> RunProfile:
         """Waits for the end, looks at what it uses now and then, and gives what it used: exactly, by the kernel's accounting."""
@@ -285,7 +276,7 @@ class AsyncRunningProcess(Handle):
     def take_stdin(self) -> AsyncProcessStdin:
         """Its standard input, for a command that keeps it open. Raises ``InvalidInput`` for one that does not."""
         self._run.feed(b"")
-        return AsyncProcessStdin(self._run)
+        return AsyncProcessStdin(self)
 
     def __aiter__(self) -> AsyncIterator[str]:
         return self.lines("stdout")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from typing import TYPE_CHECKING, Any
 
 from pinfold._errors import Timeout, late
 from pinfold._loop import drive
+from pinfold._native import Flow
 from pinfold._starting import Starting
 
 if TYPE_CHECKING:
@@ -40,10 +42,15 @@ def start(supervisor: Supervisor) -> Starting[AsyncRunningSupervisor]:
 class _Live:
     """What is supervised, without the waiting."""
 
-    __slots__ = ("__weakref__", "_supervised")
+    __slots__ = ("__weakref__", "_maker", "_supervised")
 
     def __init__(self, supervised: Supervised) -> None:
         self._supervised = supervised
+        # A forked child has a copy of this, and nothing goes on there.
+        self._maker = os.getpid()
+
+    def _is_mine(self) -> bool:
+        return self._maker == os.getpid()
 
     @property
     def program(self) -> str:
@@ -82,7 +89,7 @@ class _Live:
     def __del__(self, warn: Any = warnings.warn) -> None:
         # Without it, its start failed.
         supervised = getattr(self, "_supervised", None)
-        if supervised is None or supervised.is_over():
+        if supervised is None or not self._is_mine() or supervised.is_over():
             return
         warn(f"{self!r} was forgotten, and is killed", ResourceWarning, source=self, stacklevel=2)
         supervised.end()
@@ -139,7 +146,7 @@ class RunningSupervisor(_Live):
         self._supervised.stop(signal, grace)
         return self.wait()
 
-    def events(self) -> Iterator[SupervisionEvent]:
+    def events(self) -> Flow[SupervisionEvent]:
         """All that happens, to the end of supervision, from the first on that is still kept (the last 1024 are).
 
         >>> from pinfold import Command, Supervisor
@@ -147,11 +154,9 @@ class RunningSupervisor(_Live):
         ...     [event.kind for event in run.events()][-1]
         'stopped'
         """
-        events = self._supervised.events()
-        while batch := events.block():
-            yield from batch
+        return Flow(self, self._supervised.events(), True)
 
-    def __iter__(self) -> Iterator[SupervisionEvent]:
+    def __iter__(self) -> Flow[SupervisionEvent]:
         return self.events()
 
     def __enter__(self) -> Self:
@@ -159,7 +164,7 @@ class RunningSupervisor(_Live):
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         try:
-            if kind is None:
+            if kind is None and self._is_mine():
                 # How it ended is for who asks: an exception out of the block would hide that it was left.
                 self._supervised.stop()
                 self._supervised.over().block()
@@ -208,7 +213,7 @@ class AsyncRunningSupervisor(_Live):
 
     def events(self) -> AsyncIterator[SupervisionEvent]:
         """All that happens, to the end of supervision, from the first on that is still kept (the last 1024 are)."""
-        return _Events(self._supervised.events())
+        return _Events(self._supervised.events(), self)
 
     def __aiter__(self) -> AsyncIterator[SupervisionEvent]:
         return self.events()
@@ -220,7 +225,7 @@ class AsyncRunningSupervisor(_Live):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            if kind is None:
+            if kind is None and self._is_mine():
                 self._supervised.stop()
                 await drive(self._supervised.over())
         finally:
@@ -230,10 +235,12 @@ class AsyncRunningSupervisor(_Live):
 class _Events:
     """Events, singly; it needs no closing, as an async generator would."""
 
-    __slots__ = ("_events", "_machine")
+    __slots__ = ("_events", "_live", "_machine")
 
-    def __init__(self, machine: Pollable) -> None:
+    def __init__(self, machine: Pollable, live: AsyncRunningSupervisor) -> None:
         self._machine = machine
+        # A handle that is forgotten ends supervision, and it is not while somebody listens.
+        self._live = live
         self._events: Iterator[SupervisionEvent] = iter(())
 
     def __aiter__(self) -> Self:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from pinfold._errors import late
 from pinfold._handle import Finished, Handle
 from pinfold._json_lines import JsonLines
-from pinfold._native import BytesResult, Outcome, OutputEvent, Probe, ProcessResult, RunProfile
+from pinfold._native import BytesResult, Flow, Outcome, OutputEvent, Probe, ProcessResult, RunProfile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from pinfold._handle import Seconds, Signal, Stream
-    from pinfold._native import Run
 
 __all__ = ["ProcessStdin", "RunningProcess"]
 
@@ -33,10 +31,12 @@ class ProcessStdin:
     'hello'
     """
 
-    __slots__ = ("_run",)
+    __slots__ = ("_process", "_run")
 
-    def __init__(self, run: Run) -> None:
-        self._run = run
+    def __init__(self, process: RunningProcess) -> None:
+        # A handle that is forgotten kills its run, and it is not while somebody writes to it.
+        self._process = process
+        self._run = process._run
 
     def write(self, data: bytes | str) -> None:
         """Writes all of it; text as UTF-8. Raises ``BrokenPipeError`` once the program has stopped reading.
@@ -204,7 +204,7 @@ class RunningProcess(Handle):
         """
         return self.stop(grace=0)
 
-    def line_batches(self, stream: Stream = "stdout") -> Iterator[list[str]]:
+    def line_batches(self, stream: Stream = "stdout") -> Flow[list[str]]:
         """The lines of a stream as they come, in lists: the fastest way to read many.
 
         >>> from pinfold import Command
@@ -212,11 +212,9 @@ class RunningProcess(Handle):
         ...     [line for batch in process.line_batches() for line in batch]
         ['1', '2', '3']
         """
-        lines = self._run.lines(stream)
-        while batch := lines.block():
-            yield batch
+        return Flow(self, self._run.lines(stream), False)
 
-    def lines(self, stream: Stream = "stdout") -> Iterator[str]:
+    def lines(self, stream: Stream = "stdout") -> Flow[str]:
         """The lines of a stream as they come, without their line breaks.
 
         >>> from pinfold import Command
@@ -224,10 +222,9 @@ class RunningProcess(Handle):
         ...     list(process.lines("stdout"))
         ['1', '2', '3']
         """
-        batches: Iterator[list[str]] = iter(self._run.lines(stream, _FEW).block, [])
-        return chain.from_iterable(batches)
+        return Flow(self, self._run.lines(stream, _FEW), True)
 
-    def stdout_lines(self) -> Iterator[str]:
+    def stdout_lines(self) -> Flow[str]:
         """The lines of standard output.
 
         >>> from pinfold import Command
@@ -237,7 +234,7 @@ class RunningProcess(Handle):
         """
         return self.lines("stdout")
 
-    def stderr_lines(self) -> Iterator[str]:
+    def stderr_lines(self) -> Flow[str]:
         """The lines of standard error.
 
         >>> from pinfold import Command
@@ -259,7 +256,7 @@ class RunningProcess(Handle):
         """
         return JsonLines(self, self.lines(stream))
 
-    def chunks(self, stream: Stream = "stdout") -> Iterator[bytes]:
+    def chunks(self, stream: Stream = "stdout") -> Flow[bytes]:
         """The bytes of a stream as they come, up to 1 MiB at a time.
 
         >>> from pinfold import Command
@@ -267,11 +264,9 @@ class RunningProcess(Handle):
         ...     b"".join(process.chunks())
         b'1\\n2\\n3\\n'
         """
-        chunks = self._run.chunks(stream)
-        while chunk := chunks.block():
-            yield chunk
+        return Flow(self, self._run.chunks(stream), False)
 
-    def output_events(self) -> Iterator[OutputEvent]:
+    def output_events(self) -> Flow[OutputEvent]:
         """The lines of both streams as they come, in the order in which they were read; so do those that came before this was called.
 
         What a program writes to both at once is read at once, and then those of standard output are first.
@@ -281,9 +276,9 @@ class RunningProcess(Handle):
         ...     sorted((event.text, event.is_stderr) for event in process.output_events())
         [('one', False), ('two', True)]
         """
-        return (event for event in self.events() if event.kind == "line")
+        return Flow(self, self._run.events(only_lines=True), True)
 
-    def events(self) -> Iterator[OutputEvent]:
+    def events(self) -> Flow[OutputEvent]:
         """All that happens: the start, the lines of both streams in the order in which they come, the end.
 
         >>> from pinfold import Command
@@ -291,9 +286,7 @@ class RunningProcess(Handle):
         ...     [event.kind for event in process.events()]
         ['started', 'line', 'ended']
         """
-        events = self._run.events()
-        while batch := events.block():
-            yield from batch
+        return Flow(self, self._run.events(), True)
 
     def profile(self, every_seconds: Seconds = 0.1) -> RunProfile:
         """Waits for the end, looks at what it uses now and then, and gives what it used: exactly, by the kernel's accounting.
@@ -316,9 +309,9 @@ class RunningProcess(Handle):
         'hello'
         """
         self._run.feed(b"")
-        return ProcessStdin(self._run)
+        return ProcessStdin(self)
 
-    def __iter__(self) -> Iterator[str]:
+    def __iter__(self) -> Flow[str]:
         return self.lines("stdout")
 
     def __enter__(self) -> RunningProcess:

@@ -44,6 +44,7 @@ from pinfold._exchange import Exchange, OutputPipe
 from pinfold._native import Command
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from subprocess import Popen, call, check_call, check_output, getoutput, getstatusoutput, run
     from typing import IO, Any
 
@@ -69,6 +70,9 @@ __all__ = [
 
 # Runs whose `Popen` was forgotten, until they are seen to have ended.
 _forgotten: list[Run] = []
+# They are the parent's to see the end of, and not a forked child's.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forgotten.clear)
 
 
 class _Popen(subprocess.Popen[AnyStr]):
@@ -83,6 +87,7 @@ class _Popen(subprocess.Popen[AnyStr]):
     # Starting, waiting and signalling are those methods of the standard library's class that begin with an underscore; what is
     # made of them (pipes, text, timeouts, the context) is left to it. Its tests are ours, so that a change there is noticed.
     _run: Run
+    _maker: int
     _exchange: Exchange | None = None
 
     def _execute_child(
@@ -155,6 +160,7 @@ class _Popen(subprocess.Popen[AnyStr]):
             self._close_pipe_fds(p2cread, p2cwrite, c2pread, c2pwrite, errread, errwrite)  # type: ignore[attr-defined]
         for pipe in pipes:
             pipe.run = self._run
+        self._maker = os.getpid()
         self._child_created = True
         self.pid = self._run.pid
 
@@ -239,9 +245,15 @@ class _Popen(subprocess.Popen[AnyStr]):
             self._run.stop(signal.SIGKILL, 0)
 
     # Names of the module may be gone by the time that this is called.
-    def __del__(self, _maxsize: int = sys.maxsize, _warn: Any = warnings.warn, _kept: list[Run] = _forgotten) -> None:
+    def __del__(
+        self,
+        _maxsize: int = sys.maxsize,
+        _warn: Any = warnings.warn,
+        _kept: list[Run] = _forgotten,
+        _getpid: Callable[[], int] = os.getpid,
+    ) -> None:
         run = getattr(self, "_run", None)
-        if run is None or self.returncode is not None:
+        if run is None or self.returncode is not None or self._maker != _getpid():
             return
         _warn(f"subprocess {self.pid} is still running", ResourceWarning, source=self)
         if run.try_wait() is None:

@@ -86,7 +86,12 @@ def handles(command: Command) -> None:
         assert_type(process, RunningProcess)
         for line in process:
             assert_type(line, str)
-        assert_type(process.chunks("stderr"), Iterator[bytes])
+        chunks = process.chunks("stderr")
+        assert_type(next(chunks), bytes)
+        iterator: Iterator[bytes] = chunks
+        assert_type(list(iterator), list[bytes])
+        # It can be let go of early.
+        chunks.close()
         assert_type(process.json_lines(), Iterator[Any])
         assert_type(process.pid, int)
         with process.take_stdin() as stdin:

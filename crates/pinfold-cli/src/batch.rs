@@ -44,6 +44,9 @@ pub(crate) fn batch(args: &BatchArgs) -> End {
         Ok(inbox) => inbox,
         Err(error) => return failed(&format!("its signals cannot be taken: {error}")),
     };
+    if let Some(end) = lacks_arguments(args) {
+        return end;
+    }
     let (log, done) = match open_log(args) {
         Ok(opened) => opened,
         Err(end) => return end,
@@ -60,6 +63,24 @@ pub(crate) fn batch(args: &BatchArgs) -> End {
 fn failed(what: &str) -> End {
     out::fail(what, None);
     End::Code(FAILED)
+}
+
+/// A place for an argument that no command can get means something else than an empty word.
+fn lacks_arguments(args: &BatchArgs) -> Option<End> {
+    let each = match (args.max_lines, args.sources.len()) {
+        (Some(_), _) => return None,
+        (None, lists @ 2..) => lists,
+        (None, _) => args.max_args.unwrap_or(1),
+    };
+    let highest = Template::new(&args.template, args.replace.as_deref()).highest();
+    (highest > each).then(|| {
+        let s = if each == 1 { "" } else { "s" };
+        out::fail(
+            &format!("batch: {{{highest}}} stands for an argument, and a command gets {each} argument{s}"),
+            Some("say with -n how many, or give several lists"),
+        );
+        End::Code(FAILED)
+    })
 }
 
 fn open_log(args: &BatchArgs) -> Result<(Option<JobLog>, Done), End> {

@@ -43,13 +43,15 @@ enum Attempt {
 
 /// Runs the program, and ends pinfold as it ended.
 pub(crate) fn run(args: &RunArgs) -> ! {
+    // Before anything of pinfold's own is open: that is not what the user named.
+    let record = log::open(args.log).and_then(|()| Record::open(args));
     let inbox = Inbox::open(letters::taken());
     // The inbox stays open to the last: a ^C that came when the program was just ending is not to end pinfold.
-    start(args, inbox.as_ref()).leave()
+    start(args, record, inbox.as_ref()).leave()
 }
 
-fn start(args: &RunArgs, inbox: Result<&Inbox, &io::Error>) -> End {
-    let mut record = match log::open(args.log).and_then(|()| Record::open(args)) {
+fn start(args: &RunArgs, record: Result<Record, Misuse>, inbox: Result<&Inbox, &io::Error>) -> End {
+    let mut record = match record {
         Ok(record) => record,
         Err(misuse) => {
             out::fail(&misuse.what, Some(&misuse.hint));

@@ -4,7 +4,9 @@ use crate::convert::shown_error;
 use pyo3::call::PyCallArgs;
 use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
 use std::cell::RefCell;
+use std::sync::Arc;
 
 thread_local! {
     /// What was raised on this thread while a machine was advanced on it.
@@ -22,19 +24,36 @@ fn keep(error: PyErr) {
     });
 }
 
-/// A callable of Python's.
-pub(crate) struct Callable(Py<PyAny>);
+/// A callable of Python's. Its clones are one reference, which one object of Python's shows to the garbage collector: what a
+/// closure of the engine's holds besides could not be seen.
+#[derive(Clone)]
+pub(crate) struct Callable(Arc<Py<PyAny>>);
 
 impl Callable {
     pub(crate) fn new(given: &Bound<'_, PyAny>) -> PyResult<Callable> {
         if given.is_callable() {
-            return Ok(Callable(given.clone().unbind()));
+            return Ok(Callable(Arc::new(given.clone().unbind())));
         }
         Err(PyTypeError::new_err(format!("expected a callable, not {}", given.get_type().name()?)))
     }
 
-    pub(crate) fn clone_ref(&self, py: Python<'_>) -> Callable {
-        Callable(self.0.clone_ref(py))
+    /// What is to be called, whatever it is.
+    pub(crate) fn of(given: Py<PyAny>) -> Callable {
+        Callable(Arc::new(given))
+    }
+
+    /// A reference of its own, for another object of Python's to show.
+    pub(crate) fn twin(&self, py: Python<'_>) -> Callable {
+        Callable(Arc::new(self.0.clone_ref(py)))
+    }
+
+    /// For `__traverse__` of the object whose it is.
+    pub(crate) fn show(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&*self.0)
+    }
+
+    pub(crate) fn call<'py>(&self, py: Python<'py>, args: impl PyCallArgs<'py>) -> PyResult<Py<PyAny>> {
+        self.0.call1(py, args)
     }
 
     /// Whether it holds. An answer that would have to be awaited is refused, since it would always hold.
@@ -90,6 +109,14 @@ impl OfText {
             return Callable::new(&search).map(OfText::Asked);
         }
         Callable::new(given).map(OfText::Asked)
+    }
+
+    /// What it calls, if it does.
+    pub(crate) fn callable(&self) -> Option<&Callable> {
+        match self {
+            OfText::Within(_) => None,
+            OfText::Asked(callable) => Some(callable),
+        }
     }
 
     pub(crate) fn holds(&self, text: &str) -> bool {

@@ -6,6 +6,7 @@ mod events;
 mod profile;
 mod streams;
 
+use crate::ask::Callable;
 use crate::convert::{Seconds, SignalArg};
 use crate::error::{Form, raised};
 use crate::limits::Limits;
@@ -18,6 +19,7 @@ use pinfold::{PolledHandle, Running, StopRule, Stream, Watch};
 use pinfold_os::poll::{Set, Woken};
 pub(crate) use profile::{RunProfile, Sample};
 use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -29,16 +31,29 @@ pub(crate) struct Run {
     run: Option<PolledHandle>,
     /// Its container is its alone, and not that of a group.
     owns: bool,
+    /// Who is told of its events: by a closure that the engine has.
+    listener: Option<Callable>,
 }
 
 impl Run {
-    pub(crate) fn new(running: Running, command: Arc<pinfold::Command>, owns: bool) -> Run {
-        Run { run: Some(PolledHandle::new(running, command)), owns }
+    pub(crate) fn new(
+        running: Running,
+        command: Arc<pinfold::Command>,
+        owns: bool,
+        listener: Option<Callable>,
+    ) -> Run {
+        Run { run: Some(PolledHandle::new(running, command)), owns, listener }
     }
 
     #[expect(clippy::expect_used, reason = "only the drop takes it out")]
     fn run(&self) -> &PolledHandle {
         self.run.as_ref().expect("a run that is not being dropped")
+    }
+
+    /// Does so without the interpreter, and by a handle of its own: whoever called may let go of this meanwhile.
+    fn with<T: Send>(&self, py: Python<'_>, act: impl FnOnce(&PolledHandle) -> T + Send) -> T {
+        let run = self.run().clone();
+        py.detach(move || act(&run))
     }
 
     fn raised(&self, py: Python<'_>, error: pinfold::Error) -> PyErr {
@@ -62,6 +77,10 @@ impl Drop for Run {
 
 #[pymethods]
 impl Run {
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.listener.iter().try_for_each(|listener| listener.show(&visit))
+    }
+
     #[getter]
     fn pid(&self) -> u32 {
         self.run().pid().get()
@@ -90,42 +109,43 @@ impl Run {
 
     #[getter]
     fn elapsed_seconds(&self, py: Python<'_>) -> f64 {
-        py.detach(|| self.run().elapsed().as_secs_f64())
+        self.with(py, |run| run.elapsed().as_secs_f64())
     }
 
     #[getter]
     fn usage(&self, py: Python<'_>) -> Usage {
-        Usage(py.detach(|| self.run().usage()))
+        Usage(self.with(py, |run| run.usage()))
     }
 
     #[getter]
     fn limits_hit(&self, py: Python<'_>) -> LimitsHit {
-        LimitsHit(py.detach(|| self.run().limits_hit()))
+        LimitsHit(self.with(py, |run| run.limits_hit()))
     }
 
     #[getter]
     fn members(&self, py: Python<'_>) -> Vec<u32> {
-        py.detach(|| self.run().members()).into_iter().map(|pid| pid.get()).collect()
+        self.with(py, |run| run.members()).into_iter().map(|pid| pid.get()).collect()
     }
 
     #[getter]
     fn stdout_seen(&self, py: Python<'_>) -> Option<Seen> {
-        py.detach(|| self.run().seen(Stream::Stdout)).map(Seen)
+        self.with(py, |run| run.seen(Stream::Stdout)).map(Seen)
     }
 
     #[getter]
     fn stderr_seen(&self, py: Python<'_>) -> Option<Seen> {
-        py.detach(|| self.run().seen(Stream::Stderr)).map(Seen)
+        self.with(py, |run| run.seen(Stream::Stderr)).map(Seen)
     }
 
     /// How it ended, if it has by now.
-    fn try_wait(&self, py: Python<'_>) -> Option<Outcome> {
-        py.detach(|| self.run().try_outcome()).map(Outcome)
+    fn try_wait(&self, py: Python<'_>) -> PyResult<Option<Outcome>> {
+        let ended = self.with(py, |run| run.try_outcome()).map_err(|error| self.raised(py, error))?;
+        Ok(ended.map(Outcome))
     }
 
     /// Whether it is known to have ended, without a look.
     fn has_ended(&self, py: Python<'_>) -> bool {
-        py.detach(|| self.run().known_outcome()).is_some()
+        self.with(py, |run| run.known_outcome()).is_some()
     }
 
     /// The end of all of it; `None` after so many seconds without.
@@ -151,12 +171,12 @@ impl Run {
             signal: signal.map_or(own.signal, |signal| signal.0),
             grace: grace.map_or(own.grace, |grace| grace.0),
         };
-        py.detach(|| self.run().stop(Some(rule)));
+        self.with(py, |run| run.stop(Some(rule)));
     }
 
     /// Kills all of it and returns when it is gone.
     fn end(&self, py: Python<'_>) {
-        py.detach(|| self.run().end());
+        self.with(py, |run| run.end());
     }
 
     /// Has it go on without its handle, which is about to be dropped, until its group ends it.
@@ -167,8 +187,8 @@ impl Run {
 
     /// Changes its limits to these, while it runs.
     fn set_limits(&self, py: Python<'_>, limits: &Bound<'_, Limits>) -> PyResult<()> {
-        let limits = &limits.get().0;
-        py.detach(|| self.run().set_limits(limits)).map_err(|error| self.raised(py, error))
+        let limits = limits.get().0.clone();
+        self.with(py, |run| run.set_limits(&limits)).map_err(|error| self.raised(py, error))
     }
 
     /// How it goes until its end: see `profile.rs`.
@@ -178,53 +198,53 @@ impl Run {
         profile::work(py, run, watch, every.0)
     }
 
-    /// All that happens, each time what has happened meanwhile, as a list; an empty one at the end.
-    fn events(&self, py: Python<'_>) -> PyResult<Pollable> {
-        let events = py.detach(|| self.run().events()).map_err(|error| self.raised(py, error))?;
-        Ok(Pollable::new(events::Happenings::new(events, self.run().command().clone())))
+    /// All that happens, or the lines of it, each time what has happened meanwhile, as a list; an empty one at the end.
+    #[pyo3(signature = (only_lines = false))]
+    fn events(&self, py: Python<'_>, only_lines: bool) -> PyResult<Pollable> {
+        let events = self.with(py, |run| run.events()).map_err(|error| self.raised(py, error))?;
+        Ok(Pollable::new(events::Happenings::new(events, self.run().command().clone(), only_lines)))
     }
 
     #[pyo3(signature = (signal, to_all = true))]
     fn signal(&self, py: Python<'_>, signal: SignalArg, to_all: bool) -> PyResult<()> {
-        let run = self.run();
-        let sent = py.detach(|| if to_all { run.signal_all(signal.0) } else { run.signal(signal.0) });
+        let sent = self.with(py, |run| if to_all { run.signal_all(signal.0) } else { run.signal(signal.0) });
         sent.map_err(|error| self.raised(py, error))
     }
 
     fn suspend(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.run().suspend()).map_err(|error| self.raised(py, error))
+        self.with(py, |run| run.suspend()).map_err(|error| self.raised(py, error))
     }
 
     fn resume(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.run().resume()).map_err(|error| self.raised(py, error))
+        self.with(py, |run| run.resume()).map_err(|error| self.raised(py, error))
     }
 
     /// When a probe holds of it, or of the world while it runs.
     fn wait_until(&self, py: Python<'_>, probe: &Bound<'_, Probe>, timeout: Seconds) -> PyResult<Pollable> {
-        let (run, probe) = (self.run(), &probe.get().0);
-        let waiting = py.detach(|| run.wait_until(probe, timeout.0));
+        let probe = probe.get().0.clone();
+        let waiting = self.with(py, |run| run.wait_until(&probe, timeout.0));
         let waiting = waiting.map_err(|error| self.raised(py, error))?;
-        Ok(Pollable::new(Beside::new(waiting, run.command().clone())))
+        Ok(Pollable::new(Beside::new(waiting, self.run().command().clone())))
     }
 
     /// Batches of lines of one stream, each a list of up to so many bytes of text; an empty one at the end.
     #[pyo3(signature = (stream, most = streams::BATCH_BYTES))]
     fn lines(&self, py: Python<'_>, stream: &str, most: usize) -> PyResult<Pollable> {
         let stream = stream_named(py, stream)?;
-        let lines = py.detach(|| self.run().lines(stream)).map_err(|error| self.raised(py, error))?;
+        let lines = self.with(py, |run| run.lines(stream)).map_err(|error| self.raised(py, error))?;
         Ok(Pollable::new(streams::Batches::new(lines, self.run().command().clone(), most)))
     }
 
     /// Chunks of one stream, each `bytes`; empty at the end.
     fn chunks(&self, py: Python<'_>, stream: &str) -> PyResult<Pollable> {
         let stream = stream_named(py, stream)?;
-        let chunks = py.detach(|| self.run().chunks(stream)).map_err(|error| self.raised(py, error))?;
+        let chunks = self.with(py, |run| run.chunks(stream)).map_err(|error| self.raised(py, error))?;
         Ok(Pollable::new(streams::Chunks::new(chunks, self.run().command().clone())))
     }
 
     /// Adds to what is written to its standard input: whether anybody can still read it.
     fn feed(&self, py: Python<'_>, bytes: Fed) -> PyResult<bool> {
-        py.detach(|| self.run().feed(bytes.bytes())).map_err(|error| self.raised(py, error))
+        self.with(py, |run| run.feed(bytes.bytes())).map_err(|error| self.raised(py, error))
     }
 
     /// When no more than so many bytes are still to be written; `False` if the program stopped reading before.
@@ -234,7 +254,7 @@ impl Run {
 
     /// Ends its standard input once everything is written.
     fn end_of_input(&self, py: Python<'_>) {
-        py.detach(|| self.run().end_of_input());
+        self.with(py, |run| run.end_of_input());
     }
 }
 

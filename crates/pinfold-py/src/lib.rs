@@ -12,6 +12,7 @@ mod command;
 mod convert;
 mod error;
 mod event;
+mod flow;
 mod group;
 mod handle;
 mod host;
@@ -49,6 +50,8 @@ mod _native {
     use crate::command::Command;
     #[pymodule_export]
     use crate::event::{RunEvent, on_every_event};
+    #[pymodule_export]
+    use crate::flow::Flow;
     #[pymodule_export]
     use crate::group::{Group, GroupEvent, GroupStats, MemberInfo, Pressure, StopReport};
     #[pymodule_export]

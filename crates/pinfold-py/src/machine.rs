@@ -10,7 +10,8 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::{MutexExt, PyOnceLock};
 use std::io;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 
 /// Something that goes on by itself and comes to an answer.
@@ -120,14 +121,46 @@ fn until_disturbed(work: &mut dyn Work, patience: Option<Duration>) -> io::Resul
     }
 }
 
-/// Work for an event loop: one descriptor to watch, and steps to take whenever it is readable or a time has come. There is none
-/// only while it is dropped.
+/// Work for an event loop: one descriptor to watch, and steps to take whenever it is readable or a time has come.
+///
+/// Its methods hold it themselves while others run, and do not go by who called: what calls may let go of it meanwhile.
 #[pyclass(frozen, module = "pinfold._native")]
-pub(crate) struct Pollable(Mutex<Option<Box<dyn Work>>>);
+pub(crate) struct Pollable {
+    /// `None` only while it is dropped.
+    work: Mutex<Option<Box<dyn Work>>>,
+    /// Whose turn it is: of which process, and which of its threads.
+    holder: Mutex<Option<(u32, ThreadId)>>,
+}
+
+/// The right to have it go on, which one thread at a time has.
+pub(crate) struct Turn<'a> {
+    work: MutexGuard<'a, Option<Box<dyn Work>>>,
+    holder: &'a Mutex<Option<(u32, ThreadId)>>,
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        *self.holder.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+impl Turn<'_> {
+    fn work(&mut self) -> PyResult<&mut dyn Work> {
+        match &mut *self.work {
+            Some(work) => Ok(&mut **work),
+            None => Err(broken()),
+        }
+    }
+
+    /// Waits for the answer on this thread.
+    pub(crate) fn block(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        block(py, self.work()?)
+    }
+}
 
 impl Pollable {
     pub(crate) fn new(work: impl Work + 'static) -> Pollable {
-        Pollable(Mutex::new(Some(Box::new(work))))
+        Pollable { work: Mutex::new(Some(Box::new(work))), holder: Mutex::default() }
     }
 
     /// Has the user's loop drive it: a coroutine.
@@ -137,15 +170,35 @@ impl Pollable {
     }
 
     fn with<T: Send>(&self, py: Python<'_>, act: impl FnOnce(&mut dyn Work) -> T + Send) -> PyResult<T> {
-        let mut work = self.0.lock_py_attached(py).map_err(|_| broken())?;
-        let work = &mut **work.as_mut().ok_or_else(broken)?;
+        let mut turn = self.turn(py)?;
+        let work = turn.work()?;
         Ok(py.detach(|| act(work)))
+    }
+
+    /// Waits for its turn. A thread that has it and comes again, in a signal handler, would wait for itself.
+    pub(crate) fn turn(&self, py: Python<'_>) -> PyResult<Turn<'_>> {
+        let here = (std::process::id(), thread::current().id());
+        match *self.holder.lock().unwrap_or_else(PoisonError::into_inner) {
+            Some(holder) if holder == here => {
+                return Err(PyRuntimeError::new_err("this thread waits for the next of this already"));
+            }
+            // It has not come along.
+            Some((process, _)) if process != here.0 => {
+                let what =
+                    format!("a thread of process {process}, of which this one was forked, waits for this");
+                return Err(PyRuntimeError::new_err(what));
+            }
+            _ => {}
+        }
+        let work = self.work.lock_py_attached(py).map_err(|_| broken())?;
+        *self.holder.lock().unwrap_or_else(PoisonError::into_inner) = Some(here);
+        Ok(Turn { work, holder: &self.holder })
     }
 }
 
 impl Drop for Pollable {
     fn drop(&mut self) {
-        let work = self.0.get_mut().map_or(None, Option::take);
+        let work = self.work.get_mut().map_or(None, Option::take);
         // It may wait for the kernel, or for somebody who waits for the interpreter.
         let _ = Python::try_attach(|py| py.detach(|| drop(work)));
     }
@@ -159,9 +212,10 @@ fn broken() -> PyErr {
 impl Pollable {
     /// Takes the steps that can be taken without waiting. `None` if that led to an answer; else the seconds after which to
     /// come again even if the descriptor is not readable, negative if only then.
-    fn advance(&self, py: Python<'_>) -> PyResult<Option<f64>> {
+    fn advance(slf: &Bound<'_, Self>) -> PyResult<Option<f64>> {
+        let (py, held) = (slf.py(), slf.clone());
         let advanced =
-            self.with(py, |work| {
+            held.get().with(py, |work| {
                 if work.advance()? {
                     return Ok(None);
                 }
@@ -175,24 +229,29 @@ impl Pollable {
 
     /// The descriptor that is readable when there is a step to take.
     #[cfg(unix)]
-    fn fileno(&self, py: Python<'_>) -> PyResult<i32> {
+    fn fileno(slf: &Bound<'_, Self>) -> PyResult<i32> {
         use std::os::fd::AsRawFd;
-        self.with(py, |work| work.watch().map(|(set, _)| set.as_raw_fd()))?.map_err(failed)
+        let (py, held) = (slf.py(), slf.clone());
+        held.get().with(py, |work| work.watch().map(|(set, _)| set.as_raw_fd()))?.map_err(failed)
     }
 
     /// The answer.
-    fn result(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.0.lock_py_attached(py).map_err(|_| broken())?.as_mut().ok_or_else(broken)?.answer(py)
+    fn result(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        let held = slf.clone();
+        let mut turn = held.get().turn(slf.py())?;
+        turn.work()?.answer(slf.py())
     }
 
     /// Waits for the answer on this thread.
-    fn block(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let mut work = self.0.lock_py_attached(py).map_err(|_| broken())?;
-        block(py, &mut **work.as_mut().ok_or_else(broken)?)
+    fn block(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        let held = slf.clone();
+        let mut turn = held.get().turn(slf.py())?;
+        turn.block(slf.py())
     }
 
     /// Ends what was started for this alone, and returns when it is gone.
-    fn end(&self, py: Python<'_>) -> PyResult<()> {
-        self.with(py, |work| work.end())
+    fn end(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let held = slf.clone();
+        held.get().with(slf.py(), |work| work.end())
     }
 }

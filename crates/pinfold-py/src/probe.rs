@@ -11,6 +11,7 @@ use pinfold_os::poll::{Set, Woken};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+use pyo3::{PyTraverseError, PyVisit};
 use std::io;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
@@ -32,7 +33,15 @@ use std::time::Instant;
 /// ...     print(error)
 /// not ready after 20ms: tcp://127.0.0.1:1: connection refused
 #[pyclass(frozen, module = "pinfold")]
-pub(crate) struct Probe(pub(crate) pinfold::Probe);
+pub(crate) struct Probe(pub(crate) pinfold::Probe, Asked);
+
+/// Whom a probe asks, as the garbage collector is to see it.
+enum Asked {
+    Nobody,
+    This(Callable),
+    /// Whom these ask.
+    Those(Vec<Py<Probe>>),
+}
 
 /// What can be waited for.
 #[pymethods]
@@ -48,7 +57,7 @@ impl Probe {
     /// ...     Probe.port("127.0.0.1", server.getsockname()[1]).wait(timeout=10)
     #[staticmethod]
     fn port(host: String, port: u16) -> Probe {
-        Probe(pinfold::Probe::tcp(host, port))
+        Probe(pinfold::Probe::tcp(host, port), Asked::Nobody)
     }
 
     /// A Unix stream socket at which somebody listens. Nothing is sent.
@@ -62,7 +71,7 @@ impl Probe {
     /// ...     Probe.unix(f"{directory}/socket").wait(timeout=10)
     #[staticmethod]
     fn unix(path: Text) -> Probe {
-        Probe(pinfold::Probe::unix(path.0))
+        Probe(pinfold::Probe::unix(path.0), Asked::Nobody)
     }
 
     /// A URL that answers a GET with a good status: one from 200 to 299, this one, or one of this `range`. Redirects are not
@@ -74,10 +83,11 @@ impl Probe {
     #[pyo3(signature = (url, *, status = None))]
     fn http(py: Python<'_>, url: &str, status: Option<Statuses>) -> PyResult<Probe> {
         let probe = pinfold::Probe::http(url).map_err(|error| raised(py, error))?;
-        Ok(Probe(match status {
+        let probe = match status {
             Some(status) => probe.status(status.0),
             None => probe,
-        }))
+        };
+        Ok(Probe(probe, Asked::Nobody))
     }
 
     /// A file, directory or anything else that is there; with `filled`, and is not empty.
@@ -87,7 +97,8 @@ impl Probe {
     #[staticmethod]
     #[pyo3(signature = (path, *, filled = false))]
     fn file(path: Text, filled: bool) -> Probe {
-        Probe(if filled { pinfold::Probe::filled_file(path.0) } else { pinfold::Probe::file(path.0) })
+        let probe = if filled { pinfold::Probe::filled_file(path.0) } else { pinfold::Probe::file(path.0) };
+        Probe(probe, Asked::Nobody)
     }
 
     /// A line of a run's output, on either stream or on this one: one that has this text in it, that this compiled pattern is
@@ -100,7 +111,8 @@ impl Probe {
     #[pyo3(signature = (holds, *, stream = None))]
     fn line(py: Python<'_>, holds: &Bound<'_, PyAny>, stream: Option<&str>) -> PyResult<Probe> {
         let holds = OfText::new(holds)?;
-        on(py, pinfold::Probe::line(move |line| holds.holds(line)), stream)
+        let asked = asked(&holds);
+        on(py, pinfold::Probe::line(move |line| holds.holds(line)), stream, asked)
     }
 
     /// The beginning of a line that has not come to its end, of which this holds as for a `line`: a prompt, at which a program
@@ -116,7 +128,8 @@ impl Probe {
     #[pyo3(signature = (holds, *, stream = None))]
     fn prompt(py: Python<'_>, holds: &Bound<'_, PyAny>, stream: Option<&str>) -> PyResult<Probe> {
         let holds = OfText::new(holds)?;
-        on(py, pinfold::Probe::prompt(move |text| holds.holds(text)), stream)
+        let asked = asked(&holds);
+        on(py, pinfold::Probe::prompt(move |text| holds.holds(text)), stream, asked)
     }
 
     /// A command that succeeds, run as often as it takes. Unless it has a timeout, each run has that of `attempt`.
@@ -125,7 +138,7 @@ impl Probe {
     /// >>> Probe.command(Command("test", ["-d", "/"])).wait(timeout=10)
     #[staticmethod]
     fn command(command: &Bound<'_, Command>) -> Probe {
-        Probe(pinfold::Probe::command((*command.get().0).clone()))
+        Probe(pinfold::Probe::command((*command.get().0).clone()), Asked::Nobody)
     }
 
     /// Anything that can be asked for: a callable without arguments. What it raises is raised by the wait.
@@ -138,8 +151,9 @@ impl Probe {
     #[staticmethod]
     fn holds(predicate: &Bound<'_, PyAny>) -> PyResult<Probe> {
         let callable = Callable::new(predicate)?;
+        let whom = Asked::This(callable.clone());
         let asked = move || callable.holds(|py, callable| callable.ask(py, ()));
-        Ok(Probe(pinfold::Probe::asked(asked)))
+        Ok(Probe(pinfold::Probe::asked(asked), whom))
     }
 
     /// All of these, each of them at some time during the wait.
@@ -149,7 +163,8 @@ impl Probe {
     #[staticmethod]
     #[pyo3(signature = (*probes))]
     fn all(probes: &Bound<'_, PyTuple>) -> PyResult<Probe> {
-        Ok(Probe(pinfold::Probe::all(given(probes)?)))
+        let (probes, asked) = given(probes)?;
+        Ok(Probe(pinfold::Probe::all(probes), asked))
     }
 
     /// The first of these.
@@ -159,7 +174,8 @@ impl Probe {
     #[staticmethod]
     #[pyo3(signature = (*probes))]
     fn any(probes: &Bound<'_, PyTuple>) -> PyResult<Probe> {
-        Ok(Probe(pinfold::Probe::any(given(probes)?)))
+        let (probes, asked) = given(probes)?;
+        Ok(Probe(pinfold::Probe::any(probes), asked))
     }
 }
 
@@ -174,24 +190,24 @@ impl Probe {
     /// ... except Timeout as error:
     /// ...     "the cache" in str(error)
     /// True
-    fn named(&self, name: String) -> Probe {
-        Probe(self.0.clone().named(name))
+    fn named(slf: &Bound<'_, Self>, name: String) -> Probe {
+        Probe(slf.get().0.clone().named(name), like(slf))
     }
 
     /// How long after a failed attempt the next one is made: 0.05 seconds unless told otherwise, and 0.5 for a command.
     ///
     /// >>> from pinfold import Probe
     /// >>> Probe.file("/").interval(0.5).wait(timeout=10)
-    fn interval(&self, seconds: Seconds) -> Probe {
-        Probe(self.0.clone().interval(seconds.0))
+    fn interval(slf: &Bound<'_, Self>, seconds: Seconds) -> Probe {
+        Probe(slf.get().0.clone().interval(seconds.0), like(slf))
     }
 
     /// How long one attempt may take: 5 seconds unless told otherwise.
     ///
     /// >>> from pinfold import Command, Probe
     /// >>> Probe.command(Command("true")).attempt(1).wait(timeout=10)
-    fn attempt(&self, seconds: Seconds) -> Probe {
-        Probe(self.0.clone().attempt(seconds.0))
+    fn attempt(slf: &Bound<'_, Self>, seconds: Seconds) -> Probe {
+        Probe(slf.get().0.clone().attempt(seconds.0), like(slf))
     }
 
     /// Blocks until it holds. Raises `Timeout` after so long without.
@@ -211,22 +227,41 @@ impl Probe {
     fn __repr__(&self) -> String {
         format!("<Probe {}>", self.0)
     }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match &self.1 {
+            Asked::Nobody => Ok(()),
+            Asked::This(callable) => callable.show(&visit),
+            Asked::Those(probes) => probes.iter().try_for_each(|probe| visit.call(probe)),
+        }
+    }
 }
 
 fn raised(py: Python<'_>, error: pinfold::Error) -> PyErr {
     raised_with(py, error, None, Form::Text, None)
 }
 
-fn given(probes: &Bound<'_, PyTuple>) -> PyResult<Vec<pinfold::Probe>> {
-    probes.iter().map(|probe| Ok(probe.cast::<Probe>()?.get().0.clone())).collect()
+fn given(probes: &Bound<'_, PyTuple>) -> PyResult<(Vec<pinfold::Probe>, Asked)> {
+    let probes = probes.iter().map(|probe| Ok(probe.cast_into::<Probe>()?.unbind()));
+    let probes: Vec<Py<Probe>> = probes.collect::<PyResult<_>>()?;
+    Ok((probes.iter().map(|probe| probe.get().0.clone()).collect(), Asked::Those(probes)))
 }
 
-fn on(py: Python<'_>, probe: pinfold::Probe, stream: Option<&str>) -> PyResult<Probe> {
+fn asked(holds: &OfText) -> Asked {
+    holds.callable().map_or(Asked::Nobody, |callable| Asked::This(callable.clone()))
+}
+
+fn like(probe: &Bound<'_, Probe>) -> Asked {
+    Asked::Those(vec![probe.clone().unbind()])
+}
+
+fn on(py: Python<'_>, probe: pinfold::Probe, stream: Option<&str>, asked: Asked) -> PyResult<Probe> {
     let stream: Option<Stream> = stream.map(|name| stream_named(py, name)).transpose()?;
-    Ok(Probe(match stream {
+    let probe = match stream {
         Some(stream) => probe.on(stream),
         None => probe,
-    }))
+    };
+    Ok(Probe(probe, asked))
 }
 
 /// One status, or a `range` of them.

@@ -18,6 +18,7 @@ use pinfold::{Backoff, Liveness, Restart, Storm, Supervision};
 use pinfold_os::poll::{Set, Woken};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use pyo3::{PyTraverseError, PyVisit};
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -64,6 +65,8 @@ pub(crate) struct Supervisor {
     command: Arc<pinfold::Command>,
     supervisor: pinfold::Supervisor,
     stop_when: Option<Callable>,
+    /// Those that it was given, whose callables the garbage collector has to see.
+    probes: Vec<Py<Probe>>,
 }
 
 /// A stop condition of Python's, and what it raised.
@@ -87,6 +90,10 @@ impl StopWhen {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<PyErr>> {
         self.raised.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn show(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.callable.show(visit)
     }
 
     /// What it raised, for the first who asks: an exception that is raised knows who was asked, and would keep them for ever.
@@ -211,7 +218,8 @@ impl Supervisor {
             supervisor = supervisor.history(runs);
         }
         let stop_when = stop_when.map(Callable::new).transpose()?;
-        let made = Supervisor { command, supervisor, stop_when };
+        let probes = [ready, alive].into_iter().flatten().map(|probe| probe.clone().unbind()).collect();
+        let made = Supervisor { command, supervisor, stop_when, probes };
         // What contradicts itself is told at once.
         made.supervisor.supervision().map_err(|error| made.raised(py, error))?;
         Ok(made)
@@ -263,7 +271,13 @@ impl Supervisor {
     fn launch(&self, py: Python<'_>) -> PyResult<Supervised> {
         let (supervisor, stop_when) = self.fresh(py);
         let handle = py.detach(|| supervisor.start()).map_err(|error| self.raised(py, error))?;
-        Ok(Supervised::new(handle, stop_when))
+        let probes = self.probes.iter().map(|probe| probe.clone_ref(py)).collect();
+        Ok(Supervised::new(handle, stop_when, probes))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.stop_when.iter().try_for_each(|stop_when| stop_when.show(&visit))?;
+        self.probes.iter().try_for_each(|probe| visit.call(probe))
     }
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
@@ -280,7 +294,7 @@ impl Supervisor {
     /// With a stop condition whose exceptions are this supervision's own.
     fn fresh(&self, py: Python<'_>) -> (pinfold::Supervisor, Option<Arc<StopWhen>>) {
         let Some(stop_when) = &self.stop_when else { return (self.supervisor.clone(), None) };
-        let own = Arc::new(StopWhen { callable: stop_when.clone_ref(py), raised: Mutex::default() });
+        let own = Arc::new(StopWhen { callable: stop_when.twin(py), raised: Mutex::default() });
         let asked = own.clone();
         (self.supervisor.clone().stop_when(move |output| asked.holds(output)), Some(own))
     }

@@ -59,7 +59,7 @@ pub(crate) fn launched(
     if let Some(option) = call.of_the_end() {
         return Err(no_use("start", option));
     }
-    let ear = Ear::default();
+    let (ear, listener) = (Ear::default(), call.listener());
     let runner = call.with(runner, &command.0, &ear);
     let mut running = Some(py.detach(|| runner.launch(&command.0)));
     if ear.has_raised() {
@@ -70,7 +70,7 @@ pub(crate) fn launched(
         return Err(raised);
     }
     let running = running.ok_or_else(nothing)?.map_err(|error| raised(py, error, &command.0, Form::Text))?;
-    Ok(Run::new(running, command.0.clone(), owns))
+    Ok(Run::new(running, command.0.clone(), owns, listener))
 }
 
 /// A verb and its awaitable twin.

@@ -85,7 +85,7 @@ impl Shared {
                 // What is there already comes first: reading on before it is taken would let it pile up without end.
                 let mut answer = ready(&mut running);
                 if answer.is_none() {
-                    running.advance(Instant::now());
+                    running.step(Instant::now()).map_err(|error| failed(&self.command, error))?;
                     answer = ready(&mut running);
                 }
                 if running.revision() != before {
@@ -117,7 +117,7 @@ impl AsyncHandle {
                 let now = Instant::now();
                 let mut running = shared.lock();
                 let before = running.revision();
-                running.advance(now);
+                running.step(now).map_err(failed)?;
                 if running.revision() != before {
                     shared.moved.notify_waiters();
                 }
@@ -185,11 +185,15 @@ impl AsyncHandle {
     }
 
     /// How it ended, if it has; without waiting.
-    pub fn try_wait(&self) -> Option<Outcome> {
-        self.0.visit(|running| {
-            running.advance(Instant::now());
-            running.outcome().cloned()
-        })
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) in a process that was forked of the one that started it.
+    pub fn try_wait(&self) -> Result<Option<Outcome>> {
+        let looked = self.0.visit(|running| {
+            running.step(Instant::now())?;
+            Ok(running.outcome().cloned())
+        });
+        looked.map_err(|error| failed(&self.0.command, error))
     }
 
     /// Waits for the end and copies what is retained of the output.

@@ -373,9 +373,25 @@ impl Command {
         result.map_err(|error| {
             let kind = match error.kind() {
                 io::ErrorKind::PermissionDenied => ErrorKind::PermissionDenied,
+                io::ErrorKind::Unsupported => ErrorKind::Unsupported,
                 _ => ErrorKind::NotFound,
             };
             self.error(kind, format!("cannot be {what}: {error}")).because(error)
         })
+    }
+
+    /// For a driver that cannot wait for its run.
+    pub(crate) fn unwaitable(&self, error: io::Error) -> Error {
+        self.failed_at("waited for", error)
+    }
+
+    /// What could not be done with it, by no fault of its own.
+    pub(crate) fn failed_at(&self, what: &str, error: io::Error) -> Error {
+        let kind = match error.kind() {
+            // A copy of it, in a forked child.
+            io::ErrorKind::Unsupported => ErrorKind::Unsupported,
+            _ => ErrorKind::Io,
+        };
+        self.error(kind, format!("cannot be {what}: {error}")).because(error)
     }
 }

@@ -112,7 +112,7 @@ fn refused(refusal: Refusal) -> Error {
 }
 
 fn unwaitable(failure: io::Error) -> Error {
-    error(ErrorKind::Io, format!("cannot be waited for: {failure}")).because(failure)
+    named().unwaitable(failure)
 }
 
 impl ProcessGroup {

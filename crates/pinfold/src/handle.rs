@@ -217,9 +217,11 @@ impl Handle {
     }
 
     fn act(&self, what: &str, act: impl FnOnce(&Running) -> io::Result<()>) -> Result<()> {
-        let acted = self.shared().visit(|running| {
-            running.catch_up(Instant::now());
-            act(running)
+        let acted = self.shared().check().and_then(|()| {
+            self.shared().visit(|running| {
+                running.catch_up(Instant::now());
+                act(running)
+            })
         });
         self.shared().command.acted(what, acted)
     }

@@ -40,6 +40,7 @@ mod handle;
 mod limits;
 mod listener;
 mod machine;
+mod maker;
 mod observe;
 mod outcome;
 mod output;

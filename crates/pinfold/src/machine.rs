@@ -58,7 +58,7 @@ impl Machine for Running {
     type Answer = Outcome;
 
     fn advance(&mut self, now: Instant) -> io::Result<Option<Outcome>> {
-        Ok(match Running::advance(self, now) {
+        Ok(match self.step(now)? {
             Progress::Done => self.outcome().cloned(),
             Progress::Pending => None,
         })

@@ -12,6 +12,7 @@ use crate::drive::background;
 use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::machine::Interest;
+use crate::maker::Maker;
 use crate::outcome::{Guarantee, LimitsHit, Mechanism, Outcome, Seen, Usage};
 use crate::output::Output;
 use crate::running::Running;
@@ -57,6 +58,7 @@ struct Shared {
     pid: Pid,
     mechanism: Mechanism,
     guarantee: Guarantee,
+    maker: Maker,
     running: Mutex<Running>,
     /// Raised when somebody else has moved the run, so that nobody waits for what has come already.
     watches: Mutex<Vec<Weak<Event>>>,
@@ -122,8 +124,29 @@ impl Shared {
     /// Does something with the machine that takes no waiting.
     fn visit<T>(&self, act: impl FnOnce(&mut Running) -> T) -> T {
         let answer = act(&mut self.lock());
-        self.tell(None);
+        // Who would be told in a forked child are the waiters of its parent.
+        if self.maker.is_here() {
+            self.tell(None);
+        }
         answer
+    }
+
+    /// Lets go of what the run keeps for somebody. In a forked child it keeps nothing for anybody.
+    fn close(&self, act: impl FnOnce(&mut Running)) {
+        if self.maker.is_here() {
+            self.visit(act);
+        }
+    }
+
+    /// The answer in a forked child: by what was known when it was forked, and else there is none. The lock may be held by
+    /// a thread that is not there.
+    fn remembered<T>(
+        &self,
+        error: io::Error,
+        mut ready: impl FnMut(&mut Running) -> Option<T>,
+    ) -> Result<Option<T>> {
+        let answer = self.running.try_lock().ok().and_then(|mut running| ready(&mut running));
+        answer.map_or_else(|| Err(self.unwaitable(error)), |answer| Ok(Some(answer)))
     }
 
     /// Asks until `ready` has an answer; without one, the watch knows what to wait for.
@@ -132,6 +155,9 @@ impl Shared {
         watch: &mut Watch,
         mut ready: impl FnMut(&mut Running) -> Option<T>,
     ) -> Result<Option<T>> {
+        if let Err(error) = self.maker.check() {
+            return self.remembered(error, ready);
+        }
         let mut running = self.lock();
         watch.told.clear();
         let before = running.revision();
@@ -154,7 +180,7 @@ impl Shared {
     }
 
     fn unwaitable(&self, error: io::Error) -> Error {
-        self.command.error(ErrorKind::Io, format!("cannot be waited for: {error}")).because(error)
+        self.command.unwaitable(error)
     }
 }
 
@@ -166,6 +192,7 @@ impl PolledHandle {
             pid: running.pid(),
             mechanism: running.mechanism(),
             guarantee: running.guarantee(),
+            maker: running.maker,
             running: Mutex::new(running),
             watches: Mutex::default(),
             tended: AtomicBool::new(false),
@@ -191,13 +218,15 @@ impl PolledHandle {
     /// The end of all of it.
     ///
     /// # Errors
-    /// [`ErrorKind::Io`] if the descriptors cannot be waited for.
+    /// [`ErrorKind::Io`] if the descriptors cannot be waited for; [`ErrorKind::Unsupported`] in a process that was forked of the
+    /// one that started it, unless the answer was known by then.
     pub fn outcome(&self, watch: &mut Watch) -> Result<Option<Outcome>> {
         self.0.ask(watch, |running| running.outcome().cloned())
     }
 
     /// Has the run move, and then does something with it, for a watch that asks about more than the run.
-    pub(crate) fn moved<T>(&self, watch: &Watch, act: impl FnOnce(&mut Running) -> T) -> T {
+    pub(crate) fn moved<T>(&self, watch: &Watch, act: impl FnOnce(&mut Running) -> T) -> Result<T> {
+        self.0.maker.check().map_err(|error| self.unwaitable(error))?;
         let mut running = self.0.lock();
         watch.told.clear();
         let before = running.revision();
@@ -206,7 +235,7 @@ impl PolledHandle {
         if running.revision() != before {
             self.0.tell(Some(&watch.told));
         }
-        answer
+        Ok(answer)
     }
 
     /// Has a watch wait for the run and for something besides.
@@ -223,6 +252,11 @@ impl PolledHandle {
         self.0.unwaitable(error)
     }
 
+    /// Lets go of what the run keeps for somebody.
+    pub(crate) fn closed(&self, act: impl FnOnce(&mut Running)) {
+        self.0.close(act);
+    }
+
     /// Does something with the run that changes nothing for others.
     pub(crate) fn looked_at<T>(&self, act: impl FnOnce(&mut Running) -> T) -> T {
         act(&mut self.0.lock())
@@ -234,11 +268,17 @@ impl PolledHandle {
     }
 
     /// How it ended, if it has by now.
-    pub fn try_outcome(&self) -> Option<Outcome> {
-        self.0.visit(|running| {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] in a process that was forked of the one that started it.
+    pub fn try_outcome(&self) -> Result<Option<Outcome>> {
+        if let Err(error) = self.0.maker.check() {
+            return self.0.remembered(error, |running| running.outcome().cloned());
+        }
+        Ok(self.0.visit(|running| {
             running.advance(Instant::now());
             running.outcome().cloned()
-        })
+        }))
     }
 
     /// A copy of what is retained of the output, at the end.
@@ -290,9 +330,11 @@ impl PolledHandle {
     /// Adds to what is written to its standard input: whether anybody can still read it.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] if the command does not say [`Command::keep_stdin_open`].
+    /// [`ErrorKind::InvalidInput`] if the command does not say [`Command::keep_stdin_open`];
+    /// [`ErrorKind::Unsupported`] in a process that was forked of the one that started it.
     pub fn feed(&self, bytes: &[u8]) -> Result<bool> {
         self.0.command.must_keep_stdin_open()?;
+        self.0.maker.check().map_err(|error| self.0.command.failed_at("written to", error))?;
         Ok(self.0.visit(|running| running.feed.push(bytes)))
     }
 
@@ -306,7 +348,7 @@ impl PolledHandle {
 
     /// Ends its standard input once everything is written.
     pub fn end_of_input(&self) {
-        self.0.visit(|running| running.feed.end());
+        self.0.close(|running| running.feed.end());
     }
 }
 
@@ -340,18 +382,19 @@ impl PolledHandle {
     /// Begins to stop all of it, by this rule or by the command's.
     pub fn stop(&self, rule: Option<StopRule>) {
         let rule = rule.unwrap_or(self.0.command.stop);
-        self.0.visit(|running| running.stop(rule, Instant::now()));
+        self.0.close(|running| running.stop(rule, Instant::now()));
     }
 
     /// Kills all of it and blocks until it is gone.
     pub fn end(&self) {
-        self.0.visit(Running::end);
+        self.0.close(Running::end);
     }
 
     /// Sends a signal to the program.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] if it has ended, [`ErrorKind::PermissionDenied`] if it has become another user.
+    /// [`ErrorKind::NotFound`] if it has ended, [`ErrorKind::PermissionDenied`] if it has become another user,
+    /// [`ErrorKind::Unsupported`] in a process that was forked of the one that started it.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         self.act("signalled", |running| running.signal(signal))
     }
@@ -381,9 +424,11 @@ impl PolledHandle {
     }
 
     fn act(&self, what: &str, act: impl FnOnce(&Running) -> io::Result<()>) -> Result<()> {
-        let acted = self.0.visit(|running| {
-            running.catch_up(Instant::now());
-            act(running)
+        let acted = self.0.maker.check().and_then(|()| {
+            self.0.visit(|running| {
+                running.catch_up(Instant::now());
+                act(running)
+            })
         });
         self.0.command.acted(what, acted)
     }

@@ -131,9 +131,7 @@ pub trait Runner: Send + Sync {
     /// # Errors
     /// [`ErrorKind::UnexpectedOutput`] if it ended without a line; as [`Runner::run`] if it failed before.
     fn first_line(&self, command: &Command) -> Result<String> {
-        block::until_known(&mut FirstLine::new(self, command)).map_err(|error| {
-            command.error(ErrorKind::Io, format!("cannot be waited for: {error}")).because(error)
-        })?
+        block::until_known(&mut FirstLine::new(self, command)).map_err(|error| command.unwaitable(error))?
     }
 
     /// Starts it and returns a live handle. Dropping that kills all of it.

@@ -40,6 +40,7 @@ use crate::command::Command;
 use crate::containment;
 use crate::cursor::EventCursor;
 use crate::machine::Interest;
+use crate::maker::Maker;
 use crate::observe::Watched;
 use crate::outcome::{Cause, Ending, Guarantee, Mechanism, Outcome, Strays};
 use crate::settings::{StopRule, StrayRule, Stream};
@@ -77,7 +78,7 @@ pub struct Running {
     failure: Option<io::Error>,
     revision: u64,
     /// Who started it: after a fork, the copy in the child is not its owner.
-    maker: u32,
+    pub(crate) maker: Maker,
     /// When it was advanced last.
     looked: Instant,
     /// Those who are told what happens.
@@ -150,7 +151,7 @@ impl Running {
             outcome: None,
             failure: None,
             revision: 0,
-            maker: std::process::id(),
+            maker: Maker::here(),
             looked: parts.started,
             watched: None,
             #[cfg(feature = "serde")]
@@ -208,10 +209,19 @@ impl Running {
 
     /// Does all that can be done without waiting: reads, writes, notices the end, and takes the steps whose time has
     /// come.
+    ///
+    /// In a process that was forked of the one that started it this does nothing: neither its end nor its output is that
+    /// process's. [`Machine::advance`](crate::Machine::advance) refuses it there.
     pub fn advance(&mut self, now: Instant) -> Progress {
+        self.step(now).unwrap_or(Progress::Pending)
+    }
+
+    /// [`Running::advance`] for a driver that is going to wait, which a forked child would do for ever.
+    pub(crate) fn step(&mut self, now: Instant) -> io::Result<Progress> {
         if self.outcome.is_some() {
-            return Progress::Done;
+            return Ok(Progress::Done);
         }
+        self.maker.check()?;
         self.looked = now;
         self.move_bytes(now);
         self.notice_exit(now);
@@ -223,7 +233,7 @@ impl Running {
         if let Some(guarantee) = self.source.attend(now) {
             self.guarantee = guarantee;
         }
-        if self.outcome.is_some() { Progress::Done } else { Progress::Pending }
+        Ok(if self.outcome.is_some() { Progress::Done } else { Progress::Pending })
     }
 
     fn move_bytes(&mut self, now: Instant) {
@@ -296,6 +306,9 @@ impl Running {
         if self.exit.is_some() || others || self.cancel.is_some() || self.deadline().is_some() {
             return false;
         }
+        if !self.maker.is_here() {
+            return false;
+        }
         match self.source.await_exit() {
             None => return false,
             Some(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -356,7 +369,7 @@ impl Running {
 
     /// [`Running::stop`] for another reason.
     pub(crate) fn stop_because(&mut self, cause: Cause, rule: StopRule, now: Instant) {
-        if self.outcome.is_some() {
+        if self.outcome.is_some() || !self.maker.is_here() {
             return;
         }
         // A program that has ended already was not stopped.

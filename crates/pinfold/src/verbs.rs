@@ -9,6 +9,7 @@ use crate::retry::{Retry, RetryIf, RetryOn};
 use crate::running::{Progress, Running};
 use crate::settings::{Stdin, Stream};
 use crate::text::trim_newline;
+use std::io;
 use std::time::{Duration, Instant};
 
 /// What a verb asks of a finished run. Each asks for what those before it ask for, and for more.
@@ -235,12 +236,12 @@ impl Attempt {
     }
 
     /// Has the machine go on, and tells what came of it.
-    pub(crate) fn advance(&mut self, now: Instant) -> Progress {
-        let progress = self.running.advance(now);
+    pub(crate) fn advance(&mut self, now: Instant) -> io::Result<Progress> {
+        let progress = self.running.step(now)?;
         if let Some(telling) = &mut self.telling {
             telling.tell(&mut self.running);
         }
-        progress
+        Ok(progress)
     }
 
     /// The output, once the run has ended. A stream that failed on the way is an error that carries the rest.

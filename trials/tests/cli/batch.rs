@@ -72,6 +72,9 @@ fn it_ends_with_a_code_that_says_what_became_of_the_jobs() {
         ("-k ::: true false", 123, "job 2: false: exited with code 1"),
         ("-t 50ms --grace 0 sleep ::: 100", 123, "job 1: sleep: timed out"),
         ("::: no-such-program-1 true", 123, "no-such-program-1: not found"),
+        ("-q no-such-program-1 ::: a b", 127, "no-such-program-1: not found"),
+        ("echo {2} ::: a b", 125, "{2} stands for an argument, and a command gets 1 argument"),
+        ("echo {3} ::: a b ::: c", 125, "{3} stands for an argument, and a command gets 2 arguments"),
         ("no-such-program-1 ::: a b c d e f g h", 127, "no-such-program-1: not found"),
         ("/etc/passwd ::: a", 126, "/etc/passwd: "),
         ("-j x true ::: a", 125, "no number of jobs"),
@@ -84,7 +87,10 @@ fn it_ends_with_a_code_that_says_what_became_of_the_jobs() {
         let output = batch(&trial, words).output().unwrap();
         let told = text(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{words}: {told}");
-        assert!(told.contains(says) && (!words.starts_with("-q") || told.is_empty()), "{words}: {told}");
+        assert!(
+            told.contains(says) && (!words.starts_with("-q") || told.is_empty() == says.is_empty()),
+            "{words}: {told}"
+        );
     }
     let output = fed(&mut batch(&trial, "-j1"), b"true\necho 'open\ntrue\n");
     assert_eq!(output.status.code(), Some(123));

@@ -150,7 +150,7 @@ fn a_batch_says_of_which_job_it_tells() {
     assert_eq!(of(2), "started ended retrying started ended");
     assert_eq!(of(3), "not_started");
     let said: Vec<&str> = told.iter().filter_map(|line| line["message"].as_str()).collect();
-    assert!(said.contains(&"job 2: false: exited with code 1"), "{said:?}");
+    assert!(said.contains(&"job 2: false: exited with code 1, attempt 2"), "{said:?}");
     assert!(said.last().unwrap().contains("1 succeeded, 2 failed"), "{said:?}");
     trial.finish();
 }
@@ -213,9 +213,14 @@ fn a_log_that_cannot_be_written_changes_nothing_and_is_said_once() {
     let said = text(&output.stderr);
     assert!(said.starts_with("pinfold: the log lacks lines: it cannot be written: "), "{said}");
     assert_eq!(said.lines().count(), 1, "{said}");
-    let output = shell("\"$0\" run --log-format json:7 -- \"$1\" exit 4");
-    assert_eq!(output.status.code(), Some(125));
-    assert!(text(&output.stderr).contains("there is no such descriptor: "), "{output:?}");
+    // Also where pinfold itself is about to open something there.
+    for option in
+        ["--log-format json:7", "--log-format json:3", "--log-format json:4", "--json=3", "--json=4"]
+    {
+        let output = shell(&format!("\"$0\" run {option} -- \"$1\" exit 4"));
+        assert_eq!(output.status.code(), Some(125), "{option}");
+        assert!(text(&output.stderr).contains("there is no such descriptor: "), "{output:?}");
+    }
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut command = run(&trial, "--log-format json", "exit 4");

@@ -478,7 +478,7 @@ pub(crate) const FLAGS: &[Flag<BatchArgs>] = &[
         },
     )
     .short('q')
-    .more("Of --quiet and --verbose the last holds."),
+    .more("Of --quiet and --verbose the last holds. What could not be started is said all the same."),
     flag("verbose", Nothing, Reporting, "Say each command before it is run", |args, _| {
         (args.quiet, args.verbose) = (false, true);
         Ok(())

@@ -36,7 +36,14 @@ impl Target {
                 let bare = format!("tcp://{text}");
                 // What has the name of a kind is of that kind, and wrongly written.
                 if has_scheme(text) || bare.parse::<Probe>().is_err() {
-                    return Err(error.to_string());
+                    let meant = match text {
+                        path if path.starts_with('/') => format!("; for a file write file:{path}"),
+                        word if !word.contains([':', '/']) => {
+                            "; what is to be run stands behind --".to_owned()
+                        }
+                        _ => String::new(),
+                    };
+                    return Err(format!("{error}{meant}"));
                 }
                 bare
             }

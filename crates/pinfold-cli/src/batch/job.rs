@@ -31,6 +31,11 @@ impl<'a> Verdict<'a> {
         self.result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Cancelled)
     }
 
+    /// Whether it was not started.
+    pub(crate) fn is_refusal(&self) -> bool {
+        self.result.as_ref().is_err_and(|error| error.output().is_none())
+    }
+
     fn outcome(&self) -> Option<&'a Outcome> {
         let output = self.result.as_ref().ok().or(self.result.as_ref().err().and_then(Error::output));
         output.map(|output| &output.outcome)

@@ -294,8 +294,8 @@ impl Jobs {
         } else {
             self.counts.stopped += 1;
         }
-        let said =
-            (failed && !self.settings.quiet).then(|| format!("job {}: {}", job.number, verdict.words()));
+        let said = (failed && (!self.settings.quiet || verdict.is_refusal()))
+            .then(|| format!("job {}: {}", job.number, verdict.words()));
         // One that was given too much says nothing of the others.
         let is_final = |kind| matches!(kind, ErrorKind::NotFound | ErrorKind::PermissionDenied);
         let blamed = result.as_ref().err().filter(|error| error.blames_program() && is_final(error.kind()));

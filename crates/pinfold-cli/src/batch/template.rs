@@ -47,6 +47,15 @@ impl Template {
         Template { words, marked }
     }
 
+    /// The highest number of an argument that has a place in it.
+    pub(crate) fn highest(&self) -> usize {
+        let numbers = self.words.iter().flatten().filter_map(|piece| match piece {
+            Piece::Argument(number, _) => *number,
+            _ => None,
+        });
+        numbers.max().unwrap_or(0)
+    }
+
     /// Whether the program is the same in all commands.
     pub(crate) fn has_one_program(&self) -> bool {
         self.words.first().is_some_and(|word| word.iter().all(|piece| matches!(piece, Piece::Text(_))))

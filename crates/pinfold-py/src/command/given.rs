@@ -35,6 +35,6 @@ impl Command {
         }
         let running = py.detach(|| host.launch(&self.0));
         let running = running.map_err(|error| raised(py, error, &self.0, Form::Text))?;
-        Ok(Run::new(running, self.0.clone(), true))
+        Ok(Run::new(running, self.0.clone(), true, None))
     }
 }

@@ -134,11 +134,12 @@ pub(super) struct Happenings {
     ready: Vec<Event>,
     failure: Option<pinfold::Error>,
     over: bool,
+    only_lines: bool,
 }
 
 impl Happenings {
-    pub(super) fn new(events: PolledEvents, command: Arc<pinfold::Command>) -> Happenings {
-        Happenings { events, command, ready: Vec::new(), failure: None, over: false }
+    pub(super) fn new(events: PolledEvents, command: Arc<pinfold::Command>, only_lines: bool) -> Happenings {
+        Happenings { events, command, ready: Vec::new(), failure: None, over: false, only_lines }
     }
 }
 
@@ -146,6 +147,7 @@ impl Work for Happenings {
     fn advance(&mut self) -> io::Result<bool> {
         while self.ready.len() < BATCH && !self.over {
             match self.events.advance() {
+                Ok(Some(Some(Event::Started { .. } | Event::Ended(_)))) if self.only_lines => {}
                 Ok(Some(Some(event))) => self.ready.push(event),
                 Ok(Some(None)) => self.over = true,
                 Ok(None) => break,

@@ -5,10 +5,12 @@ use super::{StopWhen, answer};
 use crate::convert::{Seconds, SignalArg};
 use crate::error::{Form, raised};
 use crate::machine::{Pollable, Work};
+use crate::probe::Probe;
 use pinfold::{StopRule, SupervisionEvents, SupervisionWatch, SupervisorHandle};
 use pinfold_os::poll::{Set, Woken, wait};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
+use pyo3::{PyTraverseError, PyVisit};
 use std::io;
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,11 +21,16 @@ pub(crate) struct Supervised {
     /// `None` only while it is dropped.
     handle: Option<SupervisorHandle>,
     stop_when: Option<Arc<StopWhen>>,
+    probes: Vec<Py<Probe>>,
 }
 
 impl Supervised {
-    pub(super) fn new(handle: SupervisorHandle, stop_when: Option<Arc<StopWhen>>) -> Supervised {
-        Supervised { handle: Some(handle), stop_when }
+    pub(super) fn new(
+        handle: SupervisorHandle,
+        stop_when: Option<Arc<StopWhen>>,
+        probes: Vec<Py<Probe>>,
+    ) -> Supervised {
+        Supervised { handle: Some(handle), stop_when, probes }
     }
 
     #[expect(clippy::expect_used, reason = "only the drop takes it out")]
@@ -52,6 +59,11 @@ fn until(timeout: Option<Seconds>) -> Option<Instant> {
 
 #[pymethods]
 impl Supervised {
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.stop_when.iter().try_for_each(|stop_when| stop_when.show(&visit))?;
+        self.probes.iter().try_for_each(|probe| visit.call(probe))
+    }
+
     #[getter]
     fn program<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, pyo3::types::PyString>> {
         crate::convert::shown(py, self.handle().command().program())
@@ -106,8 +118,11 @@ impl Supervised {
         py.detach(|| drop(self.handle().stop_by(StopRule::KILL)));
     }
 
-    fn restart(&self, py: Python<'_>) {
-        py.detach(|| self.handle().restart());
+    fn restart(&self, py: Python<'_>) -> PyResult<()> {
+        let handle = self.handle();
+        handle.check().map_err(|error| raised(py, error, handle.command(), Form::Text))?;
+        py.detach(|| handle.restart());
+        Ok(())
     }
 
     fn signal(&self, py: Python<'_>, signal: SignalArg) -> PyResult<()> {
@@ -156,6 +171,10 @@ impl Asked {
             },
             Question::Over => self.handle.try_wait().map(|_| Answer::Ready(Ok(()))),
             Question::Events(events) => {
+                // Else an iterator that a forked child has inherited would look as if this were over.
+                if let Err(error) = self.handle.check() {
+                    return Some(Answer::Ready(Err(error)));
+                }
                 // Before they are taken, so that none comes between.
                 let over = self.handle.try_wait().is_some();
                 let there: Vec<_> = std::iter::from_fn(|| events.try_next()).collect();

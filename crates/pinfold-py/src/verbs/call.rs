@@ -1,5 +1,6 @@
 //! What a call of a verb says besides its command, and how Python's callbacks are called.
 
+use crate::ask::Callable;
 use crate::cancel::CancelToken;
 use crate::error::told;
 use crate::event::RunEvent;
@@ -14,14 +15,23 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[derive(Default)]
 pub(crate) struct Call {
     cancel: Option<pinfold::CancelToken>,
-    on_event: Option<Py<PyAny>>,
+    on_event: Option<Callable>,
     on_line: Option<Py<PyAny>>,
     retry_if: Option<Py<PyAny>>,
 }
 
 impl Call {
     pub(crate) fn new(cancel: Option<&Bound<'_, CancelToken>>, on_event: Option<Py<PyAny>>) -> Call {
-        Call { cancel: cancel.map(|token| token.get().0.clone()), on_event, ..Call::default() }
+        Call {
+            cancel: cancel.map(|token| token.get().0.clone()),
+            on_event: on_event.map(Callable::of),
+            ..Call::default()
+        }
+    }
+
+    /// Who is told of events.
+    pub(crate) fn listener(&self) -> Option<Callable> {
+        self.on_event.clone()
     }
 
     /// With what only those verbs have use for that wait for the end.
@@ -47,7 +57,7 @@ impl Call {
         if let Some(callback) = self.on_event {
             let ear = ear.clone();
             with = with.on_event(move |event| {
-                ear.call(|py| callback.call1(py, (RunEvent(event.clone()),)).map(drop));
+                ear.call(|py| callback.call(py, (RunEvent(event.clone()),)).map(drop));
             });
         }
         if let Some(callback) = self.on_line {

@@ -4,6 +4,7 @@
 use super::bounds::Demand;
 use super::{Container, Counters, Refusal, Watch, guarantee};
 use crate::limits::Limits;
+use crate::maker::Maker;
 use crate::outcome::{Guarantee, Mechanism};
 use crate::settings::{Containment, Isolation};
 use pinfold_os::handle::{Pid, Process};
@@ -27,7 +28,7 @@ const ASK_AGAIN: Duration = Duration::from_millis(2);
 #[derive(Debug)]
 pub(crate) struct Nest {
     /// Who made it: after a fork, the copy in the child is not its owner.
-    maker: u32,
+    maker: Maker,
     mechanism: Mechanism,
     required: Option<Guarantee>,
     #[cfg(target_os = "linux")]
@@ -72,6 +73,9 @@ impl Nest {
     pub(crate) fn make(wanted: Containment, demand: Demand<'_>) -> Result<Arc<Nest>, Refusal> {
         let mechanism = super::choose_for(wanted, demand)?.mechanism;
         let above = demand.group.cloned();
+        if let Some(above) = &above {
+            above.must_be_here("no group can be made in it")?;
+        }
         #[cfg(target_os = "linux")]
         let directory = if mechanism == Mechanism::CgroupV2 {
             let outer = above.as_ref().and_then(|above| above.directory.clone());
@@ -81,7 +85,7 @@ impl Nest {
             None
         };
         let nest = Arc::new(Nest {
-            maker: std::process::id(),
+            maker: Maker::here(),
             mechanism,
             required: wanted.require.max(above.as_ref().and_then(|above| above.required)),
             #[cfg(target_os = "linux")]
@@ -142,6 +146,7 @@ impl Nest {
 
     /// The right to start something in it.
     pub(crate) fn enter(&self) -> Result<Entry<'_>, Refusal> {
+        self.must_be_here("nothing can be started in its group")?;
         let mut held = Vec::new();
         let mut nest = Some(self);
         while let Some(this) = nest {
@@ -241,6 +246,7 @@ impl Nest {
     }
 
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
+        self.maker.check()?;
         #[cfg(target_os = "linux")]
         if let Some(directory) = &self.directory {
             return directory.signal(signal);
@@ -250,6 +256,7 @@ impl Nest {
 
     /// Suspends all of it, or lets it run again. Nothing is started while it is suspended.
     pub(crate) fn suspend(&self, suspended: bool) -> io::Result<()> {
+        self.maker.check()?;
         let mut gate = self.gate();
         #[cfg(target_os = "linux")]
         let done = match &self.directory {
@@ -274,12 +281,17 @@ impl Nest {
     }
 
     pub(crate) fn stopped(&self) {
+        // Of a copy the lock may be held for ever.
+        if !self.maker.is_here() {
+            return;
+        }
         let mut gate = self.gate();
         gate.stopping = gate.stopping.saturating_sub(1);
     }
 
     /// A signal that has to be heard: by what is suspended too.
-    pub(crate) fn tell(&self, signal: Signal) {
+    pub(crate) fn tell(&self, signal: Signal) -> io::Result<()> {
+        self.maker.check()?;
         let _ = self.signal(signal);
         self.gate().suspended = false;
         #[cfg(target_os = "linux")]
@@ -288,9 +300,11 @@ impl Nest {
         }
         let _ = self.try_each(|container, leader| container.freeze(leader, false));
         let _ = self.signal(Signal::CONT);
+        Ok(())
     }
 
     pub(crate) fn kill(&self) -> io::Result<()> {
+        self.maker.check()?;
         #[cfg(target_os = "linux")]
         if let Some(directory) = &self.directory {
             let killed = directory.kill();
@@ -322,6 +336,7 @@ impl Nest {
 
     /// Changes its limits to these.
     pub(crate) fn set_limits(&self, limits: &Limits) -> Result<(), Refusal> {
+        self.must_be_here("its limits cannot be changed")?;
         #[cfg(target_os = "linux")]
         if let Some(directory) = &self.directory
             && limits.enforcement == crate::limits::Enforcement::Cgroup
@@ -353,6 +368,7 @@ impl Nest {
 
     /// What tells one waiter of changes: that it is empty, and that a limit was hit if that is asked for.
     pub(crate) fn watch(&self, limits: bool) -> io::Result<Watch> {
+        self.maker.check()?;
         #[cfg(target_os = "linux")]
         if let Some(directory) = &self.directory {
             return directory.watch(limits);
@@ -392,7 +408,7 @@ impl Nest {
 
     /// Kills all of it, waits until it is gone and lets go of what holds it.
     pub(crate) fn end(&self) {
-        if self.maker != std::process::id() || self.ended.swap(true, Ordering::SeqCst) {
+        if !self.maker.is_here() || self.ended.swap(true, Ordering::SeqCst) {
             return;
         }
         // A start that is under way is let through first, and ended with the rest.
@@ -400,6 +416,16 @@ impl Nest {
         self.kill_for_good(Instant::now() + KILL_TAKES);
         self.over.store(true, Ordering::SeqCst);
         self.say_farewell();
+    }
+
+    fn must_be_here(&self, what: &str) -> Result<(), Refusal> {
+        let refuse = |error| no_entry(&format!("{what}: {error}"), "make a group in this process");
+        self.maker.check().map_err(refuse)
+    }
+
+    /// Refuses a forked child, which has a copy.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        self.maker.check()
     }
 
     /// Whether it has ended, or a group around it has.

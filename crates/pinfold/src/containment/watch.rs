@@ -25,6 +25,7 @@ pub(crate) struct Watch {
 impl Watch {
     /// Whether nobody is left; news from here on wakes the waiter again.
     pub(crate) fn is_empty(&self, nest: &Nest) -> io::Result<bool> {
+        nest.check()?;
         match &self.populated {
             None => Ok(nest.is_empty()),
             Some(file) => match read(file) {

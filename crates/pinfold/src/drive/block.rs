@@ -2,7 +2,7 @@
 
 use super::completion::Completion;
 use crate::command::Command;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::machine::Machine;
 use crate::output::Output;
 use crate::runner::Runner;
@@ -18,9 +18,7 @@ pub(crate) fn complete<R: Runner + ?Sized>(
     judge: Judge,
 ) -> Result<Output<Vec<u8>>> {
     let mut completion = Completion::new(runner, command, judge);
-    let unwaitable = |error: io::Error| {
-        command.error(ErrorKind::Io, format!("cannot be waited for: {error}")).because(error)
-    };
+    let unwaitable = |error| command.unwaitable(error);
     loop {
         let now = Instant::now();
         if let Some(answer) = completion.advance(now).map_err(unwaitable)? {

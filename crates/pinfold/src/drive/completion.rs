@@ -101,8 +101,7 @@ impl<R: Runner, C: Borrow<Command>> Completion<R, C> {
 
     /// The error for a driver that cannot wait for it.
     pub fn unwaitable(&self, error: io::Error) -> Error {
-        let what = format!("cannot be waited for: {error}");
-        self.command.borrow().error(ErrorKind::Io, what).because(error)
+        self.command.borrow().unwaitable(error)
     }
 
     pub(crate) fn into_command(self) -> C {
@@ -161,7 +160,7 @@ impl<R: Runner, C: Borrow<Command>> Machine for Completion<R, C> {
                     }
                 },
                 State::Under(attempt) => {
-                    if attempt.advance(now) == Progress::Pending {
+                    if attempt.advance(now)? == Progress::Pending {
                         return Ok(None);
                     }
                     let State::Under(attempt) = std::mem::replace(&mut self.state, State::Over) else {

@@ -73,7 +73,7 @@ impl<R: Runner, C: Borrow<Command>> Machine for FirstLine<R, C> {
                 }
             },
             State::Under { running, cursor, line } => {
-                running.advance(now);
+                running.step(now)?;
                 while line.is_none() && cursor.pull(running) {
                     *line = cursor.next().map(str::to_owned);
                     if line.is_some() {
@@ -82,7 +82,7 @@ impl<R: Runner, C: Borrow<Command>> Machine for FirstLine<R, C> {
                         break;
                     }
                 }
-                if running.advance(now) == Progress::Pending {
+                if running.step(now)? == Progress::Pending {
                     return Ok(None);
                 }
                 match std::mem::replace(&mut self.state, State::Over) {

@@ -2,7 +2,7 @@
 
 use super::completion::Completion;
 use crate::command::Command;
-use crate::error::{ErrorKind, Result};
+use crate::error::Result;
 use crate::machine::{Interest, Machine};
 use crate::output::Output;
 use crate::runner::Runner;
@@ -103,5 +103,5 @@ pub(crate) async fn until_watched<M: Machine>(machine: &mut M, watch: &Watch) ->
 }
 
 pub(crate) fn failed(command: &Command, error: io::Error) -> crate::error::Error {
-    command.error(ErrorKind::Io, format!("cannot be waited for: {error}")).because(error)
+    command.unwaitable(error)
 }

@@ -79,10 +79,7 @@ impl Stopping {
 
     fn act(&self, act: Act) -> io::Result<()> {
         match act {
-            Act::Signal(signal) => {
-                self.nest.tell(signal);
-                Ok(())
-            }
+            Act::Signal(signal) => self.nest.tell(signal),
             Act::Kill => self.nest.kill(),
         }
     }

@@ -3,6 +3,7 @@
 use crate::command::Command;
 use crate::drive::background;
 use crate::error::{Error, ErrorKind, Result};
+use crate::maker::Maker;
 use crate::outcome::{Guarantee, Mechanism};
 use crate::output::Output;
 use crate::running::{Progress, Running};
@@ -24,6 +25,8 @@ pub(crate) struct Shared {
     pub(super) pid: Pid,
     pub(super) mechanism: Mechanism,
     pub(super) guarantee: Guarantee,
+    /// In its copy in a forked child the lock may be held by a thread that is not there.
+    maker: Maker,
     state: Mutex<State>,
     moved: Condvar,
     visitors: AtomicUsize,
@@ -58,6 +61,7 @@ impl Shared {
             pid: running.pid(),
             mechanism: running.mechanism(),
             guarantee: running.guarantee(),
+            maker: running.maker,
             state: Mutex::new(State {
                 running,
                 led: false,
@@ -119,6 +123,9 @@ impl Shared {
 
     /// Ends all of it now, whoever else still knows the machine.
     pub(super) fn end(&self) {
+        if !self.maker.is_here() {
+            return;
+        }
         self.lock().running.end();
         self.call_background();
     }
@@ -134,6 +141,9 @@ impl Shared {
         deadline: Option<Instant>,
         ready: impl FnMut(&mut Running) -> Option<T>,
     ) -> Result<Option<T>> {
+        if let Err(error) = self.maker.check() {
+            return self.remembered(error, ready);
+        }
         self.drive_locked(self.lock(), deadline, ready)
     }
 
@@ -145,11 +155,29 @@ impl Shared {
         ready: impl FnMut(&mut Running) -> Option<T>,
     ) -> Result<Option<T>> {
         let Some(set) = beside else { return self.drive(deadline, ready) };
+        if let Err(error) = self.maker.check() {
+            return self.remembered(error, ready);
+        }
         let mut state = self.lock();
         state.beside.push(set.clone());
         let answer = self.drive_locked(state, deadline, ready);
         self.lock().beside.retain(|other| !Arc::ptr_eq(other, set));
         answer
+    }
+
+    /// The answer in a forked child: by what was known when it was forked, and else there is none.
+    fn remembered<T>(
+        &self,
+        error: std::io::Error,
+        mut ready: impl FnMut(&mut Running) -> Option<T>,
+    ) -> Result<Option<T>> {
+        let answer = self.state.try_lock().ok().and_then(|mut state| ready(&mut state.running));
+        answer.map_or_else(|| Err(self.command.unwaitable(error)), |answer| Ok(Some(answer)))
+    }
+
+    /// Refuses what acts on the run to a forked child.
+    pub(super) fn check(&self) -> std::io::Result<()> {
+        self.maker.check()
     }
 
     fn drive_locked<'a, T>(
@@ -190,8 +218,7 @@ impl Shared {
             }
             if let Err(error) = self.block(&mut state, deadline) {
                 self.step_down(&mut state, leading);
-                let what = format!("cannot be waited for: {error}");
-                return Err(self.command.error(ErrorKind::Io, what).because(error));
+                return Err(self.command.unwaitable(error));
             }
         }
     }

@@ -36,6 +36,9 @@ pub enum Hint {
         /// The first word.
         program: OsString,
     },
+    /// The first word alone is a program, and among the others is what only a shell would act upon.
+    #[error("what only a shell reads is in it; run it by sh -c, or do without")]
+    NeedsShell,
     /// A program whose name differs in a letter or two.
     #[error("did you mean {program:?}?")]
     CloseName {
@@ -63,11 +66,14 @@ fn in_cwd(program: &OsStr, cwd: &Path) -> Option<Hint> {
 }
 
 fn has_arguments(program: &OsStr, directories: &[PathBuf], cwd: &Path) -> Option<Hint> {
-    let (first, _) = program.to_str()?.split_once(char::is_whitespace)?;
+    let (first, rest) = program.to_str()?.split_once(char::is_whitespace)?;
     let mut places =
         directories.iter().map(PathBuf::as_path).chain(super::names_a_file(first.as_ref()).then_some(cwd));
     let found = !first.is_empty() && places.any(|place| files::is_executable(&place.join(first)));
-    found.then(|| Hint::HasArguments { program: first.into() })
+    found.then(|| match rest.contains(['|', '&', ';', '<', '>', '$', '`']) {
+        true => Hint::NeedsShell,
+        false => Hint::HasArguments { program: first.into() },
+    })
 }
 
 fn close_name(program: &OsStr, places: &[PathBuf], directories: &[PathBuf]) -> Option<Hint> {

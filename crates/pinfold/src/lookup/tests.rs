@@ -145,6 +145,9 @@ fn a_hint_names_what_may_have_been_meant() {
     let arguments = |name: &str| Some(Hint::HasArguments { program: name.into() });
     assert_eq!(hint("git status -s", "../bin", &work), arguments("git"));
     assert_eq!(hint("../bin/git status", "../bin", &work), arguments("../bin/git"));
+    for line in ["git log | wc", "git log >out", "git add && git status", "git -C $HOME status"] {
+        assert_eq!(hint(line, "../bin", &work), Some(Hint::NeedsShell), "{line}");
+    }
     assert_eq!(hint("work status", "../bin", &work), None);
     symlink("gone", root.join("bin/tool")).unwrap();
     let link = work.join("../bin/tool");

@@ -26,6 +26,9 @@ impl PolledHandle {
     /// # Errors
     /// [`ErrorKind::ResourceLimit`] if the thread cannot be made; the run is killed then, unless others have a handle of it.
     pub fn leave(self) -> Result<()> {
+        if !self.0.maker.is_here() {
+            return Ok(());
+        }
         let read = self.0.visit(|running| {
             [0, 1].map(|index| {
                 let capture = running.channels[index].capture.as_mut()?;

@@ -65,7 +65,7 @@ impl PolledLines {
 
 impl Drop for PolledLines {
     fn drop(&mut self) {
-        self.run.0.visit(|running| self.cursor.close(running));
+        self.run.0.close(|running| self.cursor.close(running));
     }
 }
 
@@ -106,7 +106,7 @@ impl PolledChunks {
 
 impl Drop for PolledChunks {
     fn drop(&mut self) {
-        self.run.0.visit(|running| self.cursor.close(running));
+        self.run.0.close(|running| self.cursor.close(running));
     }
 }
 
@@ -139,6 +139,6 @@ impl PolledEvents {
 
 impl Drop for PolledEvents {
     fn drop(&mut self) {
-        self.run.0.visit(|running| self.cursor.close(running));
+        self.run.0.close(|running| self.cursor.close(running));
     }
 }

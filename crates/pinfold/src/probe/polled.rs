@@ -50,7 +50,7 @@ impl PolledWaiting {
     pub fn advance(&mut self) -> Result<Option<()>> {
         let PolledWaiting { run, watch, waiting } = self;
         let command = run.command();
-        run.moved(watch, |running| waiting.look(running, command));
+        run.moved(watch, |running| waiting.look(running, command))?;
         let now = Instant::now();
         waiting.ask(now).map_err(|error| run.unwaitable(error))?;
         let answer = run.looked_at(|running| {
@@ -78,6 +78,6 @@ impl PolledWaiting {
 impl Drop for PolledWaiting {
     fn drop(&mut self) {
         let waiting = &mut self.waiting;
-        self.run.looked_at(|running| waiting.close(running));
+        self.run.closed(|running| waiting.close(running));
     }
 }

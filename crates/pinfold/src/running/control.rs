@@ -21,6 +21,7 @@ impl Running {
     /// # Errors
     /// `ESRCH` if it has ended; `EPERM` if it has become another user.
     pub fn signal(&self, signal: Signal) -> io::Result<()> {
+        self.maker.check()?;
         self.source.signal(signal)
     }
 
@@ -29,6 +30,7 @@ impl Running {
     /// # Errors
     /// `ESRCH` if the run has ended.
     pub fn signal_all(&self, signal: Signal) -> io::Result<()> {
+        self.maker.check()?;
         self.source.signal_all(signal)
     }
 
@@ -37,6 +39,7 @@ impl Running {
     /// # Errors
     /// If the run has ended.
     pub fn suspend(&self) -> io::Result<()> {
+        self.maker.check()?;
         self.source.freeze(true)
     }
 
@@ -45,6 +48,7 @@ impl Running {
     /// # Errors
     /// If the run has ended.
     pub fn resume(&self) -> io::Result<()> {
+        self.maker.check()?;
         self.source.freeze(false)
     }
 
@@ -73,6 +77,7 @@ impl Running {
             let what = "its limits cannot be changed: the run has ended";
             return refuse(ErrorKind::NotFound, what.to_owned(), "set them before the end");
         }
+        self.maker.check().map_err(|error| command.failed_at("limited", error))?;
         self.source.set_limits(limits).map_err(|refusal| refusal.into_error(command))
     }
 
@@ -86,7 +91,7 @@ impl Running {
 
     /// Whether the program was stopped by a job control signal since this was last asked, and by which.
     pub fn take_stop(&self) -> Option<Signal> {
-        self.source.take_stop()
+        self.maker.is_here().then(|| self.source.take_stop()).flatten()
     }
 
     /// Ties it to this token, which can be waited for, instead of the one that it has.
@@ -96,7 +101,7 @@ impl Running {
 
     /// Kills all of it and waits until it is gone, if it has not ended yet. In a forked child, whose it is not, it does nothing.
     pub(crate) fn end(&mut self) {
-        if self.outcome.is_some() || self.maker != std::process::id() {
+        if self.outcome.is_some() || !self.maker.is_here() {
             return;
         }
         let deadline = Instant::now() + KILL_TAKES;

@@ -1,6 +1,9 @@
 //! The machine over scripted children and made-up time: nothing here waits, and nothing is started.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[cfg(target_os = "linux")]
+mod copied;
+
 use crate::capture::{Limit, Overflow};
 use crate::outcome::{Cause, Ending, Mechanism, Outcome};
 use crate::settings::{Stdio, StopRule, Stream};

@@ -7,6 +7,7 @@ use crate::command::Command;
 use crate::drive::background::{self, Next, Tended};
 use crate::error::{Error, ErrorKind, Result};
 use crate::machine::Machine;
+use crate::maker::Maker;
 use crate::settings::StopRule;
 use pinfold_os::poll::{Event, Set};
 use pinfold_os::signal::Signal;
@@ -45,6 +46,10 @@ struct Owner(Arc<Shared>);
 
 impl Drop for Owner {
     fn drop(&mut self) {
+        // The thread that has the lock, or will go on with it, is in another process.
+        if !self.0.maker.is_here() {
+            return;
+        }
         let ended = {
             let mut state = self.0.lock();
             state.supervision.take()
@@ -58,6 +63,7 @@ impl Drop for Owner {
 #[derive(Debug)]
 struct Shared {
     command: Command,
+    maker: Maker,
     state: Mutex<State>,
     moved: Condvar,
     /// Raised when something has moved.
@@ -113,6 +119,10 @@ impl Shared {
 
     /// Waits until something is so, or until the deadline.
     fn wait<T>(&self, deadline: Option<Instant>, mut so: impl FnMut(&mut State) -> Option<T>) -> Option<T> {
+        if !self.maker.is_here() {
+            // Nothing will come in a forked child.
+            return self.state.try_lock().ok().and_then(|mut state| so(&mut state));
+        }
         let mut state = self.lock();
         loop {
             let answer = so(&mut state);
@@ -178,6 +188,7 @@ impl SupervisorHandle {
         let status = supervision.status();
         let shared = Arc::new(Shared {
             command: command.clone(),
+            maker: Maker::here(),
             state: Mutex::new(State {
                 supervision: Some(Box::new(supervision)),
                 answer: None,
@@ -201,7 +212,19 @@ impl SupervisorHandle {
         &self.0.0
     }
 
+    /// Whether this process may use it. In one that was forked of the one that started it nothing goes on: there nothing is
+    /// stopped or restarted, nor ended when this is dropped, and whatever waits or asks is refused.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] there.
+    pub fn check(&self) -> Result<()> {
+        self.shared().maker.check().map_err(|error| self.command().unwaitable(error))
+    }
+
     fn visit<T>(&self, act: impl FnOnce(&mut Supervision) -> T) -> Option<T> {
+        if !self.shared().maker.is_here() {
+            return None;
+        }
         let done = self.shared().lock().supervision.as_deref_mut().map(act);
         background::look_again();
         done
@@ -231,7 +254,10 @@ impl SupervisorHandle {
     /// # Errors
     /// As there.
     pub fn wait_timeout(&self, timeout: Duration) -> Result<Option<SupervisionOutcome>> {
-        self.shared().wait(Instant::now().checked_add(timeout), |state| answer(state)).transpose()
+        match self.shared().wait(Instant::now().checked_add(timeout), |state| answer(state)) {
+            None => self.check().map(|()| None),
+            Some(answer) => answer.map(Some),
+        }
     }
 
     /// Waits until a run is ready; it may have ended again when this returns.
@@ -242,6 +268,7 @@ impl SupervisorHandle {
     pub fn wait_ready(&self, timeout: Duration) -> Result<()> {
         let waited = self.shared().wait(Instant::now().checked_add(timeout), |state| self.readiness(state));
         waited.unwrap_or_else(|| {
+            self.check()?;
             let what = format!("was not ready after {timeout:?}, and is {} now", self.status().phase);
             Err(self.command().error(ErrorKind::Timeout, what).after(Some(timeout)))
         })
@@ -256,12 +283,23 @@ impl SupervisorHandle {
 
     /// The answer of [`SupervisorHandle::wait`], if there is one by now.
     pub fn try_wait(&self) -> Option<Result<SupervisionOutcome>> {
-        answer(&self.shared().lock())
+        self.now(answer)
     }
 
     /// The answer of [`SupervisorHandle::wait_ready`], if there is one by now.
     pub fn try_ready(&self) -> Option<Result<()>> {
-        self.readiness(&self.shared().lock())
+        self.now(|state| self.readiness(state))
+    }
+
+    /// The answer, if there is one by now, which there never will be in a forked child.
+    fn now<T>(&self, so: impl FnOnce(&State) -> Option<Result<T>>) -> Option<Result<T>> {
+        match self.check() {
+            Ok(()) => so(&self.shared().lock()),
+            Err(error) => {
+                let known = self.shared().state.try_lock().ok().and_then(|state| so(&state));
+                known.or(Some(Err(error)))
+            }
+        }
     }
 
     fn readiness(&self, state: &State) -> Option<Result<()>> {
@@ -313,6 +351,7 @@ impl SupervisorHandle {
     /// # Errors
     /// As [`Supervision::signal`].
     pub fn signal(&self, signal: Signal) -> Result<()> {
+        self.check()?;
         let sent = self.visit(|supervision| supervision.signal(signal));
         sent.unwrap_or_else(|| {
             Err(self.command().error(ErrorKind::NotFound, "cannot be signalled: it is supervised no more"))
@@ -326,7 +365,7 @@ impl SupervisorHandle {
     }
 
     fn lost(&self) -> Error {
-        self.command().error(ErrorKind::Io, "is supervised no more")
+        self.check().err().unwrap_or_else(|| self.command().error(ErrorKind::Io, "is supervised no more"))
     }
 }
 

@@ -36,6 +36,7 @@ impl SupervisorHandle {
     /// # Errors
     /// [`ErrorKind::ResourceLimit`] if there are no descriptors left for it.
     pub fn watch(&self) -> Result<SupervisionWatch> {
+        self.check()?;
         let make = || -> io::Result<SupervisionWatch> {
             let (set, told) = (Set::new()?, Arc::new(Event::new()?));
             set.update(&[told.waitable()])?;

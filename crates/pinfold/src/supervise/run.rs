@@ -38,7 +38,7 @@ impl Run {
     }
 
     pub(super) fn advance(&mut self, command: &Command, rules: &Rules, now: Instant) -> io::Result<Look> {
-        let progress = self.attempt.advance(now);
+        let progress = self.attempt.advance(now)?;
         // A run that is being stopped is asked nothing, and what it wrote last can still make it ready.
         if self.reason.is_none() {
             let running = &mut self.attempt.running;
