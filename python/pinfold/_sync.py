@@ -250,7 +250,7 @@ class RunningProcess(Handle):
         A line that is no JSON raises ``UnexpectedOutput`` with its ``line_number``; the next one comes after that all the same.
 
         >>> from pinfold import Command
-        >>> with Command("printf", [r'{"a": 1}\n\n[2, 3]\n']).start() as process:
+        >>> with Command("printf", [r'{"a": 1}\\n\\n[2, 3]\\n']).start() as process:
         ...     list(process.json_lines())
         [{'a': 1}, [2, 3]]
         """

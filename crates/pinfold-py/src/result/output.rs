@@ -191,7 +191,7 @@ impl ProcessResult {
     ///
     /// >>> from pinfold import Command
     /// >>> Command("sh", ["-c", "echo 1 >&2; echo 2; echo 3 >&2"]).stderr("stdout").output().combined
-    /// '1\\n2\\n3\\n'
+    /// '1\n2\n3\n'
     #[getter]
     fn combined(&self, py: Python<'_>) -> PyResult<String> {
         Ok(self.whole(py)?.combined())
