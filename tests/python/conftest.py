@@ -150,7 +150,7 @@ def warm() -> None:
     """What this process has once and for all is made by the first run, and by the first loop of a kind."""
     # Whatever is started in the background ignores ^C, and no test of it would ever end.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # So it is with ^\\ there, and with what hangs up below `nohup`.
+    # So it is with ^\ there, and with what hangs up below `nohup`.
     for number in (signal.SIGQUIT, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     for name, run in LOOPS.items():

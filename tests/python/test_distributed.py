@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
 import re
@@ -90,6 +91,20 @@ class Threads(RemoteRunner):
 
     def width(self) -> int:
         return self._width
+
+
+class Gathered(Threads):
+    """The first of them wait until they are so many."""
+
+    def __init__(self, width: int, count: int) -> None:
+        super().__init__(width)
+        self.first = threading.Barrier(count)
+        self.numbers = itertools.count()
+
+    def answer(self, order: str, token: CancelToken) -> str:
+        if next(self.numbers) < self.first.parties:
+            self.first.wait(60)
+        return super().answer(order, token)
 
 
 @pytest.fixture
@@ -195,8 +210,9 @@ def test_no_more_are_out_than_it_is_wide_and_all_are_told(loop: Run) -> None:
     assert [isinstance(result, ProcessResult) and result.stdout for result in results] == [f"{n}\n" for n in range(40)]
     assert runner.most <= 3 and max(progress.running for progress in told) == 3
     assert (told[-1].done, told[-1].failed, told[-1].running, told[-1].total) == (40, 0, 0, None)
-    assert max(done.index for done in output_as_completed(commands, runner=runner, concurrency=7)) == 39
-    assert 3 < runner.most <= 7
+    wider = Gathered(3, 7)
+    assert max(done.index for done in output_as_completed(commands, runner=wider, concurrency=7)) == 39
+    assert wider.most == 7
 
     async def main() -> None:
         taken = set()
