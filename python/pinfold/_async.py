@@ -83,11 +83,11 @@ class _Singly(Generic[_T]):
 
     __slots__ = ("_batches", "_ready", "_run")
 
-    def __init__(self, machine: Pollable, process: AsyncRunningProcess) -> None:
+    def __init__(self, machine: Pollable, process: AsyncRunningProcess, run: Run) -> None:
         self._batches = _Batches(machine, process)
         self._ready: Iterator[_T] = iter(())
         # For `wait_for_line`, which says how it ended.
-        self._run = process._run
+        self._run = run
 
     def __aiter__(self) -> Self:
         return self
@@ -119,9 +119,9 @@ class AsyncProcessStdin:
 
     __slots__ = ("_process", "_run")
 
-    def __init__(self, process: AsyncRunningProcess) -> None:
+    def __init__(self, process: AsyncRunningProcess, run: Run) -> None:
         self._process = process
-        self._run = process._run
+        self._run = run
 
     async def write(self, data: bytes | str) -> None:
         """Writes all of it; text as UTF-8. Raises ``BrokenPipeError`` once the program has stopped reading."""
@@ -236,7 +236,7 @@ class AsyncRunningProcess(Handle):
 
     def lines(self, stream: Stream = "stdout") -> AsyncIterator[str]:
         """The lines of a stream as they come, without their line breaks."""
-        return _Singly(self._run.lines(stream), self)
+        return _Singly(self._run.lines(stream), self, self._run)
 
     def stdout_lines(self) -> AsyncIterator[str]:
         """The lines of standard output."""
@@ -262,11 +262,11 @@ class AsyncRunningProcess(Handle):
 
         What a program writes to both at once is read at once, and then those of standard output are first.
         """
-        return _Singly(self._run.events(only_lines=True), self)
+        return _Singly(self._run.events(only_lines=True), self, self._run)
 
     def events(self) -> AsyncIterator[OutputEvent]:
         """All that happens: the start, the lines of both streams in the order in which they come, the end."""
-        return _Singly(self._run.events(), self)
+        return _Singly(self._run.events(), self, self._run)
 
     async def profile(self, every_seconds: Seconds = 0.1) -> RunProfile:
         """Waits for the end, looks at what it uses now and then, and gives what it used: exactly, by the kernel's accounting."""
@@ -276,7 +276,7 @@ class AsyncRunningProcess(Handle):
     def take_stdin(self) -> AsyncProcessStdin:
         """Its standard input, for a command that keeps it open. Raises ``InvalidInput`` for one that does not."""
         self._run.feed(b"")
-        return AsyncProcessStdin(self)
+        return AsyncProcessStdin(self, self._run)
 
     def __aiter__(self) -> AsyncIterator[str]:
         return self.lines("stdout")

@@ -33,10 +33,10 @@ class ProcessStdin:
 
     __slots__ = ("_process", "_run")
 
-    def __init__(self, process: RunningProcess) -> None:
+    def __init__(self, process: RunningProcess, run: Run) -> None:
         # A handle that is forgotten kills its run, and it is not while somebody writes to it.
         self._process = process
-        self._run = process._run
+        self._run = run
 
     def write(self, data: bytes | str) -> None:
         """Writes all of it; text as UTF-8. Raises ``BrokenPipeError`` once the program has stopped reading.
@@ -309,7 +309,7 @@ class RunningProcess(Handle):
         'hello'
         """
         self._run.feed(b"")
-        return ProcessStdin(self)
+        return ProcessStdin(self, self._run)
 
     def __iter__(self) -> Flow[str]:
         return self.lines("stdout")

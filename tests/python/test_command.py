@@ -67,14 +67,14 @@ def test_what_is_of_the_wrong_type_is_refused(wrong: Any) -> None:
 
 @pytest.mark.parametrize("start", [ANY("x"), ANY("x") | ANY("y")])
 def test_text_and_bytes_to_feed_name_each_other(start: Any) -> None:
-    for wrong, said in [
-        (lambda: start.stdin_text(b"x"), "expected str, not bytes; stdin_bytes takes bytes"),
-        (lambda: start.stdin_text(1), "expected str, not int"),
-        (lambda: start.stdin_bytes("x"), "expected bytes, not str; stdin_text takes str"),
-        (lambda: start.stdin_bytes(1), "expected bytes, not int"),
+    for verb, wrong, said in [
+        ("stdin_text", b"x", "expected str, not bytes; stdin_bytes takes bytes"),
+        ("stdin_text", 1, "expected str, not int"),
+        ("stdin_bytes", "x", "expected bytes, not str; stdin_text takes str"),
+        ("stdin_bytes", 1, "expected bytes, not int"),
     ]:
         with pytest.raises(TypeError) as caught:
-            wrong()
+            getattr(start, verb)(wrong)
         assert str(caught.value).endswith(said), caught.value
 
 
