@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from pinfold._handle import Seconds, Signal, Stream
+    from pinfold._native import Run
 
 __all__ = ["ProcessStdin", "RunningProcess"]
 
