@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from pinfold._handle import Seconds, Signal, Stream
-    from pinfold._native import Pollable
+    from pinfold._native import Pollable, Run
     from pinfold._runner import ProcessRunner
     from pinfold._verbs import OnEvent
 
