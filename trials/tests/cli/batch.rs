@@ -392,6 +392,12 @@ fn lines_pass_as_the_bytes_that_they_are() {
             command.args(["sh", "-c", &format!("printf '{written}'"), "sh", ":::", "x"]).output().unwrap();
         assert_eq!(text(&output.stdout), expected, "{options}");
     }
+    // What attempts that failed had written is passed as it came, to the last of it.
+    for pause in ["0", "1ms"] {
+        let mut command = batch(&trial, &format!("-q --line-buffer --retries 2 --retry-pause {pause} sh -c"));
+        let output = command.args(["echo try; printf end; exit 1", ":::", "x"]).output().unwrap();
+        assert_eq!(text(&output.stdout), "try\nend\n".repeat(3), "{pause}");
+    }
     // Of attempts that failed no page is printed.
     let directory = tempfile::tempdir().unwrap();
     let script = "head -c 3000000 /dev/zero | tr '\\0' $1; [ -e again ] || { touch again; exit 1; }";

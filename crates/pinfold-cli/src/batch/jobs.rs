@@ -253,11 +253,12 @@ impl Jobs {
         for (key, live) in &mut self.running {
             let Some(completion) = self.crowd.get_mut(*key) else { continue };
             if completion.attempts() != live.earlier {
-                // Only what the last attempt wrote counts.
+                // On a page only what the last attempt wrote counts.
                 (live.aside, live.earlier) = (Page::default(), completion.attempts());
             }
             match &mut live.flow {
                 Some(flow) => flow.print(&self.screen, completion),
+                None if completion.running().is_none() => {}
                 None => {
                     if let Err(error) = live.aside.put_aside(completion) {
                         let place = std::env::temp_dir();

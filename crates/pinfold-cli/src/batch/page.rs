@@ -41,7 +41,7 @@ impl Page {
     /// Puts aside what a job has written so far, if that is much.
     pub(crate) fn put_aside(&mut self, completion: &mut Completion<Host>) -> io::Result<()> {
         let mut result = Ok(());
-        for (stream, spool) in [Stream::Stdout, Stream::Stderr].into_iter().zip(&mut self.spools) {
+        for (stream, spool) in Stream::BOTH.into_iter().zip(&mut self.spools) {
             completion.drain(stream, |bytes| {
                 if bytes.len() < LITTLE || result.is_err() {
                     return 0;
@@ -64,7 +64,7 @@ impl Page {
 
     /// Prints it.
     pub(crate) fn print(&mut self, screen: &Screen) -> io::Result<()> {
-        for (stream, spool) in [Stream::Stdout, Stream::Stderr].into_iter().zip(&mut self.spools) {
+        for (stream, spool) in Stream::BOTH.into_iter().zip(&mut self.spools) {
             let mut tagged = Tagged::new(self.tag.as_deref());
             spool.read(|bytes| screen.write(stream, &tagged.tag(bytes)))?;
         }
@@ -123,6 +123,14 @@ impl Tagged {
         }
         tagged.into()
     }
+
+    /// Prints what comes last. A line that has no end is given one: another's comes behind it.
+    fn end(&mut self, screen: &Screen, stream: Stream, bytes: &[u8]) {
+        screen.write(stream, &self.tag(bytes));
+        if std::mem::take(&mut self.within_line) {
+            screen.write(stream, b"\n");
+        }
+    }
 }
 
 /// The lines of a job as they come, for those that are printed at once.
@@ -134,10 +142,15 @@ impl Flow {
         Flow([Tagged::new(tag), Tagged::new(tag)])
     }
 
-    /// Prints the lines that are whole, and of one that is too long what there is.
+    /// Prints the lines that are whole, and of one that is too long what there is; all that is left where an attempt has ended.
     pub(crate) fn print(&mut self, screen: &Screen, completion: &mut Completion<Host>) {
-        for (stream, tagged) in [Stream::Stdout, Stream::Stderr].into_iter().zip(&mut self.0) {
+        let has_ended = completion.running().is_none();
+        for (stream, tagged) in Stream::BOTH.into_iter().zip(&mut self.0) {
             completion.drain(stream, |bytes| {
+                if has_ended {
+                    tagged.end(screen, stream, bytes);
+                    return bytes.len();
+                }
                 let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
                 let ready = if bytes.len() - whole < LITTLE { whole } else { bytes.len() };
                 screen.write(stream, &tagged.tag(&bytes[..ready]));
@@ -146,15 +159,10 @@ impl Flow {
         }
     }
 
-    /// Prints what came last. A line that has no end is given one: another's comes behind it.
+    /// Prints what came last.
     pub(crate) fn end(&mut self, screen: &Screen, rest: &Page) {
-        for ((stream, tagged), spool) in
-            [Stream::Stdout, Stream::Stderr].into_iter().zip(&mut self.0).zip(&rest.spools)
-        {
-            screen.write(stream, &tagged.tag(&spool.rest));
-            if tagged.within_line {
-                screen.write(stream, b"\n");
-            }
+        for ((stream, tagged), spool) in Stream::BOTH.into_iter().zip(&mut self.0).zip(&rest.spools) {
+            tagged.end(screen, stream, &spool.rest);
         }
     }
 }

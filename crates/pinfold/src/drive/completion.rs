@@ -35,6 +35,8 @@ enum State {
     Under(Attempt),
     Resting {
         until: Option<Instant>,
+        /// What the attempt before has written, for whoever puts that elsewhere.
+        left: Option<Output<Vec<u8>>>,
     },
     /// It was cancelled while nothing ran.
     Cancelled,
@@ -63,9 +65,20 @@ impl<R: Runner, C: Borrow<Command>> Completion<R, C> {
 
     /// Puts output of the attempt that runs now elsewhere, so that it need not be held in memory: what is retained is shown to
     /// `take`, which says how many bytes of its front it took. The answer's output is what was not taken.
+    ///
+    /// Between two attempts, when [`Completion::running`] is none, it is the rest of what the one before has written.
     pub fn drain(&mut self, stream: Stream, take: impl FnOnce(&[u8]) -> usize) {
-        if let Some(running) = self.running_mut() {
-            running.drain(stream, take);
+        match &mut self.state {
+            State::Under(attempt) => attempt.running.drain(stream, take),
+            State::Resting { left: Some(left), .. } => {
+                let bytes = match stream {
+                    Stream::Stdout => &mut left.stdout,
+                    Stream::Stderr => &mut left.stderr,
+                };
+                let taken = take(bytes).min(bytes.len());
+                bytes.drain(..taken);
+            }
+            _ => {}
         }
     }
 
@@ -134,7 +147,8 @@ impl<R: Runner, C: Borrow<Command>> Completion<R, C> {
                 let attempt = self.attempts.made() + 1;
                 let observer = self.runner.observer().unwrap_or(&NOBODY);
                 observer.tell_of(&self.command.borrow().program, Happening::Retrying { attempt, pause });
-                self.state = State::Resting { until: now.checked_add(pause) };
+                let left = result.or_else(|error| error.into_output().ok_or(())).ok();
+                self.state = State::Resting { until: now.checked_add(pause), left };
                 Ok(None)
             }
         }
@@ -167,11 +181,10 @@ impl<R: Runner, C: Borrow<Command>> Machine for Completion<R, C> {
                         return Ok(None);
                     };
                     let result = attempt.finish(self.command.borrow());
-                    if let Some(answer) = self.attempted(result, now)? {
-                        return Ok(Some(answer));
-                    }
+                    // It rests at least for as long as it takes to look at what the attempt has left.
+                    return self.attempted(result, now);
                 }
-                State::Resting { until } => {
+                State::Resting { until, .. } => {
                     if self.runner.cancel_token().is_some_and(CancelToken::is_cancelled) {
                         self.state = State::Cancelled;
                         continue;
@@ -198,7 +211,7 @@ impl<R: Runner, C: Borrow<Command>> Machine for Completion<R, C> {
         match &self.state {
             State::Due | State::Cancelled => Interest { waitables: Vec::new(), deadline: Some(now) },
             State::Under(attempt) => attempt.running.interest(),
-            State::Resting { until } => {
+            State::Resting { until, .. } => {
                 let token = self.runner.cancel_token().and_then(CancelToken::waitable);
                 Interest { waitables: token.into_iter().collect(), deadline: *until }
             }
