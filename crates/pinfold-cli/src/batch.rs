@@ -44,7 +44,8 @@ pub(crate) fn batch(args: &BatchArgs) -> End {
         Ok(inbox) => inbox,
         Err(error) => return failed(&format!("its signals cannot be taken: {error}")),
     };
-    if let Some(end) = lacks_arguments(args) {
+    let template = Template::new(&args.template, args.replace.as_deref());
+    if let Some(end) = lacks_arguments(args, &template) {
         return end;
     }
     let (log, done) = match open_log(args) {
@@ -55,7 +56,7 @@ pub(crate) fn batch(args: &BatchArgs) -> End {
         Ok(input) => input,
         Err((file, error)) => return failed(&format!("{file}: arguments cannot be read: {error}")),
     };
-    let end = Batch::new(args, &inbox, input, log, done).run();
+    let end = Batch::new(args, template, &inbox, input, log, done).run();
     // The inbox stays open to the last: a ^C that comes now is not to end pinfold otherwise.
     end.leave()
 }
@@ -66,13 +67,13 @@ fn failed(what: &str) -> End {
 }
 
 /// A place for an argument that no command can get means something else than an empty word.
-fn lacks_arguments(args: &BatchArgs) -> Option<End> {
+fn lacks_arguments(args: &BatchArgs, template: &Template) -> Option<End> {
     let each = match (args.max_lines, args.sources.len()) {
         (Some(_), _) => return None,
         (None, lists @ 2..) => lists,
         (None, _) => args.max_args.unwrap_or(1),
     };
-    let highest = Template::new(&args.template, args.replace.as_deref()).highest();
+    let highest = template.highest();
     (highest > each).then(|| {
         let s = if each == 1 { "" } else { "s" };
         out::fail(
@@ -116,6 +117,7 @@ struct Batch<'a> {
 impl<'a> Batch<'a> {
     fn new(
         args: &'a BatchArgs,
+        template: Template,
         inbox: &'a Inbox,
         input: Input,
         log: Option<JobLog>,
@@ -125,7 +127,6 @@ impl<'a> Batch<'a> {
         let shows = args.progress.unwrap_or_else(would_show) && !args.quiet && !args.dry_run;
         let screen = Arc::new(Screen::new(shows.then(Bar::new)));
         let host = Host::new().signal_mask(inbox.mask_before());
-        let template = Template::new(&args.template, args.replace.as_deref());
         let one_program = template.has_one_program();
         Batch {
             args,

@@ -66,14 +66,24 @@ enum Own<'a> {
 /// If that is not open.
 pub(crate) fn open(number: Option<i32>) -> Result<(), Misuse> {
     let Some(number) = number else { return Ok(()) };
-    let claimed = pinfold_os::descriptor::claim(number).map_err(|error| Misuse {
-        what: format!("--log-format json:{number}: there is no such descriptor: {error}"),
-        hint: format!("open it for pinfold: {number}>log.jsonl"),
-    })?;
-    let log = Log { to: claimed.into(), on_stderr: number == STDERR, failed: AtomicBool::new(false) };
+    let to = claim(number, &format!("--log-format json:{number}"), "log.jsonl")?;
+    let log = Log { to, on_stderr: number == STDERR, failed: AtomicBool::new(false) };
     // A command opens it once.
     let _ = LOG.set(log);
     Ok(())
+}
+
+/// A descriptor that the user named by an option, for ourselves: the program does not get it. What could be opened there is for
+/// the hint.
+///
+/// # Errors
+/// If it is not open.
+pub(crate) fn claim(number: i32, option: &str, file: &str) -> Result<File, Misuse> {
+    let claimed = pinfold_os::descriptor::claim(number).map_err(|error| Misuse {
+        what: format!("{option}: there is no such descriptor: {error}"),
+        hint: format!("open it for pinfold: {number}>{file}"),
+    })?;
+    Ok(claimed.into())
 }
 
 /// Whether what pinfold says stands in the log and nowhere else.

@@ -27,16 +27,13 @@ macro_rules! resources {
                 { None }
             }
 
-            /// Raises the soft limit of this process to its hard one: what both were before; `None` if it cannot be told.
-            pub fn raise_own(self) -> Option<(u64, u64)> {
+            /// The soft and the hard limit of this process, `u64::MAX` where there is none; `None` if they cannot be told.
+            fn own_limits(self) -> Option<(u64, u64)> {
                 #[cfg(target_os = "linux")]
                 {
                     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
                     // SAFETY: the call only writes to `limit`, which lives here.
                     let told = unsafe { libc::getrlimit(self.number()? as _, &raw mut limit) };
-                    let raised = libc::rlimit { rlim_cur: limit.rlim_max, ..limit };
-                    // SAFETY: the call only reads `raised`, which lives here.
-                    let _ = unsafe { libc::setrlimit(self.number()? as _, &raw const raised) };
                     (told == 0).then_some((limit.rlim_cur, limit.rlim_max))
                 }
                 #[cfg(not(target_os = "linux"))]
@@ -45,15 +42,19 @@ macro_rules! resources {
 
             /// The hard limit of this process, `u64::MAX` where there is none; `None` if it cannot be told.
             pub fn own_hard_limit(self) -> Option<u64> {
+                self.own_limits().map(|(_, hard)| hard)
+            }
+
+            /// Raises the soft limit of this process to its hard one: what both were before; `None` if they cannot be told.
+            pub fn raise_own(self) -> Option<(u64, u64)> {
+                let limits = self.own_limits()?;
                 #[cfg(target_os = "linux")]
                 {
-                    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
-                    // SAFETY: the call only writes to `limit`, which lives here.
-                    let told = unsafe { libc::getrlimit(self.number()? as _, &raw mut limit) };
-                    (told == 0).then_some(limit.rlim_max)
+                    let raised = libc::rlimit { rlim_cur: limits.1, rlim_max: limits.1 };
+                    // SAFETY: the call only reads `raised`, which lives here.
+                    let _ = unsafe { libc::setrlimit(self.number()? as _, &raw const raised) };
                 }
-                #[cfg(not(target_os = "linux"))]
-                { None }
+                Some(limits)
             }
         }
     };

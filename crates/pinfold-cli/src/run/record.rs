@@ -5,7 +5,7 @@
 use super::Refusal;
 use crate::args::{Misuse, RunArgs};
 use crate::exit::{End, FAILED};
-use crate::out;
+use crate::{log, out};
 use pinfold::Outcome;
 use serde::Serialize;
 use std::fs::File;
@@ -56,11 +56,8 @@ impl Record {
     pub(crate) fn open(args: &RunArgs) -> Result<Record, Misuse> {
         let program = args.program.to_string_lossy().into_owned();
         let Some(number) = args.json else { return Ok(Record { program, to: None, on_stderr: false }) };
-        let claimed = pinfold_os::descriptor::claim(number).map_err(|error| Misuse {
-            what: format!("--json={number}: there is no such descriptor: {error}"),
-            hint: format!("open it for pinfold: {number}>record.json"),
-        })?;
-        Ok(Record { program, to: Some(claimed.into()), on_stderr: number == 2 })
+        let to = log::claim(number, &format!("--json={number}"), "record.json")?;
+        Ok(Record { program, to: Some(to), on_stderr: number == log::STDERR })
     }
 
     /// Whether the record stands where pinfold would otherwise say in words what is in it.
