@@ -1,6 +1,7 @@
 //! Questions to Python: predicates, which the engine asks, and what they raise, which it knows nothing of.
 
 use crate::convert::shown_error;
+use crate::heard::Ears;
 use pyo3::call::PyCallArgs;
 use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::prelude::*;
@@ -16,6 +17,29 @@ thread_local! {
 /// Takes what was raised since the last time.
 pub(crate) fn take_raised() -> Option<PyErr> {
     RAISED.with_borrow_mut(Option::take)
+}
+
+/// What was raised on the thread that advances a machine, all of it or what counts of it.
+pub(crate) struct Raised {
+    look: fn() -> Option<PyErr>,
+    kept: Option<PyErr>,
+}
+
+impl Raised {
+    pub(crate) fn by(look: fn() -> Option<PyErr>) -> Raised {
+        Raised { look, kept: None }
+    }
+}
+
+impl Ears for Raised {
+    fn has_raised(&mut self) -> bool {
+        self.kept = self.kept.take().or_else(self.look);
+        self.kept.is_some()
+    }
+
+    fn take(&mut self) -> Option<PyErr> {
+        self.kept.take()
+    }
 }
 
 fn keep(error: PyErr) {

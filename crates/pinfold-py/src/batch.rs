@@ -3,11 +3,11 @@
 use crate::cancel::CancelToken;
 use crate::command::Command;
 use crate::error::{Form, invalid, raised, within};
-use crate::machine::{Pollable, Work};
+use crate::machine::{Pollable, Work, rest_on, watch_on};
 use crate::result::{BytesResult, ProcessResult};
 use crate::runner::{Any, cancelled_on};
 use pinfold::{Batch, Finished, With};
-use pinfold_os::poll::{Set, Woken, wait};
+use pinfold_os::poll::{Set, Woken};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyIterator, PyList};
@@ -182,21 +182,11 @@ impl Work for Many {
     }
 
     fn rest(&self, until: Option<Instant>) -> io::Result<Woken> {
-        let Some(batch) = &self.batch else { return Ok(Woken::Ready) };
-        let interest = batch.interest(Instant::now());
-        wait(&interest.waitables, [interest.deadline, until].into_iter().flatten().min())
+        rest_on(self.batch.as_ref().map(|batch| batch.interest(Instant::now())), until)
     }
 
     fn watch(&mut self) -> io::Result<(&Set, Option<Instant>)> {
-        let set = match self.set.take() {
-            Some(set) => set,
-            None => Set::new()?,
-        };
-        let set = &*self.set.insert(set);
-        let Some(batch) = &self.batch else { return Ok((set, None)) };
-        let interest = batch.interest(Instant::now());
-        set.update(&interest.waitables)?;
-        Ok((set, interest.deadline))
+        watch_on(&mut self.set, self.batch.as_ref().map(|batch| batch.interest(Instant::now())))
     }
 
     fn answer(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {

@@ -8,12 +8,12 @@ use crate::command::ending::{guarantee_named, isolation_named};
 use crate::convert::{Seconds, SignalArg};
 use crate::error::{Form, invalid, raised_with};
 use crate::limits::Limits;
-use crate::machine::{Driven, Pollable, Work};
+use crate::machine::{Driven, Pollable, Work, rest_on, watch_on};
 use crate::result::LimitsHit;
 use crate::runner::AnyRunner;
 use crate::sandbox::Sandbox;
 use pinfold::{GroupEvents, Host, Machine, Pid, ProcessGroup, StopRule};
-use pinfold_os::poll::{Set, Woken, wait};
+use pinfold_os::poll::{Set, Woken};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 use std::io;
@@ -268,19 +268,11 @@ impl Work for Happenings {
     }
 
     fn rest(&self, until: Option<Instant>) -> io::Result<Woken> {
-        let interest = self.events.interest();
-        wait(&interest.waitables, [interest.deadline, until].into_iter().flatten().min())
+        rest_on(Some(self.events.interest()), until)
     }
 
     fn watch(&mut self) -> io::Result<(&Set, Option<Instant>)> {
-        let set = match self.set.take() {
-            Some(set) => set,
-            None => Set::new()?,
-        };
-        let set = &*self.set.insert(set);
-        let interest = self.events.interest();
-        set.update(&interest.waitables)?;
-        Ok((set, interest.deadline))
+        watch_on(&mut self.set, Some(self.events.interest()))
     }
 
     fn answer(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {

@@ -15,6 +15,7 @@ mod event;
 mod flow;
 mod group;
 mod handle;
+mod heard;
 mod host;
 mod limits;
 mod machine;

@@ -4,7 +4,7 @@
 //! lets its signal handlers run; [`Pollable`] has a loop drive it: `pinfold._loop` is the other half of that.
 
 use crate::error::failed;
-use pinfold::{Machine, Watch};
+use pinfold::{Interest, Machine, Watch};
 use pinfold_os::poll::{Set, Waitable, Woken, wait};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -55,27 +55,38 @@ impl<M: Machine> Driven<M> {
     }
 
     pub(crate) fn rest(&self, until: Option<Instant>) -> io::Result<Woken> {
-        let Some(machine) = &self.machine else { return Ok(Woken::Ready) };
-        let interest = machine.interest(Instant::now());
-        wait(&interest.waitables, [interest.deadline, until].into_iter().flatten().min())
+        rest_on(self.machine.as_ref().map(|machine| machine.interest(Instant::now())), until)
     }
 
     pub(crate) fn watch(&mut self) -> io::Result<(&Set, Option<Instant>)> {
-        let set = match self.set.take() {
-            Some(set) => set,
-            None => Set::new()?,
-        };
-        let set = &*self.set.insert(set);
-        let Some(machine) = &self.machine else { return Ok((set, None)) };
-        let interest = machine.interest(Instant::now());
-        set.update(&interest.waitables)?;
-        Ok((set, interest.deadline))
+        watch_on(&mut self.set, self.machine.as_ref().map(|machine| machine.interest(Instant::now())))
     }
 
     /// Drops the machine, and with it whatever it has started.
     pub(crate) fn end(&mut self) {
         self.machine = None;
     }
+}
+
+/// Rests until what a machine is interested in comes, if one is there.
+pub(crate) fn rest_on(interest: Option<Interest<'_>>, until: Option<Instant>) -> io::Result<Woken> {
+    let Some(interest) = interest else { return Ok(Woken::Ready) };
+    wait(&interest.waitables, [interest.deadline, until].into_iter().flatten().min())
+}
+
+/// The set that stands for what a machine is interested in, if one is there, and until when.
+pub(crate) fn watch_on<'a>(
+    set: &'a mut Option<Set>,
+    interest: Option<Interest<'_>>,
+) -> io::Result<(&'a Set, Option<Instant>)> {
+    let made = match set.take() {
+        Some(set) => set,
+        None => Set::new()?,
+    };
+    let set = &*set.insert(made);
+    let Some(interest) = interest else { return Ok((set, None)) };
+    set.update(&interest.waitables)?;
+    Ok((set, interest.deadline))
 }
 
 /// Rests until a watch of the engine says so.

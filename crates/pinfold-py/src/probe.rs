@@ -1,12 +1,13 @@
 //! Probes, and waiting for them.
 
-use crate::ask::{Callable, OfText, take_raised};
+use crate::ask::{Callable, OfText, Raised, take_raised};
 use crate::command::Command;
 use crate::convert::{Seconds, Text};
 use crate::error::{Form, invalid, raised_with};
 use crate::handle::stream_named;
-use crate::machine::{Driven, Pollable, Work, block, rest_for};
-use pinfold::{PolledWaiting, Stream, Waiting};
+use crate::heard::{Ears, Heard};
+use crate::machine::{Pollable, Work, block, rest_for};
+use pinfold::{PolledWaiting, Stream};
 use pinfold_os::poll::{Set, Woken};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
@@ -215,13 +216,13 @@ impl Probe {
     /// >>> from pinfold import Probe
     /// >>> Probe.file("/etc/passwd", filled=True).wait(timeout=1)
     fn wait(&self, py: Python<'_>, timeout: Seconds) -> PyResult<Py<PyAny>> {
-        block(py, &mut Wait::new(self, timeout))
+        block(py, &mut self.to_its_end(timeout))
     }
 
     /// What `pinfold.wait_for` drives.
     #[pyo3(name = "_waiting")]
     fn waiting(&self, timeout: Seconds) -> Pollable {
-        Pollable::new(Wait::new(self, timeout))
+        Pollable::new(self.to_its_end(timeout))
     }
 
     fn __repr__(&self) -> String {
@@ -290,47 +291,13 @@ impl<'py> FromPyObject<'_, 'py> for Statuses {
     }
 }
 
-/// A wait by itself.
-struct Wait {
-    driven: Driven<Waiting>,
-    raised: Option<PyErr>,
-}
-
-impl Wait {
-    fn new(probe: &Probe, timeout: Seconds) -> Wait {
-        Wait { driven: Driven::new(probe.0.waiting(timeout.0)), raised: None }
-    }
-}
-
-impl Work for Wait {
-    fn advance(&mut self) -> io::Result<bool> {
-        let done = self.driven.advance()?;
-        self.raised = take_raised();
-        if self.raised.is_some() {
-            self.driven.end();
-            return Ok(true);
-        }
-        Ok(done)
-    }
-
-    fn rest(&self, until: Option<Instant>) -> io::Result<Woken> {
-        self.driven.rest(until)
-    }
-
-    fn watch(&mut self) -> io::Result<(&Set, Option<Instant>)> {
-        self.driven.watch()
-    }
-
-    fn answer(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        match (self.raised.take(), self.driven.answer.take()) {
-            (Some(raised), _) => Err(raised),
-            (None, Some(Err(error))) => Err(raised(py, error)),
-            (None, _) => Ok(py.None()),
-        }
-    }
-
-    fn end(&mut self) {
-        self.driven.end();
+impl Probe {
+    /// A wait by itself.
+    fn to_its_end(&self, timeout: Seconds) -> impl Work + use<> {
+        Heard::new(self.0.waiting(timeout.0), Raised::by(take_raised), |py, answer| match answer {
+            Some(Err(error)) => Err(raised(py, error)),
+            _ => Ok(py.None()),
+        })
     }
 }
 
@@ -339,22 +306,21 @@ pub(crate) struct Beside {
     waiting: PolledWaiting,
     command: Arc<pinfold::Command>,
     answer: Option<pinfold::Result<()>>,
-    raised: Option<PyErr>,
+    raised: Raised,
 }
 
 impl Beside {
     pub(crate) fn new(waiting: PolledWaiting, command: Arc<pinfold::Command>) -> Beside {
-        Beside { waiting, command, answer: None, raised: None }
+        Beside { waiting, command, answer: None, raised: Raised::by(take_raised) }
     }
 }
 
 impl Work for Beside {
     fn advance(&mut self) -> io::Result<bool> {
-        if self.answer.is_none() && self.raised.is_none() {
+        if self.answer.is_none() {
             self.answer = self.waiting.advance().transpose();
-            self.raised = take_raised();
         }
-        Ok(self.answer.is_some() || self.raised.is_some())
+        Ok(self.raised.has_raised() || self.answer.is_some())
     }
 
     fn rest(&self, until: Option<Instant>) -> io::Result<Woken> {

@@ -6,22 +6,21 @@ mod live;
 pub(crate) use facts::{PastRun, SupervisionEvent, SupervisionOutcome, SupervisionStatus};
 pub(crate) use live::Supervised;
 
-use crate::ask::{Callable, take_exit};
+use crate::ask::{Callable, Raised, take_exit};
 use crate::cancel::CancelToken;
 use crate::command::Command;
 use crate::convert::{Seconds, Texts, one_of};
 use crate::error::{Form, invalid, raised};
-use crate::machine::{Driven, Pollable, Work, block};
+use crate::heard::Heard;
+use crate::machine::{Pollable, Work, block};
 use crate::probe::Probe;
 use crate::result::ProcessResult;
-use pinfold::{Backoff, Liveness, Restart, Storm, Supervision};
-use pinfold_os::poll::{Set, Woken};
+use pinfold::{Backoff, Liveness, Restart, Storm};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::{PyTraverseError, PyVisit};
-use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A command that is kept running: started again when it ends, as often and as soon as the rules say.
 ///
@@ -299,50 +298,13 @@ impl Supervisor {
         (self.supervisor.clone().stop_when(move |output| asked.holds(output)), Some(own))
     }
 
-    fn to_its_end(&self, py: Python<'_>) -> PyResult<ToItsEnd> {
+    fn to_its_end(&self, py: Python<'_>) -> PyResult<impl Work + use<>> {
         let (supervisor, stop_when) = self.fresh(py);
         let supervision = supervisor.supervision().map_err(|error| self.raised(py, error))?;
-        let driven = Driven::new(supervision);
-        Ok(ToItsEnd { driven, command: self.command.clone(), stop_when, exit: None })
-    }
-}
-
-/// Supervision on its way to its end.
-struct ToItsEnd {
-    driven: Driven<Supervision>,
-    command: Arc<pinfold::Command>,
-    stop_when: Option<Arc<StopWhen>>,
-    exit: Option<PyErr>,
-}
-
-impl Work for ToItsEnd {
-    fn advance(&mut self) -> io::Result<bool> {
-        let done = self.driven.advance()?;
-        self.exit = take_exit();
-        if self.exit.is_some() {
-            self.driven.end();
-            return Ok(true);
-        }
-        Ok(done)
-    }
-
-    fn rest(&self, until: Option<Instant>) -> io::Result<Woken> {
-        self.driven.rest(until)
-    }
-
-    fn watch(&mut self) -> io::Result<(&Set, Option<Instant>)> {
-        self.driven.watch()
-    }
-
-    fn answer(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        if let Some(exit) = self.exit.take() {
-            return Err(exit);
-        }
-        answer(py, self.driven.answer.take(), self.stop_when.as_deref(), &self.command)
-    }
-
-    fn end(&mut self) {
-        self.driven.end();
+        let command = self.command.clone();
+        Ok(Heard::new(supervision, Raised::by(take_exit), move |py, told| {
+            answer(py, told, stop_when.as_deref(), &command)
+        }))
     }
 }
 

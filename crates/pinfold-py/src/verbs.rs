@@ -18,7 +18,7 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use work::nothing;
-pub(crate) use work::{Line, Shape, Verb};
+pub(crate) use work::{Shape, to_a_line, to_its_end};
 
 /// A verb of a runner by its name.
 pub(crate) fn verb(
@@ -38,8 +38,8 @@ pub(crate) fn verb(
         ("first_line", None),
     ];
     match (one_of(py, "verb", name, &known)?, call.of_the_end()) {
-        (Some(shape), _) => Ok(Pollable::new(Verb::new(runner, command, shape, call))),
-        (None, None) => Ok(Pollable::new(Line::new(runner, command, call))),
+        (Some(shape), _) => Ok(Pollable::new(to_its_end(runner, command, shape, call))),
+        (None, None) => Ok(Pollable::new(to_a_line(runner, command, call))),
         (None, Some(option)) => Err(no_use(name, option)),
     }
 }
@@ -94,7 +94,7 @@ macro_rules! verbs {
                 ) -> PyResult<Py<PyAny>> {
                     let call = Call::new(cancel, on_event).until_the_end(on_line, retry_if);
                     let (runner, command, _) = self.ran_by(py, runner)?;
-                    block(py, &mut Verb::new(runner, &command, $shape, call))
+                    block(py, &mut to_its_end(runner, &command, $shape, call))
                 }
 
                 #[doc = $twin_doc]
@@ -112,7 +112,7 @@ macro_rules! verbs {
                 ) -> PyResult<Bound<'py, PyAny>> {
                     let call = Call::new(cancel, on_event).until_the_end(on_line, retry_if);
                     let (runner, command, _) = self.ran_by(py, runner)?;
-                    Pollable::new(Verb::new(runner, &command, $shape, call)).driven(py)
+                    Pollable::new(to_its_end(runner, &command, $shape, call)).driven(py)
                 }
             )*
         }
@@ -120,6 +120,82 @@ macro_rules! verbs {
 }
 
 pub(crate) use verbs;
+
+/// The verbs that do not wait for the end, with their twins.
+macro_rules! live_verbs {
+    ($class:ty: $(#[$first:meta])* first_line; $(#[$start:meta])* start;) => {
+        #[pymethods]
+        impl $class {
+            $(#[$first])*
+            #[pyo3(signature = (*, on_event = None, cancel = None, runner = None))]
+            fn first_line(
+                &self,
+                py: Python<'_>,
+                on_event: Option<Py<PyAny>>,
+                cancel: Option<&Bound<'_, CancelToken>>,
+                runner: Option<&Bound<'_, PyAny>>,
+            ) -> PyResult<Py<PyAny>> {
+                let (runner, command, _) = self.ran_by(py, runner)?;
+                block(py, &mut to_a_line(runner, &command, Call::new(cancel, on_event)))
+            }
+
+            /// `first_line()`, awaited.
+            #[pyo3(signature = (*, on_event = None, cancel = None, runner = None))]
+            fn afirst_line<'py>(
+                &self,
+                py: Python<'py>,
+                on_event: Option<Py<PyAny>>,
+                cancel: Option<&Bound<'py, CancelToken>>,
+                runner: Option<&Bound<'py, PyAny>>,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                let (runner, command, _) = self.ran_by(py, runner)?;
+                Pollable::new(to_a_line(runner, &command, Call::new(cancel, on_event))).driven(py)
+            }
+
+            $(#[$start])*
+            #[pyo3(signature = (*, on_event = None, cancel = None, runner = None))]
+            fn start<'py>(
+                &self,
+                py: Python<'py>,
+                on_event: Option<Py<PyAny>>,
+                cancel: Option<&Bound<'py, CancelToken>>,
+                runner: Option<&Bound<'py, PyAny>>,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+                let run = self.launch(py, cancel, on_event, runner)?;
+                CLASS.import(py, "pinfold._sync", "RunningProcess")?.call1((run,))
+            }
+
+            /// Starts it and returns a live handle whose methods are awaited; `async with` on it does both and enters the handle.
+            /// Leaving the block ends all of it.
+            #[pyo3(signature = (*, on_event = None, cancel = None, runner = None))]
+            fn astart<'py>(
+                slf: &Bound<'py, $class>,
+                on_event: Option<Py<PyAny>>,
+                cancel: Option<&Bound<'py, CancelToken>>,
+                runner: Option<&Bound<'py, PyAny>>,
+            ) -> PyResult<Bound<'py, PyAny>> {
+                static START: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+                START.import(slf.py(), "pinfold._async", "start")?.call1((slf, cancel, on_event, runner))
+            }
+
+            /// What both handles are made of.
+            #[pyo3(name = "_launch", signature = (cancel = None, on_event = None, runner = None))]
+            fn launch(
+                &self,
+                py: Python<'_>,
+                cancel: Option<&Bound<'_, CancelToken>>,
+                on_event: Option<Py<PyAny>>,
+                runner: Option<&Bound<'_, PyAny>>,
+            ) -> PyResult<Run> {
+                let (runner, command, owns) = self.ran_by(py, runner)?;
+                launched(py, runner, &command, Call::new(cancel, on_event), owns)
+            }
+        }
+    };
+}
+
+pub(crate) use live_verbs;
 
 impl Command {
     /// What runs it, what is run, and whether that has a container that is its alone.
@@ -181,83 +257,24 @@ verbs! { Command:
     probe, aprobe, "`probe()`, awaited." => Shape::Probe;
 }
 
-#[pymethods]
-impl Command {
+live_verbs! { Command:
     /// Runs it until it has written one line, returns that and stops it. Raises `UnexpectedOutput` if it ended without one.
     ///
     /// >>> from pinfold import Command
     /// >>> Command("yes").first_line()
     /// 'y'
-    #[pyo3(signature = (*, on_event = None, cancel = None, runner = None))]
-    fn first_line(
-        &self,
-        py: Python<'_>,
-        on_event: Option<Py<PyAny>>,
-        cancel: Option<&Bound<'_, CancelToken>>,
-        runner: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Py<PyAny>> {
-        let (runner, command, _) = self.ran_by(py, runner)?;
-        block(py, &mut Line::new(runner, &command, Call::new(cancel, on_event)))
-    }
-
-    /// `first_line()`, awaited.
-    #[pyo3(signature = (*, on_event = None, cancel = None, runner = None))]
-    fn afirst_line<'py>(
-        &self,
-        py: Python<'py>,
-        on_event: Option<Py<PyAny>>,
-        cancel: Option<&Bound<'py, CancelToken>>,
-        runner: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let (runner, command, _) = self.ran_by(py, runner)?;
-        Pollable::new(Line::new(runner, &command, Call::new(cancel, on_event))).driven(py)
-    }
-
+    first_line;
     /// Starts it and returns a live handle that blocks where it waits. Leaving its `with` block ends all of it.
     ///
     /// >>> from pinfold import Command
     /// >>> with Command("seq", ["3"]).start() as process:
     /// ...     [int(line) for line in process]
     /// [1, 2, 3]
-    #[pyo3(signature = (*, on_event = None, cancel = None, runner = None))]
-    fn start<'py>(
-        &self,
-        py: Python<'py>,
-        on_event: Option<Py<PyAny>>,
-        cancel: Option<&Bound<'py, CancelToken>>,
-        runner: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let run = self.launch(py, cancel, on_event, runner)?;
-        CLASS.import(py, "pinfold._sync", "RunningProcess")?.call1((run,))
-    }
+    start;
+}
 
-    /// Starts it and returns a live handle whose methods are awaited; `async with` on it does both and enters the handle.
-    /// Leaving the block ends all of it.
-    #[pyo3(signature = (*, on_event = None, cancel = None, runner = None))]
-    fn astart<'py>(
-        slf: &Bound<'py, Command>,
-        on_event: Option<Py<PyAny>>,
-        cancel: Option<&Bound<'py, CancelToken>>,
-        runner: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        static START: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        START.import(slf.py(), "pinfold._async", "start")?.call1((slf, cancel, on_event, runner))
-    }
-
-    /// What both handles are made of.
-    #[pyo3(name = "_launch", signature = (cancel = None, on_event = None, runner = None))]
-    fn launch(
-        &self,
-        py: Python<'_>,
-        cancel: Option<&Bound<'_, CancelToken>>,
-        on_event: Option<Py<PyAny>>,
-        runner: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Run> {
-        let (runner, command, owns) = self.ran_by(py, runner)?;
-        launched(py, runner, &command, Call::new(cancel, on_event), owns)
-    }
-
+#[pymethods]
+impl Command {
     /// Starts it as nobody's child, in a session of its own and in no container, and returns its pid: the one way for a
     /// process to outlive us. What would be captured goes to where our own output goes.
     ///

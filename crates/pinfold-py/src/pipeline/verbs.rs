@@ -6,7 +6,7 @@ use crate::command::Command;
 use crate::handle::Run;
 use crate::machine::{Pollable, block};
 use crate::runner::{Any, chosen};
-use crate::verbs::{Call, Line, Shape, Verb, launched, verbs};
+use crate::verbs::{Call, Shape, launched, live_verbs, to_a_line, to_its_end, verbs};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use std::sync::Arc;
@@ -70,39 +70,14 @@ verbs! { Pipeline:
     probe, aprobe, "`probe()`, awaited." => Shape::Probe;
 }
 
-#[pymethods]
-impl Pipeline {
+live_verbs! { Pipeline:
     /// Runs it until the last stage has written one line, returns that and stops it. Raises `UnexpectedOutput` if it ended
     /// without one.
     ///
     /// >>> from pinfold import Command
     /// >>> (Command("yes") | Command("cat")).first_line()
     /// 'y'
-    #[pyo3(signature = (*, on_event = None, cancel = None, runner = None))]
-    fn first_line(
-        &self,
-        py: Python<'_>,
-        on_event: Option<Py<PyAny>>,
-        cancel: Option<&Bound<'_, CancelToken>>,
-        runner: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Py<PyAny>> {
-        let (runner, command, _) = self.ran_by(py, runner)?;
-        block(py, &mut Line::new(runner, &command, Call::new(cancel, on_event)))
-    }
-
-    /// `first_line()`, awaited.
-    #[pyo3(signature = (*, on_event = None, cancel = None, runner = None))]
-    fn afirst_line<'py>(
-        &self,
-        py: Python<'py>,
-        on_event: Option<Py<PyAny>>,
-        cancel: Option<&Bound<'py, CancelToken>>,
-        runner: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let (runner, command, _) = self.ran_by(py, runner)?;
-        Pollable::new(Line::new(runner, &command, Call::new(cancel, on_event))).driven(py)
-    }
-
+    first_line;
     /// Starts it and returns a live handle that blocks where it waits: its streams and its pid are those of the last stage, its
     /// standard input is that of the first. Leaving its `with` block ends all of it.
     ///
@@ -110,42 +85,5 @@ impl Pipeline {
     /// >>> with (Command("seq", ["3"]) | Command("tac")).start() as process:
     /// ...     [int(line) for line in process]
     /// [3, 2, 1]
-    #[pyo3(signature = (*, on_event = None, cancel = None, runner = None))]
-    fn start<'py>(
-        &self,
-        py: Python<'py>,
-        on_event: Option<Py<PyAny>>,
-        cancel: Option<&Bound<'py, CancelToken>>,
-        runner: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        static CLASS: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let run = self.launch(py, cancel, on_event, runner)?;
-        CLASS.import(py, "pinfold._sync", "RunningProcess")?.call1((run,))
-    }
-
-    /// Starts it and returns a live handle whose methods are awaited; `async with` on it does both and enters the handle.
-    /// Leaving the block ends all of it.
-    #[pyo3(signature = (*, on_event = None, cancel = None, runner = None))]
-    fn astart<'py>(
-        slf: &Bound<'py, Pipeline>,
-        on_event: Option<Py<PyAny>>,
-        cancel: Option<&Bound<'py, CancelToken>>,
-        runner: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        static START: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        START.import(slf.py(), "pinfold._async", "start")?.call1((slf, cancel, on_event, runner))
-    }
-
-    /// What both handles are made of.
-    #[pyo3(name = "_launch", signature = (cancel = None, on_event = None, runner = None))]
-    fn launch(
-        &self,
-        py: Python<'_>,
-        cancel: Option<&Bound<'_, CancelToken>>,
-        on_event: Option<Py<PyAny>>,
-        runner: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Run> {
-        let (runner, command, owns) = self.ran_by(py, runner)?;
-        launched(py, runner, &command, Call::new(cancel, on_event), owns)
-    }
+    start;
 }

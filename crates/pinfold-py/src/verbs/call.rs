@@ -4,6 +4,7 @@ use crate::ask::Callable;
 use crate::cancel::CancelToken;
 use crate::error::told;
 use crate::event::RunEvent;
+use crate::heard::Ears;
 use crate::result::ProcessResult;
 use crate::runner::Any;
 use pinfold::With;
@@ -138,6 +139,16 @@ impl Ear {
 
     pub(crate) fn has_raised(&self) -> bool {
         self.0.lock().is_some()
+    }
+}
+
+impl Ears for Ear {
+    fn has_raised(&mut self) -> bool {
+        Ear::has_raised(self)
+    }
+
+    fn take(&mut self) -> Option<PyErr> {
+        Ear::take(self)
     }
 }
 

@@ -4,18 +4,15 @@ use super::call::{Call, Ear};
 use crate::command::Command;
 use crate::convert::shown;
 use crate::error::{Form, raised, unexpected};
-use crate::machine::{Driven, Work};
+use crate::heard::Heard;
+use crate::machine::Work;
 use crate::result::{BytesResult, ProcessResult};
 use crate::runner::Any;
 use pinfold::text::trim_newline;
-use pinfold::{Completion, FirstLine, Judge, Output, Stream, With};
-use pinfold_os::poll::{Set, Woken};
+use pinfold::{Completion, FirstLine, Judge, Output, Stream};
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use std::io;
-use std::sync::Arc;
-use std::time::Instant;
 
 /// What a verb makes of a finished run.
 #[derive(Clone, Copy)]
@@ -88,105 +85,28 @@ fn json(py: Python<'_>, output: Output<Vec<u8>>, command: &pinfold::Command) -> 
 }
 
 /// A command on its way to what a verb makes of it.
-pub(crate) struct Verb {
-    driven: Driven<Completion<With<Any>, Arc<pinfold::Command>>>,
-    command: Arc<pinfold::Command>,
-    shape: Shape,
-    ear: Ear,
+pub(crate) fn to_its_end(runner: Any, command: &Command, shape: Shape, call: Call) -> impl Work + use<> {
+    let (command, ear) = (command.0.clone(), Ear::default());
+    let runner = call.with(runner, &command, &ear);
+    let completion = Completion::new(runner, command.clone(), shape.judge());
+    Heard::new(completion, ear, move |py, answer| match answer {
+        Some(Ok(output)) => shape.made(py, output, &command),
+        Some(Err(error)) => Err(raised(py, error, &command, shape.form())),
+        None => Err(nothing()),
+    })
 }
 
-impl Verb {
-    pub(crate) fn new(runner: Any, command: &Command, shape: Shape, call: Call) -> Verb {
-        let (command, ear) = (command.0.clone(), Ear::default());
-        let runner = call.with(runner, &command, &ear);
-        let driven = Driven::new(Completion::new(runner, command.clone(), shape.judge()));
-        Verb { driven, command, shape, ear }
-    }
-}
-
-impl Work for Verb {
-    fn advance(&mut self) -> io::Result<bool> {
-        let done = self.driven.advance()?;
-        if self.ear.has_raised() {
-            self.driven.end();
-            return Ok(true);
-        }
-        Ok(done)
-    }
-
-    fn rest(&self, until: Option<Instant>) -> io::Result<Woken> {
-        self.driven.rest(until)
-    }
-
-    fn watch(&mut self) -> io::Result<(&Set, Option<Instant>)> {
-        self.driven.watch()
-    }
-
-    fn answer(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        if let Some(raised) = self.ear.take() {
-            return Err(raised);
-        }
-        match self.driven.answer.take() {
-            Some(Ok(output)) => self.shape.made(py, output, &self.command),
-            Some(Err(error)) => Err(raised(py, error, &self.command, self.shape.form())),
-            None => Err(nothing()),
-        }
-    }
-
-    fn end(&mut self) {
-        self.driven.end();
-    }
+/// A command on its way to its first line.
+pub(crate) fn to_a_line(runner: Any, command: &Command, call: Call) -> impl Work + use<> {
+    let (command, ear) = (command.0.clone(), Ear::default());
+    let runner = call.with(runner, &command, &ear);
+    Heard::new(FirstLine::new(runner, command.clone()), ear, move |py, answer| match answer {
+        Some(Ok(line)) => Ok(line.into_pyobject(py)?.into_any().unbind()),
+        Some(Err(error)) => Err(raised(py, error, &command, Form::Text)),
+        None => Err(nothing()),
+    })
 }
 
 pub(super) fn nothing() -> PyErr {
     PyRuntimeError::new_err("there is no answer, or it was taken")
-}
-
-/// A command on its way to its first line.
-pub(crate) struct Line {
-    driven: Driven<FirstLine<With<Any>, Arc<pinfold::Command>>>,
-    command: Arc<pinfold::Command>,
-    ear: Ear,
-}
-
-impl Line {
-    pub(crate) fn new(runner: Any, command: &Command, call: Call) -> Line {
-        let (command, ear) = (command.0.clone(), Ear::default());
-        let runner = call.with(runner, &command, &ear);
-        Line { driven: Driven::new(FirstLine::new(runner, command.clone())), command, ear }
-    }
-}
-
-impl Work for Line {
-    fn advance(&mut self) -> io::Result<bool> {
-        let done = self.driven.advance()?;
-        if self.ear.has_raised() {
-            self.driven.end();
-            return Ok(true);
-        }
-        Ok(done)
-    }
-
-    fn rest(&self, until: Option<Instant>) -> io::Result<Woken> {
-        self.driven.rest(until)
-    }
-
-    fn watch(&mut self) -> io::Result<(&Set, Option<Instant>)> {
-        self.driven.watch()
-    }
-
-    fn answer(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        if let Some(raised) = self.ear.take() {
-            return Err(raised);
-        }
-        match self.driven.answer.take() {
-            Some(Ok(line)) => Ok(line.into_pyobject(py)?.into_any().unbind()),
-            Some(Err(error)) => Err(raised(py, error, &self.command, Form::Text)),
-            None => Err(nothing()),
-        }
-    }
-
-    fn end(&mut self) {
-        self.driven.end();
-    }
 }
