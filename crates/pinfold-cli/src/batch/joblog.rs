@@ -142,19 +142,24 @@ fn read(file: &mut File, succeeded_only: bool) -> io::Result<(Done, u64)> {
     let mut text = Vec::new();
     file.read_to_end(&mut text)?;
     let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let no_log =
+        |number: usize| io::Error::new(io::ErrorKind::InvalidData, format!("line {number} is no {SCHEMA}"));
     let mut done = Done::default();
     for (index, line) in text[..whole].split(|byte| *byte == b'\n').enumerate() {
         if line.trim_ascii().is_empty() {
             continue;
         }
         let line = serde_json::from_slice::<Line>(line).ok().filter(|line| line.schema == SCHEMA);
-        let Some(line) = line else {
-            let what = format!("line {} is no {SCHEMA}", index + 1);
-            return Err(io::Error::new(io::ErrorKind::InvalidData, what));
-        };
+        let Some(line) = line else { return Err(no_log(index + 1)) };
         if line.success || !(line.cancelled || succeeded_only) {
             *done.0.entry(line.command).or_default() += 1;
         }
+    }
+    // What lacks its end begins as a line of ours does.
+    let (tail, begin) = (&text[whole..], format!("{{\"schema\":\"{SCHEMA}\""));
+    let length = tail.len().min(begin.len());
+    if tail[..length] != begin.as_bytes()[..length] {
+        return Err(no_log(text[..whole].iter().filter(|byte| **byte == b'\n').count() + 1));
     }
     Ok((done, whole as u64))
 }
@@ -212,6 +217,7 @@ mod tests {
         let file = tempfile::NamedTempFile::new().unwrap();
         for text in [
             "hello\n",
+            "hello",
             "{}\n",
             "{\"schema\":\"other\",\"command\":[],\"success\":true,\"cancelled\":false}\n",
         ] {
