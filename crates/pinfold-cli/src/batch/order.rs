@@ -58,5 +58,12 @@ mod tests {
         assert!(order.is_full());
         order.put(4, None);
         assert!(!order.is_full());
+        for index in 7..7 + Order::MOST_FILES {
+            assert!(!order.is_full(), "with {} files", order.files);
+            order.put(index, Some(Page::filed(b"x")));
+        }
+        assert!(order.is_full());
+        assert_eq!(order.put(6, None).len(), Order::MOST_FILES);
+        assert!(!order.is_full());
     }
 }

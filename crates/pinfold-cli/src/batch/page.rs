@@ -28,6 +28,14 @@ impl Page {
         Page { spools: [stdout, stderr].map(|rest| Spool { file: None, rest }), tag }
     }
 
+    /// One of which this was put aside.
+    #[cfg(test)]
+    pub(crate) fn filed(bytes: &[u8]) -> Page {
+        let mut page = Page::default();
+        page.spools[0].append(bytes).expect("a place for files");
+        page
+    }
+
     /// How much of it is in memory.
     pub(crate) fn held(&self) -> usize {
         self.spools.iter().map(|spool| spool.rest.len()).sum()

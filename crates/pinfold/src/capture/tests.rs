@@ -89,6 +89,27 @@ fn a_limit_of_nothing_keeps_nothing() {
 }
 
 #[test]
+fn what_is_put_elsewhere_is_no_truncation_and_leaves_cursors_what_is_theirs() {
+    let mut stream = capture(Limit::default(), Keep(u64::MAX));
+    say(&mut stream, b"abcdef");
+    let mut seen = Vec::new();
+    stream.drain(|bytes| {
+        seen.extend_from_slice(bytes);
+        2
+    });
+    assert_eq!((seen.as_slice(), stream.retained()), (&b"abcdef"[..], &b"cdef"[..]));
+    let cursor = stream.open_cursor();
+    stream.advance_cursor(&cursor, 4);
+    stream.drain(|bytes| {
+        assert_eq!(bytes, b"cd", "the rest is the cursor's");
+        usize::MAX
+    });
+    assert_eq!(stream.unread(&cursor), (4, &b"ef"[..]));
+    assert!(!stream.truncated());
+    assert_eq!((stream.bytes_seen(), stream.into_bytes()), (6, b"ef".to_vec()));
+}
+
+#[test]
 fn the_slowest_cursor_protects_what_it_has_not_consumed() {
     let mut stream = capture(Limit::default(), Keep(2));
     say(&mut stream, b"abcd");
