@@ -131,8 +131,9 @@ struct Many {
     batch: Option<Batch<Commands, With<Any>>>,
     set: Option<Set>,
     ready: Vec<Finished>,
-    /// So many at a time are worth an answer, as long as there are more to come; else any.
-    enough: Option<usize>,
+    /// So many at a time are worth an answer, as long as there are more to come. Answers wait for no more than that, so that
+    /// commands that end as fast as others begin do not keep an answer from coming.
+    enough: usize,
     sized: bool,
     form: Form,
     raised: Raised,
@@ -172,10 +173,10 @@ impl Work for Many {
             }
             let Some(finished) = finished else {
                 // An answer that says that it is over comes by itself.
-                return Ok(batch.is_over() || (self.enough.is_none() && !self.ready.is_empty()));
+                return Ok(batch.is_over());
             };
             self.ready.push(finished);
-            if self.enough.is_some_and(|enough| self.ready.len() >= enough) {
+            if self.ready.len() >= self.enough {
                 return Ok(true);
             }
         }
@@ -228,7 +229,7 @@ impl Work for Many {
     }
 }
 
-/// What `pinfold._batch` drives: without `enough`, answers come as soon as there is something to tell.
+/// What `pinfold._batch` drives: without `enough`, each result is an answer, as it comes.
 #[pyfunction]
 #[pyo3(signature = (commands, as_bytes, enough, concurrency, fail_fast, on_progress, cancel, runner = None))]
 #[expect(clippy::too_many_arguments, reason = "its face has them as keywords")]
@@ -268,5 +269,6 @@ pub(crate) fn batch(
     let form = if as_bytes { Form::Bytes } else { Form::Text };
     // As they are completed there is nothing to tell of what was not started.
     let sized = left.is_some() && enough.is_some();
+    let enough = enough.unwrap_or(1);
     Ok(Pollable::new(Many { batch: Some(batch), set: None, ready: Vec::new(), enough, sized, form, raised }))
 }
