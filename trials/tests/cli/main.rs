@@ -8,6 +8,7 @@ mod batch;
 mod container;
 mod emptiness;
 mod ending;
+mod idle;
 mod jobs;
 mod killed;
 mod limits;

@@ -250,8 +250,8 @@ impl Jobs {
 
     /// Prints what is to be printed at once, and puts aside what is too much for memory.
     fn collect(&mut self) {
-        for (key, live) in &mut self.running {
-            let Some(completion) = self.crowd.get_mut(*key) else { continue };
+        for (key, completion) in self.crowd.advanced() {
+            let Some(live) = self.running.get_mut(&key) else { continue };
             if completion.attempts() != live.earlier {
                 // On a page only what the last attempt wrote counts.
                 (live.aside, live.earlier) = (Page::default(), completion.attempts());

@@ -45,6 +45,8 @@ pub struct Crowd<M> {
     deadlines: BinaryHeap<Reverse<(Instant, usize, u64)>>,
     /// Who is to be advanced whatever the kernel says.
     fresh: Vec<usize>,
+    /// Who was advanced the last time.
+    turn: Vec<usize>,
     len: usize,
     /// How many were ever taken in.
     count: u64,
@@ -73,6 +75,7 @@ impl<M> Default for Crowd<M> {
             spare: Vec::new(),
             deadlines: BinaryHeap::new(),
             fresh: Vec::new(),
+            turn: Vec::new(),
             len: 0,
             count: 0,
         }
@@ -114,6 +117,17 @@ impl<M: Machine> Crowd<M> {
         let member = self.members.get_mut(key as usize)?.as_mut()?;
         self.fresh.push(key as usize);
         Some(&mut member.machine)
+    }
+
+    /// Those that have just been advanced and have no answer yet, so that what has come can be taken from them. They are not
+    /// advanced again for it: whatever changes what a member waits for is done by [`Crowd::get_mut`].
+    pub fn advanced(&mut self) -> impl Iterator<Item = (Key, &mut M)> {
+        let (mut rest, mut passed) = (&mut self.members[..], 0);
+        self.turn.iter().filter_map(move |&place| {
+            let (member, behind) = std::mem::take(&mut rest)[place - passed..].split_first_mut()?;
+            (rest, passed) = (behind, place + 1);
+            Some((place as Key, &mut member.as_mut()?.machine))
+        })
     }
 
     /// Every one of them with its key.
@@ -165,6 +179,7 @@ impl<M: Machine> Crowd<M> {
         }
         turn.sort_unstable();
         turn.dedup();
+        self.turn.clear();
         let mut answers = Vec::new();
         for place in turn {
             let Some(member) = &mut self.members[place] else { continue };
@@ -176,6 +191,8 @@ impl<M: Machine> Crowd<M> {
                 && let Some(machine) = self.remove(place as Key)
             {
                 answers.push((place as Key, machine, answer));
+            } else {
+                self.turn.push(place);
             }
         }
         Ok(answers)
@@ -300,6 +317,31 @@ mod tests {
         assert_eq!((crowd.len(), crowd.iter().count()), (99, 99));
         assert_eq!(crowd.add(at(now)), members[70], "its place is free again");
         assert_eq!(keys(&mut crowd, now), [members[70]]);
+    }
+
+    #[test]
+    fn what_has_come_can_be_taken_from_those_that_were_advanced_and_nobody_is_advanced_for_it() {
+        let now = Instant::now();
+        let mut crowd = Crowd::default();
+        let members: Vec<Key> = (0..9).map(|_| crowd.add(on_event())).collect();
+        let advanced = |crowd: &mut Crowd<Alarm>| -> Vec<Key> {
+            crowd.advanced().map(|(key, alarm)| key * u64::from(alarm.advanced)).collect()
+        };
+        assert!(keys(&mut crowd, now).is_empty());
+        assert_eq!(advanced(&mut crowd), members);
+        assert_eq!(crowd.interest(now).deadline, None, "there is nothing to do");
+        for key in [2, 3, 7] {
+            crowd.get_mut(members[key]).unwrap();
+        }
+        crowd.get_mut(members[3]).unwrap().at = Some(now);
+        assert_eq!(keys(&mut crowd, now), [members[3]]);
+        assert_eq!(
+            advanced(&mut crowd),
+            [2 * members[2], 2 * members[7]],
+            "and not the one that has its answer"
+        );
+        assert!(keys(&mut crowd, now).is_empty());
+        assert!(advanced(&mut crowd).is_empty());
     }
 
     #[test]
