@@ -219,10 +219,8 @@ impl Cgroup {
     /// # Errors
     /// `ENOENT` where its controller is not at work; `ENODEV` once it was removed.
     pub fn read(&self, file: &str) -> io::Result<String> {
-        use std::io::Read;
-        let mut text = String::new();
-        std::fs::File::from(self.open_file(file, OFlags::RDONLY)?).read_to_string(&mut text)?;
-        Ok(text)
+        let content = read_whole(self.open_file(file, OFlags::RDONLY)?)?;
+        String::from_utf8(content).map_err(io::Error::other)
     }
 
     /// Writes to one of its files, in a single write: a limit, a controller, a process to take in.
@@ -370,9 +368,14 @@ fn open_in(directory: impl AsFd, file: impl AsRef<Path>, flags: OFlags) -> io::R
 }
 
 fn read_in(directory: Borrowed<'_>, file: &str) -> io::Result<Vec<u8>> {
+    read_whole(open_in(directory, file, OFlags::RDONLY)?)
+}
+
+/// All that a kernel file says. Its size is never told, so that nobody asks for it, and a read gives a page at most.
+fn read_whole(file: OwnedFd) -> io::Result<Vec<u8>> {
     use std::io::Read;
-    let mut content = Vec::new();
-    std::fs::File::from(open_in(directory, file, OFlags::RDONLY)?).read_to_end(&mut content)?;
+    let mut content = Vec::with_capacity(4096);
+    std::fs::File::from(file).take(u64::MAX).read_to_end(&mut content)?;
     Ok(content)
 }
 

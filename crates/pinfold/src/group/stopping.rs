@@ -70,11 +70,15 @@ impl Stopping {
         self
     }
 
-    /// Whether it is at its end: nobody is left but whom it may not end, or grace is over for those whom it spares.
-    fn is_over(&self, now: Instant) -> io::Result<bool> {
+    /// How many are left at its end: none, or those whom it may not end, or whom it spares when grace is over.
+    fn left(&self, now: Instant) -> io::Result<Option<usize>> {
+        if self.watch.is_empty(&self.nest)? {
+            return Ok(Some(0));
+        }
         let given_up = self.give_up.is_some_and(|at| at <= now);
         let doubts = self.ladder.doubts_from().is_some_and(|from| from <= now);
-        Ok(given_up || self.watch.is_empty(&self.nest)? || (doubts && self.nest.is_beyond_us()))
+        let is_over = given_up || (doubts && self.nest.is_beyond_us());
+        Ok(is_over.then(|| self.nest.members().len()))
     }
 
     fn act(&self, act: Act) -> io::Result<()> {
@@ -92,7 +96,8 @@ impl Machine for Stopping {
         if let Some(act) = self.act.take() {
             self.act(act)?;
         }
-        if !self.is_over(now)? {
+        let mut left = self.left(now)?;
+        if left.is_none() {
             if let Some(act) = self.ladder.step(now) {
                 self.escalated = true;
                 self.act(act)?;
@@ -100,13 +105,11 @@ impl Machine for Stopping {
                 // What was being made while the others were killed.
                 self.act(Act::Kill)?;
             }
-            if !self.is_over(now)? {
-                return Ok(None);
-            }
+            left = self.left(now)?;
         }
-        Ok(Some(StopReport {
+        Ok(left.map(|left| StopReport {
             members_before: self.before,
-            members_after: self.nest.members().len(),
+            members_after: left,
             escalated: self.escalated,
             duration: now.saturating_duration_since(self.begun),
         }))
