@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 /// So many commands has a batch in one round; five rounds are taken at least.
-const COMMANDS: u32 = 2_000;
+const COMMANDS: u32 = 10_000;
 /// So many gibibytes go through a pipeline.
 const GIBIBYTES: u32 = 4;
 

@@ -99,7 +99,6 @@ pub(crate) use imp::write as write_quietly;
 #[cfg(unix)]
 mod imp {
     use super::{Owned, io};
-    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
     pub(super) fn pair() -> io::Result<(Owned, Owned)> {
         #[cfg(any(target_os = "linux", target_os = "freebsd"))]
@@ -125,7 +124,7 @@ mod imp {
     }
 
     pub(super) fn set_nonblocking(fd: &Owned) -> io::Result<()> {
-        Ok(fcntl_setfl(fd, fcntl_getfl(fd)? | OFlags::NONBLOCK)?)
+        Ok(rustix::io::ioctl_fionbio(fd, true)?)
     }
 
     pub(super) fn read_append(fd: &Owned, buffer: &mut Vec<u8>) -> io::Result<usize> {

@@ -105,7 +105,8 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let mut guard = own();
         // In the copy of a fork, and after a release, it is no line of ours.
-        let Some(own) = guard.as_mut().filter(|own| own.pid == self.pid && self.pid == pinfold_os::own::pid())
+        let Some(own) =
+            guard.as_mut().filter(|own| own.pid == self.pid && self.pid == pinfold_os::own::pid())
         else {
             return;
         };
@@ -182,7 +183,9 @@ pub(crate) fn release() {
 }
 
 fn forget(own: &mut Option<Own>) {
-    if let Some((_, path)) = own.take().filter(|own| own.pid == pinfold_os::own::pid()).and_then(|own| own.file) {
+    if let Some((_, path)) =
+        own.take().filter(|own| own.pid == pinfold_os::own::pid()).and_then(|own| own.file)
+    {
         let _ = fs::remove_file(path);
     }
 }
