@@ -28,7 +28,8 @@ __all__ = ["GroupEvents", "ProcessGroup"]
 
 
 class GroupEvents:
-    """What happens to a group from here on, with ``for`` or ``async for``; it ends with the group, and does not keep it.
+    """What happens to a group from here on, with ``for`` or ``async for``; it ends with the group, and does not keep it. Threads
+    that share it get each event once.
 
     >>> from pinfold import Command, ProcessGroup
     >>> with ProcessGroup() as group:
@@ -41,38 +42,35 @@ class GroupEvents:
     []
     """
 
-    __slots__ = ("_busy", "_machine", "_told")
+    __slots__ = ("_busy", "_machine")
 
     def __init__(self, machine: Pollable) -> None:
         self._machine = machine
-        self._told: Iterator[GroupEvent] = iter(())
         self._busy = False
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> GroupEvent:
-        for event in self._told:
-            return event
-        self._told = iter(self._machine.block())
-        return next(self._told)
+        event: GroupEvent | None = self._machine.block()
+        if event is None:
+            raise StopIteration
+        return event
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> GroupEvent:
-        for event in self._told:
-            return event
         if self._busy:
             raise RuntimeError("another task waits for the next of this; each can have an iterator of its own")
         self._busy = True
         try:
-            self._told = iter(await drive(self._machine))
+            event: GroupEvent | None = await drive(self._machine)
         finally:
             self._busy = False
-        for event in self._told:
-            return event
-        raise StopAsyncIteration
+        if event is None:
+            raise StopAsyncIteration
+        return event
 
 
 class ProcessGroup(Verbs):

@@ -7,6 +7,7 @@ import gc
 import os
 import signal
 import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -267,3 +268,28 @@ def test_a_child_that_inherits_supervision_ends() -> None:
     """
     result = Command(sys.executable, ["-Wignore", "-c", script]).timeout(20).output()
     assert (result.stdout, result.stderr) == ("up 0\n", "")
+
+
+def test_a_token_that_a_child_cancels_is_the_childs_alone() -> None:
+    token = pinfold.CancelToken()
+    with Command("sleep", ["1000"]).start(cancel=token.child()) as process:
+
+        def act() -> None:
+            inner = token.child()
+            threading.Timer(0.05, token.cancel).start()
+            for cancel in (token, inner):
+                # By a copy of what its parent waits for, too.
+                with pytest.raises(pinfold.Cancelled):
+                    Command("sleep", ["1000"]).run(cancel=cancel)
+            assert token.is_cancelled
+
+        with pytest.raises(pinfold.Timeout):
+            process.wait(0.001)
+        in_a_child(act)
+        before = time.process_time()
+        with pytest.raises(pinfold.Timeout):
+            process.wait(0.4)
+        assert time.process_time() - before < 0.1, "its parent is woken for ever"
+        assert not token.is_cancelled
+        token.cancel()
+        assert process.wait(20).cause == "cancelled"

@@ -6,6 +6,7 @@ import asyncio
 import pickle
 import signal
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -20,10 +21,13 @@ from pinfold import (
     Probe,
     ProcessNotFound,
     ProcessResult,
+    RunningSupervisor,
     SupervisionOutcome,
     Supervisor,
     Timeout,
 )
+
+from pinfold._loop import sleep
 
 from conftest import Run, children, is_alive
 
@@ -306,3 +310,73 @@ def test_a_forgotten_handle_kills_what_runs() -> None:
     with pytest.warns(ResourceWarning, match="was forgotten"):
         del running
     assert not is_alive(pid)
+
+
+@pytest.mark.parametrize("probe", ["ready", "line", "alive"])
+def test_others_look_and_stop_while_a_predicate_is_asked(probe: str, loop: Run) -> None:
+    """One who asks for its status has it at once; a loop would stand still meanwhile."""
+    asked, go_on = threading.Event(), threading.Event()
+
+    def holds(*_: object) -> bool:
+        asked.set()
+        return go_on.wait(20)
+
+    rules: dict[str, object] = {
+        "ready": {"ready": Probe.holds(holds)},
+        "line": {"ready": Probe.line(holds)},
+        "alive": {"alive": Probe.holds(holds), "alive_every": 0.001},
+    }[probe]  # type: ignore[assignment]
+    with quick(SLEEPS, **rules).start() as running:
+        assert asked.wait(20)
+        phase = running.status.phase
+        assert phase == ("up" if probe == "alive" else "starting") and running.status.pid is not None
+        assert next(running.events()).kind == "started"
+        with pytest.raises(Timeout):
+            running.wait(0.001)
+        running.signal("cont")
+        pid = running.status.pid
+        # From another thread; what runs is told at once, and the end is told once supervision goes on.
+        stopper = threading.Thread(target=running.stop)
+        stopper.start()
+        while running.status.phase != "stopping" or is_running(pid):
+            time.sleep(0.001)
+        assert not go_on.is_set()
+        go_on.set()
+        stopper.join(20)
+        assert running.wait(20).stopped == "stopped"
+
+    async def main() -> str:
+        asked.clear()
+        go_on.clear()
+        async with quick(SLEEPS, **rules).astart() as running:
+            while not asked.is_set():
+                await sleep(0.001)
+            assert running.status.phase == phase
+            go_on.set()
+            return (await running.stop()).stopped
+
+    assert loop(main) == "stopped"
+
+
+def test_a_predicate_of_a_probe_may_look_at_its_own_supervision() -> None:
+    seen: list[str] = []
+    live: list[RunningSupervisor] = []
+
+    def holds() -> bool:
+        if live:
+            seen.append(live[0].status.phase)
+        return bool(live)
+
+    with quick(SLEEPS, ready=Probe.holds(holds).interval(0.001)).start() as running:
+        live.append(running)
+        running.wait_ready(20)
+        live.clear()
+    assert seen and set(seen) == {"starting"}
+
+
+def is_running(pid: int | None) -> bool:
+    """Whether it does not wait to be reaped either."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False

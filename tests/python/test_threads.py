@@ -79,6 +79,30 @@ def test_one_iterator_gives_each_line_to_one_of_them() -> None:
     assert sorted(index for indices in taken for index in indices) == list(range(100))
 
 
+def test_one_iterator_gives_each_event_of_a_group_to_one_of_them() -> None:
+    rounds, heard = 50, threading.Semaphore(0)
+    with ProcessGroup() as group:
+        shared = group.events()
+
+        def work(number: int) -> int:
+            if number == 0:
+                for _ in range(rounds):
+                    # What is over before anybody looks is told once for several of them.
+                    group.run(Command("true"))
+                    assert heard.acquire(timeout=20)
+                group.shutdown()
+                return 0
+            taken = 0
+            for event in shared:
+                assert event.kind == "emptied"
+                heard.release()
+                taken += 1
+            return taken
+
+        assert sum(together(work)) == rounds
+        assert list(shared) == []
+
+
 def test_all_use_one_group() -> None:
     with ProcessGroup() as group:
 

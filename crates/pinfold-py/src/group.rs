@@ -15,7 +15,7 @@ use crate::sandbox::Sandbox;
 use pinfold::{GroupEvents, Host, Machine, Pid, ProcessGroup, StopRule};
 use pinfold_os::poll::{Set, Woken};
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use std::collections::VecDeque;
 use std::io;
 use std::time::Instant;
 
@@ -144,10 +144,10 @@ impl Group {
         LimitsHit(py.detach(|| self.group().limits_hit()))
     }
 
-    /// What happens to it from now on, each time what has happened meanwhile, as a list; an empty one when it has ended.
+    /// What happens to it from now on, one thing at a time; `None` when it has ended.
     fn events(&self, py: Python<'_>) -> PyResult<Pollable> {
         let events = py.detach(|| self.group().events()).map_err(|error| raised(py, error))?;
-        Ok(Pollable::new(Happenings { events, set: None, told: Vec::new() }))
+        Ok(Pollable::new(Happenings { events, set: None, told: VecDeque::new() }))
     }
 
     /// When nobody lives in it; `False` after so many seconds without.
@@ -252,17 +252,17 @@ impl<M: Machine<Answer: Send> + Send> Work for Plain<M> {
     }
 }
 
-/// What happens to a group, as lists.
+/// What happens to a group, singly: what more there is stays here, where threads that share it take turns.
 struct Happenings {
     events: GroupEvents,
     set: Option<Set>,
-    told: Vec<pinfold::GroupEvent>,
+    told: VecDeque<pinfold::GroupEvent>,
 }
 
 impl Work for Happenings {
     fn advance(&mut self) -> io::Result<bool> {
         if self.told.is_empty() {
-            self.told = Machine::advance(&mut self.events, Instant::now())?.unwrap_or_default();
+            self.told = Machine::advance(&mut self.events, Instant::now())?.unwrap_or_default().into();
         }
         Ok(!self.told.is_empty())
     }
@@ -276,14 +276,11 @@ impl Work for Happenings {
     }
 
     fn answer(&mut self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let told = PyList::empty(py);
-        for event in self.told.drain(..) {
-            // The iteration's own end says as much.
-            if event != pinfold::GroupEvent::Ended {
-                told.append(Py::new(py, GroupEvent(event))?)?;
-            }
+        match self.told.front() {
+            // It stays, for each who asks then.
+            None | Some(pinfold::GroupEvent::Ended) => Ok(py.None()),
+            Some(_) => self.told.pop_front().map(GroupEvent).into_pyobject(py).map(|told| told.unbind()),
         }
-        Ok(told.into_any().unbind())
     }
 
     fn end(&mut self) {}

@@ -245,7 +245,8 @@ impl Supervisor {
     }
 
     /// Supervises in the background, by one thread for all that is supervised so, and returns a live handle. Leaving its `with`
-    /// block ends supervision and what runs. Predicates are called on that thread, and may not use the handle.
+    /// block ends supervision and what runs. Predicates are called on that thread, and hold it up as long as they take. Those of
+    /// probes may look at the handle and tell it something, but not wait for it; `stop_when` may not use it.
     ///
     /// >>> from pinfold import Command, Probe, Supervisor
     /// >>> server = Command("sh", ["-c", "echo listening; exec sleep 60"])

@@ -1,5 +1,6 @@
 //! Cancellation tokens: one word from one place that ends many runs.
 
+use crate::maker::Maker;
 use pinfold_os::poll::{Event, Waitable};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +8,8 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
 /// A flag that runs are tied to: when it is cancelled, they are stopped by their own stop rule and end in an error.
 ///
-/// Clones are the same token. A [child](CancelToken::child) is cancelled with its parent and can be cancelled alone.
+/// Clones are the same token. A [child](CancelToken::child) is cancelled with its parent and can be cancelled alone. A fork
+/// copies a token, and what the copy is told is told to nobody in the process that it was forked of.
 ///
 /// ```
 /// use pinfold::{CancelToken, Command, ErrorKind, Host, Runner};
@@ -27,9 +29,33 @@ pub struct CancelToken(Arc<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     cancelled: AtomicBool,
-    /// Made when a run first waits for it.
-    event: OnceLock<Event>,
+    told: Told,
     children: Mutex<Vec<Weak<Inner>>>,
+}
+
+/// The events of a token: one for each process that has waited for it, since a fork shares those that are there with its parent.
+#[derive(Debug, Default)]
+struct Told(OnceLock<(Maker, Event, Box<Told>)>);
+
+impl Told {
+    /// That of this process.
+    fn event(&self) -> Option<&Event> {
+        let (maker, event, later) = self.0.get()?;
+        if maker.is_here() { Some(event) } else { later.event() }
+    }
+
+    fn prepare(&self) -> io::Result<()> {
+        let mut end = self;
+        while let Some((maker, _, later)) = end.0.get() {
+            if maker.is_here() {
+                return Ok(());
+            }
+            end = later;
+        }
+        // Of two threads that come at once one makes what both wait for.
+        let _ = end.0.set((Maker::here(), Event::new()?, Box::default()));
+        Ok(())
+    }
 }
 
 impl CancelToken {
@@ -65,8 +91,8 @@ impl CancelToken {
 
     /// Makes sure that it can be waited for.
     pub(crate) fn prepare(&self) -> io::Result<()> {
-        if self.0.event.get().is_none() {
-            let _ = self.0.event.set(Event::new()?);
+        if self.0.told.event().is_none() {
+            self.0.told.prepare()?;
             if self.is_cancelled() {
                 self.0.raise();
             }
@@ -76,7 +102,7 @@ impl CancelToken {
 
     /// Readable once it is cancelled; `None` before [`CancelToken::prepare`].
     pub(crate) fn waitable(&self) -> Option<Waitable<'_>> {
-        self.0.event.get().map(Event::waitable)
+        self.0.told.event().map(Event::waitable)
     }
 }
 
@@ -93,7 +119,7 @@ impl Inner {
     }
 
     fn raise(&self) {
-        if let Some(event) = self.event.get() {
+        if let Some(event) = self.told.event() {
             event.raise();
         }
     }
@@ -130,5 +156,25 @@ mod tests {
             let waitable = token.waitable().expect("it was prepared");
             assert_eq!(wait(&[waitable], Some(std::time::Instant::now())).expect("poll"), Woken::Ready);
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_copy_in_a_forked_process_wakes_nobody_else_and_is_waited_for_by_itself() {
+        use pinfold_os::poll::{Woken, wait};
+        let token = CancelToken::new();
+        let theirs = (Maker::elsewhere(), Event::new().expect("an eventfd"), Box::default());
+        token.0.told.0.set(theirs).expect("it is new");
+        let ready = |event: &Event| {
+            wait(&[event.waitable()], Some(std::time::Instant::now())).expect("poll") == Woken::Ready
+        };
+        assert!(token.waitable().is_none(), "what is there is its parent's");
+        token.prepare().expect("an eventfd");
+        let own = token.0.told.event().expect("it was prepared");
+        token.prepare().expect("it is there");
+        assert!(std::ptr::eq(own, token.0.told.event().expect("it stays")));
+        token.cancel();
+        let (_, theirs, _) = token.0.told.0.get().expect("it was put there");
+        assert!(ready(own) && !ready(theirs));
     }
 }

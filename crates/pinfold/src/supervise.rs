@@ -269,6 +269,10 @@ impl Supervisor {
     /// Supervises in the background, by one thread for all that is left to it, and returns a live handle. Dropping the last
     /// clone of that kills what runs.
     ///
+    /// Conditions of probes are asked by that thread. They may use the handle, but not wait for it; while one takes long, the
+    /// handle answers all the same and what runs can be told to stop, and nothing else goes on in the background.
+    /// [`Supervisor::stop_when`] may not use the handle.
+    ///
     /// # Errors
     /// As [`Supervisor::supervision`]; [`ErrorKind::ResourceLimit`] if there can be no thread. What the first start shows is
     /// told by the handle.

@@ -236,8 +236,8 @@ impl Container {
         }
     }
 
-    /// Whether nothing lives in here any more. `leader` must have ended, and been waited for unless its group could
-    /// then no longer be named.
+    /// Whether nothing lives in here any more. A `leader` that has ended must have been waited for unless its group could then
+    /// no longer be named.
     pub(crate) fn is_empty(&self, leader: &Process) -> bool {
         match self {
             #[cfg(target_os = "linux")]
@@ -246,7 +246,10 @@ impl Container {
             Container::Kept(kept) => kept.is_gone(),
             // The kernel counts zombies as members, and some init processes take their time over them.
             Container::Group(_) => {
-                leader.group_exists() == Some(false) || strays::members_of_group(leader.pid()).is_empty()
+                // Whoever still runs is no zombie, and all processes of the host need not be looked at to know that.
+                let runs = || matches!(leader.peek_exit(), Ok(None));
+                leader.group_exists() == Some(false)
+                    || !runs() && strays::members_of_group(leader.pid()).is_empty()
             }
         }
     }

@@ -330,7 +330,7 @@ impl Nest {
             return directory.is_empty();
         }
         let mut empty = true;
-        self.each(&mut |container, leader| empty &= container.is_empty(leader));
+        self.each(&mut |container, leader| empty = empty && container.is_empty(leader));
         empty
     }
 

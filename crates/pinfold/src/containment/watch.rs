@@ -10,8 +10,8 @@ use std::fs::File;
 use std::io;
 use std::time::{Duration, Instant};
 
-/// How often what gives no events is asked.
-const ASK_AGAIN: Duration = Duration::from_millis(2);
+/// How often what gives no events is asked: at first, and later.
+const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(50)];
 
 /// What one waiter waits for.
 #[derive(Debug, Default)]
@@ -50,9 +50,16 @@ impl Watch {
         files.map(|file| Waitable { descriptor: borrow(file), direction: Direction::Change }).collect()
     }
 
-    /// When to ask where nothing tells.
-    pub(crate) fn ask_again(&self, now: Instant) -> Option<Instant> {
-        if self.populated.is_none() { Some(now + ASK_AGAIN) } else { None }
+    /// Whether nothing tells.
+    pub(crate) fn has_to_be_asked(&self) -> bool {
+        self.populated.is_none()
+    }
+
+    /// When to ask where nothing tells: the longer nothing has happened the less often, since that can cost a look at every
+    /// process of the host.
+    pub(crate) fn ask_again(&self, now: Instant, since: Instant) -> Option<Instant> {
+        let pause = (now.saturating_duration_since(since) / 16).clamp(ASK_AGAIN[0], ASK_AGAIN[1]);
+        self.has_to_be_asked().then(|| now + pause)
     }
 }
 

@@ -55,6 +55,8 @@ pub struct GroupEvents {
     ended: Arc<Event>,
     births: u64,
     populated: bool,
+    /// When that or the births changed last.
+    since: Instant,
     counters: Counters,
 }
 
@@ -69,7 +71,7 @@ impl ProcessGroup {
         let ended = nest.farewell().map_err(unwaitable)?;
         let (births, counters) = (nest.births(), nest.counters());
         let populated = !watch.is_empty(&nest).map_err(unwaitable)?;
-        Ok(GroupEvents { nest, watch, ended, births, populated, counters })
+        Ok(GroupEvents { nest, watch, ended, births, populated, since: Instant::now(), counters })
     }
 }
 
@@ -84,7 +86,7 @@ impl GroupEvents {
     /// # Errors
     /// [`ErrorKind::Io`](crate::ErrorKind::Io) if the kernel does not say.
     pub fn take_events(&mut self) -> Result<Vec<GroupEvent>> {
-        self.look().map_err(unwaitable)
+        self.look(Instant::now()).map_err(unwaitable)
     }
 
     /// Waits until something happens, for this long at most: nothing if it is over before.
@@ -96,7 +98,7 @@ impl GroupEvents {
         Ok(drive(self, deadline)?.unwrap_or_default())
     }
 
-    fn look(&mut self) -> io::Result<Vec<GroupEvent>> {
+    fn look(&mut self, now: Instant) -> io::Result<Vec<GroupEvent>> {
         let mut events = Vec::new();
         // In this order: what is told below has happened before the end.
         let ended = self.nest.is_over();
@@ -114,7 +116,9 @@ impl GroupEvents {
         if !populated && (self.populated || births != self.births) {
             events.push(GroupEvent::Emptied);
         }
-        (self.births, self.populated) = (births, populated);
+        if (births, populated) != (self.births, self.populated) {
+            (self.births, self.populated, self.since) = (births, populated, now);
+        }
         if ended {
             events.push(GroupEvent::Ended);
         }
@@ -125,14 +129,14 @@ impl GroupEvents {
 impl Machine for GroupEvents {
     type Answer = Vec<GroupEvent>;
 
-    fn advance(&mut self, _: Instant) -> io::Result<Option<Vec<GroupEvent>>> {
-        let events = self.look()?;
+    fn advance(&mut self, now: Instant) -> io::Result<Option<Vec<GroupEvent>>> {
+        let events = self.look(now)?;
         Ok(if events.is_empty() { None } else { Some(events) })
     }
 
     fn interest(&self, now: Instant) -> Interest<'_> {
         let mut waitables = self.watch.waitables();
         waitables.push(self.ended.waitable());
-        Interest { waitables, deadline: self.watch.ask_again(now) }
+        Interest { waitables, deadline: self.watch.ask_again(now, self.since) }
     }
 }

@@ -39,6 +39,8 @@ pub struct Stopping {
     before: usize,
     escalated: bool,
     begun: Instant,
+    /// When it went up the ladder last.
+    acted: Instant,
     signal: Signal,
     /// When it goes no further, whoever is left.
     give_up: Option<Instant>,
@@ -57,6 +59,7 @@ impl Stopping {
             before,
             escalated: false,
             begun: now,
+            acted: now,
             signal: rule.signal,
             give_up: None,
         })
@@ -99,9 +102,9 @@ impl Machine for Stopping {
         let mut left = self.left(now)?;
         if left.is_none() {
             if let Some(act) = self.ladder.step(now) {
-                self.escalated = true;
+                (self.escalated, self.acted) = (true, now);
                 self.act(act)?;
-            } else if self.ladder.has_killed() && self.watch.ask_again(now).is_some() {
+            } else if self.ladder.has_killed() && self.watch.has_to_be_asked() {
                 // What was being made while the others were killed.
                 self.act(Act::Kill)?;
             }
@@ -117,7 +120,7 @@ impl Machine for Stopping {
 
     fn interest(&self, now: Instant) -> Interest<'_> {
         let doubts = self.ladder.doubts_from().map(|from| from.max(now + DOUBT_AGAIN));
-        let deadlines = [self.ladder.deadline(), self.give_up, self.watch.ask_again(now), doubts];
+        let deadlines = [self.ladder.deadline(), self.give_up, self.watch.ask_again(now, self.acted), doubts];
         let deadline = deadlines.into_iter().flatten().min();
         Interest { waitables: self.watch.waitables(), deadline }
     }
@@ -134,22 +137,26 @@ impl Drop for Stopping {
 pub struct Emptying {
     nest: Arc<Nest>,
     watch: Watch,
+    /// When it was looked at first.
+    begun: Option<Instant>,
 }
 
 impl Emptying {
     pub(super) fn new(nest: Arc<Nest>) -> io::Result<Emptying> {
-        Ok(Emptying { watch: nest.watch(false)?, nest })
+        Ok(Emptying { watch: nest.watch(false)?, nest, begun: None })
     }
 }
 
 impl Machine for Emptying {
     type Answer = ();
 
-    fn advance(&mut self, _: Instant) -> io::Result<Option<()>> {
+    fn advance(&mut self, now: Instant) -> io::Result<Option<()>> {
+        self.begun.get_or_insert(now);
         Ok(self.watch.is_empty(&self.nest)?.then_some(()))
     }
 
     fn interest(&self, now: Instant) -> Interest<'_> {
-        Interest { waitables: self.watch.waitables(), deadline: self.watch.ask_again(now) }
+        let deadline = self.watch.ask_again(now, self.begun.unwrap_or(now));
+        Interest { waitables: self.watch.waitables(), deadline }
     }
 }

@@ -1,8 +1,9 @@
 //! The live handle of what is supervised in the background.
 
-use super::machine::Supervision;
+use super::machine::{Step, Supervision};
 use super::outcome::{SupervisionEvent, SupervisionOutcome};
 use super::phase::{Phase, Status};
+use super::run::Question;
 use crate::command::Command;
 use crate::drive::background::{self, Next, Tended};
 use crate::error::{Error, ErrorKind, Result};
@@ -85,19 +86,35 @@ struct State {
 }
 
 impl State {
-    fn advance(&mut self, now: Instant) {
+    /// Goes on until it rests or somebody is to be asked.
+    fn step(&mut self, now: Instant, may_ask: bool) -> Option<Question> {
+        let step = self.supervision.as_mut()?.step(now, may_ask);
+        self.take_in(step)
+    }
+
+    /// What came of a question, unless nobody wants to know any more.
+    fn answered(&mut self, asked: io::Result<()>, question: Question) {
         let Some(supervision) = &mut self.supervision else { return };
-        let answer = supervision.advance(now).transpose();
+        let step = asked.and_then(|()| supervision.answered(question)).map(|()| Step::Rest);
+        self.take_in(step);
+    }
+
+    fn take_in(&mut self, step: io::Result<Step>) -> Option<Question> {
+        let supervision = self.supervision.as_mut()?;
         self.events.extend(supervision.take_events());
         while self.events.len() > KEPT {
             self.events.pop_front();
             self.forgotten += 1;
         }
         self.status = supervision.status();
-        if let Some(answer) = answer {
-            self.answer = Some(answer.unwrap_or_else(|error| Err(supervision.unwaitable(error))));
-            self.supervision = None;
-        }
+        self.answer = match step {
+            Ok(Step::Rest) => return None,
+            Ok(Step::Ask(question)) => return Some(question),
+            Ok(Step::Answer(answer)) => Some(*answer),
+            Err(error) => Some(Err(supervision.unwaitable(error))),
+        };
+        self.supervision = None;
+        None
     }
 }
 
@@ -156,8 +173,17 @@ impl Shared {
 impl Tended for Shared {
     fn tend(&self, set: &Set) -> io::Result<Next> {
         let mut state = self.lock();
-        let now = Instant::now();
-        state.advance(now);
+        let mut now = Instant::now();
+        if let Some(mut question) = state.step(now, true) {
+            drop(state);
+            // Whoever is asked may take long, while others look at this and stop it.
+            self.tell();
+            let asked = question.ask();
+            state = self.lock();
+            state.answered(asked, question);
+            now = Instant::now();
+            state.step(now, false);
+        }
         let next = match &state.supervision {
             Some(supervision) => {
                 let interest = supervision.interest(now);

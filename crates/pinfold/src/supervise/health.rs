@@ -71,7 +71,10 @@ pub(super) enum Health {
         check: Box<Check>,
         until: Option<Instant>,
         failures: u32,
+        holds: bool,
     },
+    /// It is with whoever is asked.
+    Asked,
     /// Nothing is asked of it, or not any more.
     Unasked,
 }
@@ -97,68 +100,103 @@ impl Health {
         }
     }
 
-    pub(super) fn advance(
+    /// The first of three steps: what is to be asked now, which is asked while others may look at the run, and comes back to
+    /// [`Health::answered`].
+    pub(super) fn question(
+        &mut self,
+        running: &mut Running,
+        command: &Command,
+        liveness: Option<&Liveness>,
+        now: Instant,
+    ) -> Option<Health> {
+        match self {
+            Health::Unasked | Health::Asked => return None,
+            Health::NotReady(waiting) => {
+                waiting.look(running, command);
+            }
+            Health::Resting { until, failures } => {
+                let (true, Some(liveness)) = (until.is_some_and(|until| until <= now), liveness) else {
+                    return None;
+                };
+                let until = now.checked_add(liveness.timeout);
+                let check = Box::new(Check::new(&liveness.probe));
+                *self = Health::Trying { check, until, failures: *failures, holds: false };
+            }
+            Health::Trying { .. } => {}
+        }
+        Some(std::mem::replace(self, Health::Asked))
+    }
+
+    /// The second step: asks, without the run.
+    pub(super) fn ask(&mut self, now: Instant) -> io::Result<()> {
+        match self {
+            Health::NotReady(waiting) => waiting.ask(now),
+            Health::Trying { check, holds, .. } => {
+                *holds = check.advance(now, None)?;
+                Ok(())
+            }
+            Health::Resting { .. } | Health::Asked | Health::Unasked => Ok(()),
+        }
+    }
+
+    /// The third step: what was found out by that.
+    pub(super) fn answered(
         &mut self,
         running: &mut Running,
         command: &Command,
         liveness: Option<&Liveness>,
         now: Instant,
     ) -> io::Result<Option<Finding>> {
-        loop {
-            match self {
-                Health::Unasked => return Ok(None),
-                Health::NotReady(waiting) => {
-                    let Some(answer) = waiting.advance_beside(running, command, now)? else {
-                        return Ok(None);
-                    };
-                    waiting.close(running);
-                    *self = Health::Unasked;
-                    return Ok(match answer {
-                        Ok(()) => Some(Finding::Ready),
-                        // Its end is told by itself.
-                        Err(error) if error.kind() == ErrorKind::NotReady => None,
-                        Err(error) => {
-                            // Without the program's name, which stands in front of all that is told of it.
-                            let name = format!("{}: ", command.program().display());
-                            let reason = error.message();
-                            let reason = reason.strip_prefix(&name).unwrap_or(&reason).to_owned();
-                            Some(Finding::Failed { reason, failures: 1, too_often: true })
-                        }
-                    });
-                }
-                Health::Resting { until, failures } => {
-                    let (true, Some(liveness)) = (until.is_some_and(|until| until <= now), liveness) else {
-                        return Ok(None);
-                    };
-                    let until = now.checked_add(liveness.timeout);
-                    let check = Box::new(Check::new(&liveness.probe));
-                    *self = Health::Trying { check, until, failures: *failures };
-                }
-                Health::Trying { check, until, failures } => {
-                    let holds = check.advance(now, None)?;
-                    let late = until.is_some_and(|until| until <= now);
-                    if !holds && !check.has_failed() && !late {
-                        return Ok(None);
+        match self {
+            Health::Unasked | Health::Asked | Health::Resting { .. } => Ok(None),
+            Health::NotReady(waiting) => {
+                let Some(answer) = waiting.answer(running, command, now)? else {
+                    return Ok(None);
+                };
+                waiting.close(running);
+                *self = Health::Unasked;
+                Ok(match answer {
+                    Ok(()) => Some(Finding::Ready),
+                    // Its end is told by itself.
+                    Err(error) if error.kind() == ErrorKind::NotReady => None,
+                    Err(error) => {
+                        // Without the program's name, which stands in front of all that is told of it.
+                        let name = format!("{}: ", command.program().display());
+                        let reason = error.message();
+                        let reason = reason.strip_prefix(&name).unwrap_or(&reason).to_owned();
+                        Some(Finding::Failed { reason, failures: 1, too_often: true })
                     }
-                    if holds {
-                        *self = Health::resting(liveness, now, 0);
-                        return Ok(None);
-                    }
-                    let (reason, failures) = (check.reason(), failures.saturating_add(1));
-                    let name = liveness.map(|liveness| liveness.probe.to_string()).unwrap_or_default();
-                    let reason = format!("{name}: {reason}");
-                    let too_often = liveness.is_some_and(|liveness| failures >= liveness.failures);
-                    *self =
-                        if too_often { Health::Unasked } else { Health::resting(liveness, now, failures) };
-                    return Ok(Some(Finding::Failed { reason, failures, too_often }));
-                }
+                })
             }
+            Health::Trying { check, until, failures, holds } => {
+                let late = until.is_some_and(|until| until <= now);
+                if *holds {
+                    *self = Health::resting(liveness, now, 0);
+                    return Ok(None);
+                }
+                if !check.has_failed() && !late {
+                    return Ok(None);
+                }
+                let (reason, failures) = (check.reason(), failures.saturating_add(1));
+                let name = liveness.map(|liveness| liveness.probe.to_string()).unwrap_or_default();
+                let reason = format!("{name}: {reason}");
+                let too_often = liveness.is_some_and(|liveness| failures >= liveness.failures);
+                *self = if too_often { Health::Unasked } else { Health::resting(liveness, now, failures) };
+                Ok(Some(Finding::Failed { reason, failures, too_often }))
+            }
+        }
+    }
+
+    /// Lets go of what it has the run keep for it.
+    pub(super) fn close(&mut self, running: &mut Running) {
+        if let Health::NotReady(waiting) = self {
+            waiting.close(running);
         }
     }
 
     pub(super) fn add_interest<'a>(&'a self, all: &mut Interest<'a>, now: Instant) {
         let own = match self {
-            Health::Unasked => return,
+            Health::Unasked | Health::Asked => return,
             Health::NotReady(waiting) => waiting.interest(now),
             Health::Resting { until, .. } => Interest { waitables: Vec::new(), deadline: *until },
             Health::Trying { check, until, .. } => {

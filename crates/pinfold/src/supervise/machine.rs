@@ -7,7 +7,7 @@ use super::files::Files;
 use super::health::Finding;
 use super::outcome::{PastRun, Reason, Stopped, SupervisionEvent, SupervisionOutcome};
 use super::phase::{Phase, Status};
-use super::run::{Look, Run};
+use super::run::{Look, Question, Run};
 use super::{Restart, Rules};
 use crate::cancel::CancelToken;
 use crate::command::Command;
@@ -76,6 +76,20 @@ struct End {
 }
 
 type Answer = Result<SupervisionOutcome>;
+
+/// What comes of going on.
+pub(super) enum Step {
+    Answer(Box<Answer>),
+    /// Somebody is to be asked, and that to be told to [`Supervision::answered`], before it goes on.
+    Ask(Question),
+    Rest,
+}
+
+impl Step {
+    fn of(answer: Option<Answer>) -> Step {
+        answer.map_or(Step::Rest, |answer| Step::Answer(Box::new(answer)))
+    }
+}
 
 impl Supervision {
     pub(super) fn new(command: Command, runner: Arc<dyn Runner>, rules: Rules) -> Supervision {
@@ -409,6 +423,55 @@ impl Supervision {
         })
     }
 
+    /// Goes on, and asks nobody itself: whoever shares it with others does so while it is not locked, once in a round.
+    pub(super) fn step(&mut self, now: Instant, may_ask: bool) -> io::Result<Step> {
+        if matches!(self.state, State::Over) {
+            return Err(io::Error::other("advanced after its answer"));
+        }
+        self.begun.get_or_insert(now);
+        self.watch(now)?;
+        loop {
+            match &mut self.state {
+                State::Over => return Ok(Step::Rest),
+                State::Stopped => return Ok(Step::of(Some(self.over(Stopped::Stopped)))),
+                // It waits after each start, whether that failed or a process was made that has not done anything yet.
+                State::Due => return Ok(Step::of(self.launch(now))),
+                State::Pausing { until, .. } => {
+                    let until = *until;
+                    if self.runner.cancel_token().is_some_and(CancelToken::is_cancelled) {
+                        return Ok(Step::of(Some(self.cancelled())));
+                    }
+                    if until.is_none_or(|until| until > now) {
+                        return Ok(Step::Rest);
+                    }
+                    self.state = State::Due;
+                }
+                State::Running(run) => match run.advance(&self.command, &self.rules, now, may_ask)? {
+                    Look::Nothing => return Ok(Step::Rest),
+                    Look::Ask(question) => return Ok(Step::Ask(question)),
+                    Look::Ended => {
+                        let State::Running(run) = std::mem::replace(&mut self.state, State::Over) else {
+                            return Ok(Step::Rest);
+                        };
+                        if let Some(answer) = self.ended(*run, now) {
+                            return Ok(Step::of(Some(answer)));
+                        }
+                    }
+                },
+            }
+        }
+    }
+
+    /// What came of a question.
+    pub(super) fn answered(&mut self, question: Question) -> io::Result<()> {
+        let State::Running(run) = &mut self.state else { return Ok(()) };
+        let at = question.at;
+        if let Some(finding) = run.answered(question, &self.command, &self.rules)? {
+            self.found(finding, at);
+        }
+        Ok(())
+    }
+
     /// Looks at the files, which are watched from the beginning on.
     fn watch(&mut self, now: Instant) -> io::Result<()> {
         if self.rules.watched.is_empty() {
@@ -434,41 +497,13 @@ impl Machine for Supervision {
     type Answer = Answer;
 
     fn advance(&mut self, now: Instant) -> io::Result<Option<Answer>> {
-        if matches!(self.state, State::Over) {
-            return Err(io::Error::other("advanced after its answer"));
+        let mut step = self.step(now, true)?;
+        if let Step::Ask(mut question) = step {
+            question.ask()?;
+            self.answered(question)?;
+            step = self.step(now, false)?;
         }
-        self.begun.get_or_insert(now);
-        self.watch(now)?;
-        loop {
-            match &mut self.state {
-                State::Over => return Ok(None),
-                State::Stopped => return Ok(Some(self.over(Stopped::Stopped))),
-                // It waits after each start, whether that failed or a process was made that has not done anything yet.
-                State::Due => return Ok(self.launch(now)),
-                State::Pausing { until, .. } => {
-                    let until = *until;
-                    if self.runner.cancel_token().is_some_and(CancelToken::is_cancelled) {
-                        return Ok(Some(self.cancelled()));
-                    }
-                    if until.is_none_or(|until| until > now) {
-                        return Ok(None);
-                    }
-                    self.state = State::Due;
-                }
-                State::Running(run) => match run.advance(&self.command, &self.rules, now)? {
-                    Look::Nothing => return Ok(None),
-                    Look::Found(finding) => self.found(finding, now),
-                    Look::Ended => {
-                        let State::Running(run) = std::mem::replace(&mut self.state, State::Over) else {
-                            return Ok(None);
-                        };
-                        if let Some(answer) = self.ended(*run, now) {
-                            return Ok(Some(answer));
-                        }
-                    }
-                },
-            }
-        }
+        Ok(if let Step::Answer(answer) = step { Some(*answer) } else { None })
     }
 
     fn interest(&self, now: Instant) -> Interest<'_> {

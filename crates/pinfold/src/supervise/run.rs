@@ -28,7 +28,21 @@ pub(super) struct Run {
 pub(super) enum Look {
     Nothing,
     Ended,
-    Found(Finding),
+    Ask(Question),
+}
+
+/// What a run is asked. Whoever is asked may take long, and has the run's handle: nobody holds the run meanwhile.
+pub(super) struct Question {
+    health: Health,
+    /// The number of the run.
+    of: u64,
+    pub(super) at: Instant,
+}
+
+impl Question {
+    pub(super) fn ask(&mut self) -> io::Result<()> {
+        self.health.ask(self.at)
+    }
 }
 
 impl Run {
@@ -37,16 +51,42 @@ impl Run {
         Run { attempt, health, number, began: now, ready: None, reason: None }
     }
 
-    pub(super) fn advance(&mut self, command: &Command, rules: &Rules, now: Instant) -> io::Result<Look> {
+    /// It is asked once in a look at most.
+    pub(super) fn advance(
+        &mut self,
+        command: &Command,
+        rules: &Rules,
+        now: Instant,
+        may_ask: bool,
+    ) -> io::Result<Look> {
         let progress = self.attempt.advance(now)?;
         // A run that is being stopped is asked nothing, and what it wrote last can still make it ready.
-        if self.reason.is_none() {
+        if may_ask && self.reason.is_none() {
             let running = &mut self.attempt.running;
-            if let Some(finding) = self.health.advance(running, command, rules.liveness.as_ref(), now)? {
-                return Ok(Look::Found(finding));
+            if let Some(health) = self.health.question(running, command, rules.liveness.as_ref(), now) {
+                return Ok(Look::Ask(Question { health, of: self.number, at: now }));
             }
         }
         Ok(if progress == Progress::Done { Look::Ended } else { Look::Nothing })
+    }
+
+    /// Takes back what was asked; of a run before this one, or of one that was told to stop meanwhile, nobody wants to know.
+    pub(super) fn answered(
+        &mut self,
+        mut question: Question,
+        command: &Command,
+        rules: &Rules,
+    ) -> io::Result<Option<Finding>> {
+        if question.of != self.number {
+            return Ok(None);
+        }
+        let running = &mut self.attempt.running;
+        if !matches!(self.health, Health::Asked) {
+            question.health.close(running);
+            return Ok(None);
+        }
+        self.health = question.health;
+        self.health.answered(running, command, rules.liveness.as_ref(), question.at)
     }
 
     pub(super) fn become_ready(&mut self, rules: &Rules, now: Instant) -> Duration {
@@ -59,9 +99,7 @@ impl Run {
     /// Has it stopped for this reason; the last word holds.
     pub(super) fn stop(&mut self, reason: Reason, rule: StopRule, now: Instant) {
         self.reason = Some(reason);
-        if let Health::NotReady(waiting) = &mut self.health {
-            waiting.close(&mut self.attempt.running);
-        }
+        self.health.close(&mut self.attempt.running);
         self.health = Health::Unasked;
         self.attempt.running.stop(rule, now);
     }

@@ -7,6 +7,7 @@ use crate::outcome::Ending;
 use crate::testing::{Reply, ScriptedRunner};
 use crate::{CancelToken, Retry, Stdin, StopRule};
 use pinfold_os::signal::Signal;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
@@ -473,6 +474,39 @@ fn a_handle_that_is_dropped_ends_what_runs() {
 }
 
 #[cfg(feature = "tokio")]
+#[test]
+fn it_is_looked_at_and_stopped_while_a_probe_is_asked() {
+    for stopping in [true, false] {
+        let (asked, is_asked) = std::sync::mpsc::channel();
+        let (go_on, gone_on) = std::sync::mpsc::channel::<()>();
+        let gone_on = Mutex::new(gone_on);
+        let holds = move || asked.send(()).is_ok() && gone_on.lock().unwrap().recv().is_ok();
+        let supervisor = Supervisor::new(Command::new("sleep").arg("600"))
+            .ready_when(Probe::holds(holds), 60 * SECOND)
+            .start()
+            .unwrap();
+        is_asked.recv().unwrap();
+        let status = supervisor.status();
+        assert_eq!((status.phase, status.runs), (Phase::Starting, 1));
+        assert!(supervisor.try_wait().is_none() && supervisor.try_ready().is_none());
+        assert!(supervisor.wait_timeout(Duration::from_millis(1)).unwrap().is_none());
+        assert!(matches!(supervisor.events().next(), Some(SupervisionEvent::Started { .. })));
+        supervisor.signal(Signal::CONT).unwrap();
+        if stopping {
+            supervisor.begin_stop();
+            assert_eq!(supervisor.status().phase, Phase::Stopping);
+        }
+        go_on.send(()).unwrap();
+        if !stopping {
+            supervisor.wait_ready(10 * SECOND).unwrap();
+        }
+        let outcome = supervisor.stop().unwrap();
+        // What is heard of a run after it was told to stop counts for nothing.
+        let ready = supervisor.events().any(|event| matches!(event, SupervisionEvent::Ready { .. }));
+        assert_eq!((outcome.stopped, ready), (Stopped::Stopped, !stopping));
+    }
+}
+
 #[test]
 fn tasks_supervise_too() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
