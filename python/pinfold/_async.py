@@ -8,6 +8,7 @@ from pinfold._errors import late
 from pinfold._handle import Finished, Handle
 from pinfold._json_lines import AsyncJsonLines
 from pinfold._loop import drive
+from pinfold._manner import only_is_awaited
 from pinfold._native import (
     BytesResult,
     CancelToken,
@@ -292,3 +293,7 @@ class AsyncRunningProcess(Handle):
                 await self.stop()
         finally:
             self._run.end()
+
+
+only_is_awaited(AsyncRunningProcess, "start it by start()")
+only_is_awaited(AsyncProcessStdin, "take it from what start() gives")

@@ -356,8 +356,8 @@ class ProcessNotFound(_NotStarted, FileNotFoundError):
     ...     error.program, isinstance(error, FileNotFoundError), error.errno == errno.ENOENT
     ('no-such-program', True, True)
 
-    It is raised for the directory to start in, and for a file to read or write, too. ``filename`` is what is not there, and
-    differs from ``program`` then:
+    It is raised for the directory to start in, for a file to read or write, and for the interpreter that a script names in its
+    first line (``#!``), too. ``filename`` is what is not there, and differs from ``program`` then:
 
     >>> try:
     ...     Command("pwd").cwd("/no/such/directory").run()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from pinfold._manner import only_is_awaited
+
 if TYPE_CHECKING:
     from collections.abc import Generator
     from contextlib import AbstractAsyncContextManager
@@ -59,3 +61,6 @@ class Starting(Coroutine[Any, Any, _H], Generic[_H]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._handle.__aexit__(kind, error, trace)
+
+
+only_is_awaited(Starting, "write start() in place of astart()")

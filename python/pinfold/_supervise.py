@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pinfold._errors import Timeout, late
 from pinfold._loop import drive
+from pinfold._manner import only_blocks, only_is_awaited
 from pinfold._native import Flow
 from pinfold._starting import Starting
 
@@ -260,3 +261,7 @@ def _not_ready(live: _Live, timeout: Seconds | None) -> Timeout:
     seconds = timeout if isinstance(timeout, (int, float)) or timeout is None else timeout.total_seconds()
     message = f"{live.program}: was not ready after {seconds:g}s, and is {live.status.phase} now"
     return Timeout(message, program=live.program, timeout_seconds=seconds)
+
+
+only_blocks(RunningSupervisor, "start it by astart()")
+only_is_awaited(AsyncRunningSupervisor, "start it by start()")

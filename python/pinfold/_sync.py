@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pinfold._errors import late
 from pinfold._handle import Finished, Handle
 from pinfold._json_lines import JsonLines
+from pinfold._manner import only_blocks
 from pinfold._native import BytesResult, Flow, Outcome, OutputEvent, Probe, ProcessResult, RunProfile
 
 if TYPE_CHECKING:
@@ -324,3 +325,7 @@ class RunningProcess(Handle):
                 self.stop()
         finally:
             self._run.end()
+
+
+only_blocks(RunningProcess, "start it by astart()")
+only_blocks(ProcessStdin, "take it from what astart() gives")

@@ -6,13 +6,14 @@ import asyncio
 import gc
 import sys
 import threading
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any
 
 import pytest
 
 import pinfold
 from conftest import is_alive
-from pinfold import Command
+from pinfold import Command, Supervisor
 
 TALKER = Command("sh", ["-c", "echo one; echo err >&2; echo two; exit 3"])
 
@@ -329,5 +330,34 @@ def test_several_tasks_wait_for_one_run(aio: Any) -> None:
             await process.take_stdin().write_line("go")
             assert [outcome.code for outcome in await asyncio.gather(*waiting)] == [3, 3, 3]
             assert await asyncio.gather(*reading) == [["go"], ["go"]]
+
+    aio(main)
+
+
+def test_a_handle_that_is_entered_in_the_other_manner_says_what_to_write(aio: Any) -> None:
+    async def main() -> None:
+        command, supervised = Command("cat").keep_stdin_open(), Supervisor(Command("sleep", ["1000"]))
+        never = command.astart()
+        with command.start() as run, supervised.start() as running:
+            for handle, name in [(run, "start it by astart()"), (run.take_stdin(), "astart() gives"), (running, "by astart()")]:
+                with pytest.raises(TypeError) as caught:
+                    async with handle:  # type: ignore[attr-defined]
+                        pass
+                text = str(caught.value)
+                assert text.startswith(f"{type(handle).__name__} blocks, and is entered by 'with'; ") and text.endswith(name)
+                assert not isinstance(handle, AbstractAsyncContextManager) and isinstance(handle, AbstractContextManager)
+                assert not hasattr(handle, "__aenter__") and not hasattr(type(handle), "__aexit__")
+        async with command.astart() as arun, supervised.astart() as arunning:
+            awaited: list[tuple[Any, str]] = [
+                (arun, "by start()"), (arun.take_stdin(), "start() gives"), (arunning, "by start()"), (never, "in place of astart()"),
+            ]  # fmt: skip
+            for handle, name in awaited:
+                with pytest.raises(TypeError) as caught, handle:
+                    pass
+                text = str(caught.value)
+                assert text.startswith(f"{type(handle).__name__} is awaited, and entered by 'async with'; ") and text.endswith(name)
+                assert isinstance(handle, AbstractAsyncContextManager) and not isinstance(handle, AbstractContextManager)
+                assert not hasattr(handle, "__enter__") and not hasattr(type(handle), "__exit__")
+        never.close()
 
     aio(main)

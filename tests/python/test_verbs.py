@@ -156,6 +156,15 @@ def test_an_error_of_the_system_has_its_number_and_names_what_it_is_about(tmp_pa
     plain = tmp_path / "plain"
     plain.write_text("no program")
     missing = str(tmp_path / "missing")
+
+    def script_of(name: str, first: str) -> Path:
+        at = tmp_path / name
+        at.write_bytes(f"#!{first}\necho\n".encode())
+        at.chmod(0o755)
+        return at
+
+    script, refused, crlf = script_of("script", missing), script_of("refused", str(plain)), script_of("crlf", "/bin/sh\r")
+    nested = script_of("nested", str(script))
     wanted: list[tuple[Command, int, str]] = [
         (Command("no-such-program-anywhere"), errno.ENOENT, "no-such-program-anywhere"),
         (Command("/no/such/program"), errno.ENOENT, "/no/such/program"),
@@ -166,6 +175,17 @@ def test_an_error_of_the_system_has_its_number_and_names_what_it_is_about(tmp_pa
         (Command("true").cwd(plain), errno.ENOTDIR, str(plain)),
         (Command("cat").stdin_file(missing), errno.ENOENT, missing),
         (Command("echo").stdout(Path(missing) / "file"), errno.ENOENT, f"{missing}/file"),
+        (Command(script), errno.ENOENT, missing),
+        (Command("script").env("PATH", str(tmp_path)), errno.ENOENT, missing),
+        (Command("./script").cwd(tmp_path), errno.ENOENT, missing),
+        # It is not looked at from where it cannot be started.
+        (Command(script).cwd(missing), errno.ENOENT, missing),
+        (Command("script").env("PATH", str(tmp_path)).cwd(plain), errno.ENOTDIR, str(plain)),
+        # The interpreter's own is not there.
+        (Command(nested), errno.ENOENT, missing),
+        (Command(refused), errno.EACCES, str(plain)),
+        # A carriage return is the script's fault.
+        (Command(crlf), errno.ENOENT, str(crlf)),
     ]
     for command, number, name in wanted:
         with pytest.raises(OSError) as caught:

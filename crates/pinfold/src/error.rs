@@ -174,7 +174,7 @@ impl Error {
     }
 
     /// The file or directory that was not there or was refused, where that is not the program's own: the directory to start in,
-    /// a file to read or to write.
+    /// a file to read or to write, the interpreter that a script names in its `#!` line (or that of its interpreter).
     ///
     /// ```
     /// use pinfold::Command;

@@ -319,6 +319,15 @@ pub enum ExecFailure {
     },
 }
 
+impl ExecFailure {
+    /// The interpreter or loader at which the exec failed, where the program's own file is not to blame; of interpreters of
+    /// interpreters the last.
+    pub fn interpreter(&self) -> Option<&Path> {
+        let ExecFailure::Interpreter { interpreter, because, .. } = self else { return None };
+        Some(because.interpreter().unwrap_or(interpreter))
+    }
+}
+
 fn needs(loader: Loader) -> &'static str {
     match loader {
         Loader::Shebang => "(its \"#!\" line)",

@@ -169,8 +169,10 @@ fn a_missing_interpreter_is_named() {
     let script = put(&at("script"), "#! \t/no/such/shell -e\necho", 0o755);
     assert_eq!(explained(&script), missing(&script, "/no/such/shell".into(), Loader::Shebang));
     let crlf = put(&at("crlf"), "#!/bin/sh\r\necho\r\n", 0o755);
-    assert_eq!(explained(&crlf), ExecFailure::CarriageReturn { path: crlf });
+    assert_eq!(explained(&crlf), ExecFailure::CarriageReturn { path: crlf.clone() });
     let nested = put(&at("nested"), format!("#!{}\n", script.display()), 0o755);
+    assert_eq!(explained(&nested).interpreter(), Some(Path::new("/no/such/shell")));
+    assert_eq!(explained(&crlf).interpreter(), None);
     let ExecFailure::Interpreter { because, .. } = explained(&nested) else { panic!() };
     assert_eq!(*because, missing(&script, "/no/such/shell".into(), Loader::Shebang));
     assert_eq!(explained(&at("none")), ExecFailure::Missing { path: at("none") });

@@ -292,6 +292,10 @@ impl Plan<'_> {
                 let why = explain_exec_failure(&from, errno);
                 let kind = if kind == ErrorKind::NotFound { kind } else { ErrorKind::PermissionDenied };
                 let refused = command.error(kind, format!("cannot be executed: {why}")).blame_program();
+                let refused = match why.interpreter() {
+                    Some(interpreter) => refused.at_path(interpreter),
+                    None => refused,
+                };
                 if kind == ErrorKind::PermissionDenied && command.process.sandbox.paths.is_some() {
                     refused.hint(
                         "its interpreter or loader has to lie in the paths that its sandbox allows, as well",
