@@ -125,7 +125,7 @@ async def wait_for_line(lines: AsyncIterable[str], condition: OfLine, timeout: S
     if not hasattr(lines, "__aiter__"):
         raise TypeError("these lines do not come async; on a blocking handle use wait_until(Probe.line(...), timeout)")
     holds = _of_line(condition)
-    seconds = _seconds(timeout)
+    seconds = _seconds("timeout", timeout)
     end = monotonic() + seconds
 
     async def found() -> str | None:
@@ -154,9 +154,9 @@ async def until_of(run: Run, condition: Condition, timeout: Seconds) -> None:
 async def _until(condition: Condition, timeout: Seconds, interval: Seconds | None, run: Run | None) -> None:
     if not callable(condition):
         raise TypeError(f"expected a Probe or a callable, not {type(condition).__name__}")
-    seconds = _seconds(timeout)
+    seconds = _seconds("timeout", timeout)
     # Without a pause nobody else would have a turn.
-    pause = 0.05 if interval is None else max(_seconds(interval), 0.001)
+    pause = 0.05 if interval is None else max(_seconds("interval", interval), 0.001)
     end = monotonic() + seconds
 
     async def rest(seconds: float) -> bool:
@@ -209,11 +209,15 @@ def _late(what: str, seconds: float, why: str) -> NoReturn:
     raise Timeout(f"not ready after {seconds:g}s: {what}: {why}", timeout_seconds=seconds)
 
 
-def _seconds(time: Seconds) -> float:
-    seconds = float(time) if isinstance(time, (int, float)) else time.total_seconds()
+def _seconds(name: str, time: Seconds) -> float:
+    seconds = time if isinstance(time, (int, float)) else time.total_seconds()
     if not seconds >= 0:
-        raise InvalidInput(f"{seconds} seconds is no time to wait")
-    return seconds
+        raise InvalidInput(f"{name}: {seconds} seconds is no time to wait; it is 0 or more")
+    try:
+        return float(seconds)
+    except OverflowError:
+        # A time that is too long to be counted is as good as none that ever ends.
+        return float("inf")
 
 
 def _of_line(condition: OfLine) -> Callable[[str], object]:

@@ -81,7 +81,7 @@ LOOPS: dict[str, Run] = {
 
 # What is the same under every Python: the second loop of asyncio's, the manner without one's own descriptors, what is written.
 _LEFT_OUT_OF_LOOPS = {"uvloop", "thread"}
-_LEFT_OUT_OF_FILES = {"test_dask.py", "test_docs.py", "test_examples.py", "test_pages.py"}
+_LEFT_OUT_OF_FILES = {"test_dask.py", "test_docs.py", "test_examples.py", "test_pages.py", "test_reference.py"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -2,8 +2,10 @@
 
 use crate::cancel::CancelToken;
 use crate::command::Command;
+use crate::convert::Whole;
 use crate::error::{Form, invalid, raised, within};
 use crate::machine::{Pollable, Work, rest_on, watch_on};
+use crate::number::named;
 use crate::result::{BytesResult, ProcessResult};
 use crate::runner::{Any, cancelled_on};
 use pinfold::{Batch, Finished, With};
@@ -238,7 +240,7 @@ pub(crate) fn batch(
     commands: &Bound<'_, PyAny>,
     as_bytes: bool,
     enough: Option<usize>,
-    concurrency: Option<usize>,
+    #[pyo3(from_py_with = named::concurrency)] concurrency: Option<Whole<usize>>,
     fail_fast: bool,
     on_progress: Option<Py<PyAny>>,
     cancel: Option<&Bound<'_, CancelToken>>,
@@ -249,8 +251,10 @@ pub(crate) fn batch(
     let iterator = commands.try_iter()?.unbind();
     let mut batch =
         Batch::new(Commands { iterator, left, raised: raised.clone() }).on(cancelled_on(py, runner, cancel)?);
-    match concurrency {
-        Some(0) => return Err(invalid(py, "a batch of which none may run at a time runs nothing")),
+    match concurrency.map(|most| most.0) {
+        Some(0) => {
+            return Err(invalid(py, "concurrency: a batch of which 0 may run at a time runs nothing"));
+        }
         Some(most) => batch = batch.concurrency(most),
         None => {}
     }

@@ -70,6 +70,10 @@ impl<'py> FromPyObject<'_, 'py> for Texts {
 #[derive(Clone, Copy)]
 pub(crate) struct Whole<T>(pub(crate) T);
 
+impl<T> Whole<T> {
+    pub(crate) const MOST: u64 = u64::MAX >> (u64::BITS as usize - 8 * size_of::<T>());
+}
+
 impl<'py, T: TryFrom<u64>> FromPyObject<'_, 'py> for Whole<T> {
     type Error = PyErr;
 
@@ -88,8 +92,7 @@ impl<'py, T: TryFrom<u64>> FromPyObject<'_, 'py> for Whole<T> {
             Err(_) => return Err(unsuitable()),
         };
         number.map(Whole).ok_or_else(|| {
-            let most = u64::MAX >> (u64::BITS as usize - 8 * size_of::<T>());
-            invalid(py, &format!("{} is out of range: from 0 to {most}", *given))
+            invalid(py, &format!("{} is out of range: from 0 to {}", *given, Whole::<T>::MOST))
         })
     }
 }
@@ -155,6 +158,14 @@ impl<'py> FromPyObject<'_, 'py> for Seconds {
         let seconds = match given.extract::<f64>() {
             // That of a truth value is nobody's intention.
             Ok(seconds) if !given.is_instance_of::<PyBool>() => seconds,
+            // A whole number beyond all that a float can hold.
+            Err(error) if error.is_instance_of::<PyOverflowError>(given.py()) => {
+                if given.lt(0)? {
+                    f64::NEG_INFINITY
+                } else {
+                    f64::INFINITY
+                }
+            }
             _ => match given.getattr_opt(intern!(given.py(), "total_seconds"))? {
                 Some(method) => method.call0()?.extract()?,
                 None => {
@@ -170,7 +181,9 @@ impl<'py> FromPyObject<'_, 'py> for Seconds {
         match Duration::try_from_secs_f64(seconds) {
             Ok(time) => Ok(Seconds(time)),
             Err(_) if seconds > 0.0 => Ok(Seconds(Duration::MAX)),
-            Err(_) => Err(invalid(given.py(), &format!("{seconds} seconds is no time to wait"))),
+            Err(_) => {
+                Err(invalid(given.py(), &format!("{seconds} seconds is no time to wait; it is 0 or more")))
+            }
         }
     }
 }
@@ -185,11 +198,13 @@ impl<'py> FromPyObject<'_, 'py> for SignalArg {
         if let Ok(name) = given.extract::<PyBackedStr>() {
             return parsed(given.py(), &name).map(SignalArg);
         }
-        let number: i32 = given
-            .extract()
-            .map_err(|_| PyTypeError::new_err("expected the name of a signal, or its number"))?;
-        let unknown = || invalid(given.py(), &format!("{number} is the number of no signal here"));
-        Signal::from_number(number).map(SignalArg).ok_or_else(unknown)
+        let number = match given.extract::<i32>() {
+            Ok(number) => Some(number),
+            Err(error) if error.is_instance_of::<PyOverflowError>(given.py()) => None,
+            Err(_) => return Err(PyTypeError::new_err("expected the name of a signal, or its number")),
+        };
+        let unknown = || invalid(given.py(), &format!("{} is the number of no signal here", *given));
+        number.and_then(Signal::from_number).map(SignalArg).ok_or_else(unknown)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::convert::{Seconds, SignalArg};
 use crate::error::{Form, invalid, raised_with};
 use crate::limits::Limits;
 use crate::machine::{Driven, Pollable, Work, rest_on, watch_on};
+use crate::number::named;
 use crate::result::LimitsHit;
 use crate::runner::AnyRunner;
 use crate::sandbox::Sandbox;
@@ -58,7 +59,7 @@ impl Group {
         limits: Option<&Bound<'_, Limits>>,
         sandbox: Option<&Bound<'_, Sandbox>>,
         signal: Option<SignalArg>,
-        grace: Option<Seconds>,
+        #[pyo3(from_py_with = named::shutdown_grace)] grace: Option<Seconds>,
         escalates: bool,
         isolation: Option<&str>,
         require: Option<&str>,
@@ -152,7 +153,11 @@ impl Group {
 
     /// When nobody lives in it; `False` after so many seconds without.
     #[pyo3(signature = (timeout = None))]
-    fn wait(&self, py: Python<'_>, timeout: Option<Seconds>) -> PyResult<Pollable> {
+    fn wait(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = named::timeout)] timeout: Option<Seconds>,
+    ) -> PyResult<Pollable> {
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout.0));
         let emptying = py.detach(|| self.group().emptying()).map_err(|error| raised(py, error))?;
         Ok(Pollable::new(Plain {
@@ -183,7 +188,7 @@ impl Group {
         py.detach(|| self.group().set_limits(limits)).map_err(|error| raised(py, error))
     }
 
-    fn adopt(&self, py: Python<'_>, pid: i64) -> PyResult<()> {
+    fn adopt(&self, py: Python<'_>, #[pyo3(from_py_with = named::pid)] pid: i64) -> PyResult<()> {
         let Some(pid) = Pid::new(pid) else {
             return Err(invalid(py, &format!("{pid} is no pid of a process")));
         };
@@ -197,7 +202,7 @@ impl Group {
         &self,
         py: Python<'_>,
         signal: Option<SignalArg>,
-        grace: Option<Seconds>,
+        #[pyo3(from_py_with = named::grace)] grace: Option<Seconds>,
         escalate: Option<bool>,
     ) -> PyResult<Pollable> {
         let rule = StopRule {

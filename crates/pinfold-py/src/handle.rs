@@ -11,6 +11,7 @@ use crate::convert::{Seconds, SignalArg};
 use crate::error::{Form, raised};
 use crate::limits::Limits;
 use crate::machine::{Pollable, Work, rest_for};
+use crate::number::named;
 use crate::plain::Json;
 use crate::probe::{Beside, Probe};
 use crate::result::{BytesResult, LimitsHit, Outcome, ProcessResult, Seen, Usage};
@@ -150,7 +151,11 @@ impl Run {
 
     /// The end of all of it; `None` after so many seconds without.
     #[pyo3(signature = (timeout = None))]
-    fn wait(&self, py: Python<'_>, timeout: Option<Seconds>) -> PyResult<Pollable> {
+    fn wait(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = named::timeout)] timeout: Option<Seconds>,
+    ) -> PyResult<Pollable> {
         let until = timeout.and_then(|timeout| Instant::now().checked_add(timeout.0));
         self.asked(py, Question::Outcome { until })
     }
@@ -165,7 +170,12 @@ impl Run {
 
     /// Begins to stop all of it by the command's stop rule, or by parts of another; without grace it is killed.
     #[pyo3(signature = (signal = None, grace = None))]
-    fn stop(&self, py: Python<'_>, signal: Option<SignalArg>, grace: Option<Seconds>) {
+    fn stop(
+        &self,
+        py: Python<'_>,
+        signal: Option<SignalArg>,
+        #[pyo3(from_py_with = named::grace)] grace: Option<Seconds>,
+    ) {
         let own = self.run().command().stop_rule_of();
         let rule = StopRule {
             signal: signal.map_or(own.signal, |signal| signal.0),
@@ -192,7 +202,11 @@ impl Run {
     }
 
     /// How it goes until its end: see `profile.rs`.
-    fn profile(&self, py: Python<'_>, every: Seconds) -> PyResult<Pollable> {
+    fn profile(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = named::every_seconds)] every: Seconds,
+    ) -> PyResult<Pollable> {
         let run = self.run().clone();
         let watch = py.detach(|| run.watch()).map_err(|error| self.raised(py, error))?;
         profile::work(py, run, watch, every.0)
@@ -220,7 +234,12 @@ impl Run {
     }
 
     /// When a probe holds of it, or of the world while it runs.
-    fn wait_until(&self, py: Python<'_>, probe: &Bound<'_, Probe>, timeout: Seconds) -> PyResult<Pollable> {
+    fn wait_until(
+        &self,
+        py: Python<'_>,
+        probe: &Bound<'_, Probe>,
+        #[pyo3(from_py_with = named::timeout)] timeout: Seconds,
+    ) -> PyResult<Pollable> {
         let probe = probe.get().0.clone();
         let waiting = self.with(py, |run| run.wait_until(&probe, timeout.0));
         let waiting = waiting.map_err(|error| self.raised(py, error))?;

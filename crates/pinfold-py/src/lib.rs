@@ -20,6 +20,7 @@ mod host;
 mod limits;
 mod machine;
 mod metrics;
+mod number;
 mod pipeline;
 mod plain;
 mod probe;

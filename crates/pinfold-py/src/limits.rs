@@ -1,6 +1,7 @@
 //! Limits as plain values.
 
 use crate::convert::{Text, Whole, Wholes, one_of};
+use crate::number::{named, number};
 use crate::plain::plain;
 use crate::result::or_none;
 use pinfold::{BlockDevice, Enforcement};
@@ -37,14 +38,14 @@ impl Limits {
     #[expect(clippy::too_many_arguments, reason = "they are named, and each has a default")]
     fn new(
         py: Python<'_>,
-        max_memory: Option<Whole<u64>>,
-        memory_high: Option<Whole<u64>>,
-        max_swap: Option<Whole<u64>>,
-        max_processes: Option<Whole<u64>>,
-        cpu_quota: Option<f64>,
-        cpu_weight: Option<Whole<u32>>,
-        cpus: Option<Wholes<u32>>,
-        io_weight: Option<Whole<u32>>,
+        #[pyo3(from_py_with = named::max_memory)] max_memory: Option<Whole<u64>>,
+        #[pyo3(from_py_with = named::memory_high)] memory_high: Option<Whole<u64>>,
+        #[pyo3(from_py_with = named::max_swap)] max_swap: Option<Whole<u64>>,
+        #[pyo3(from_py_with = named::max_processes)] max_processes: Option<Whole<u64>>,
+        #[pyo3(from_py_with = named::cpu_quota)] cpu_quota: Option<f64>,
+        #[pyo3(from_py_with = named::cpu_weight)] cpu_weight: Option<Whole<u32>>,
+        #[pyo3(from_py_with = named::cpus)] cpus: Option<Wholes<u32>>,
+        #[pyo3(from_py_with = named::io_weight)] io_weight: Option<Whole<u32>>,
         io: Option<Vec<Bound<'_, IoLimit>>>,
         enforcement: &str,
     ) -> PyResult<Limits> {
@@ -199,10 +200,21 @@ pub(crate) struct IoLimit(pub(crate) pinfold::IoLimit);
 plain!(IoLimit, "IoLimit");
 
 /// A device as it is given.
-#[derive(FromPyObject)]
 enum Device {
     Numbers((u32, u32)),
     Path(Text),
+}
+
+impl<'py> FromPyObject<'_, 'py> for Device {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Device> {
+        let Ok((major, minor)) = given.extract::<(Bound<'py, PyAny>, Bound<'py, PyAny>)>() else {
+            return given.extract().map(Device::Path);
+        };
+        let [major, minor] = [major, minor].map(|part| number::<Whole<u32>>(&part, "device"));
+        Ok(Device::Numbers((major?.0, minor?.0)))
+    }
 }
 
 #[pymethods]
@@ -211,10 +223,10 @@ impl IoLimit {
     #[pyo3(signature = (device, *, read_bytes = None, write_bytes = None, read_operations = None, write_operations = None))]
     fn new(
         device: Device,
-        read_bytes: Option<Whole<u64>>,
-        write_bytes: Option<Whole<u64>>,
-        read_operations: Option<Whole<u64>>,
-        write_operations: Option<Whole<u64>>,
+        #[pyo3(from_py_with = named::read_bytes)] read_bytes: Option<Whole<u64>>,
+        #[pyo3(from_py_with = named::write_bytes)] write_bytes: Option<Whole<u64>>,
+        #[pyo3(from_py_with = named::read_operations)] read_operations: Option<Whole<u64>>,
+        #[pyo3(from_py_with = named::write_operations)] write_operations: Option<Whole<u64>>,
     ) -> IoLimit {
         let device = match device {
             Device::Numbers((major, minor)) => BlockDevice::Number { major, minor },

@@ -7,6 +7,7 @@ use crate::command::Command;
 use crate::command::ending::retry_of;
 use crate::command::streams::target;
 use crate::convert::{Fed, FedText, Seconds, SignalArg, Text, Whole};
+use crate::number::named;
 use crate::plain::{Json, from_json, pickled, to_json};
 use ends::Joined;
 use pinfold::Stream;
@@ -77,7 +78,7 @@ impl Pipeline {
     /// >>> from pinfold import Command
     /// >>> (Command("sleep", ["1000"]) | Command("cat")).timeout(0.05).output().timed_out
     /// True
-    fn timeout(&self, seconds: Option<Seconds>) -> Pipeline {
+    fn timeout(&self, #[pyo3(from_py_with = named::seconds)] seconds: Option<Seconds>) -> Pipeline {
         self.with(|pipeline| pipeline.timeout(seconds.map(|seconds| seconds.0)))
     }
 
@@ -86,7 +87,7 @@ impl Pipeline {
     /// >>> from pinfold import Command
     /// >>> (Command("sleep", ["1000"]) | Command("cat")).timeout(0.05).timeout_grace(0).output().timed_out
     /// True
-    fn timeout_grace(&self, seconds: Seconds) -> Pipeline {
+    fn timeout_grace(&self, #[pyo3(from_py_with = named::seconds)] seconds: Seconds) -> Pipeline {
         self.with(|pipeline| pipeline.timeout_grace(seconds.0))
     }
 
@@ -108,10 +109,10 @@ impl Pipeline {
     fn retry(
         &self,
         py: Python<'_>,
-        attempts: Whole<u32>,
-        pause: Option<Seconds>,
-        factor: f64,
-        max_pause: Option<Seconds>,
+        #[pyo3(from_py_with = named::attempts)] attempts: Whole<u32>,
+        #[pyo3(from_py_with = named::pause)] pause: Option<Seconds>,
+        #[pyo3(from_py_with = named::factor)] factor: f64,
+        #[pyo3(from_py_with = named::max_pause)] max_pause: Option<Seconds>,
         on: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Pipeline> {
         let retry = retry_of(py, attempts.0, pause, factor, max_pause, on)?;

@@ -2,16 +2,17 @@
 
 use crate::ask::{Callable, OfText, Raised, take_raised};
 use crate::command::Command;
-use crate::convert::{Seconds, Text};
+use crate::convert::{Seconds, Text, Whole};
 use crate::error::{Form, invalid, raised_with};
 use crate::handle::stream_named;
 use crate::heard::{Ears, Heard};
 use crate::machine::{Pollable, Work, block, rest_for};
+use crate::number::{named, number};
 use pinfold::{PolledWaiting, Stream};
 use pinfold_os::poll::{Set, Woken};
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
-use pyo3::types::PyTuple;
+use pyo3::types::{PyInt, PyTuple};
 use pyo3::{PyTraverseError, PyVisit};
 use std::io;
 use std::ops::RangeInclusive;
@@ -57,8 +58,8 @@ impl Probe {
     /// >>> with socket.create_server(("127.0.0.1", 0)) as server:
     /// ...     Probe.port("127.0.0.1", server.getsockname()[1]).wait(timeout=10)
     #[staticmethod]
-    fn port(host: String, port: u16) -> Probe {
-        Probe(pinfold::Probe::tcp(host, port), Asked::Nobody)
+    fn port(host: String, #[pyo3(from_py_with = named::port)] port: Whole<u16>) -> Probe {
+        Probe(pinfold::Probe::tcp(host, port.0), Asked::Nobody)
     }
 
     /// A Unix stream socket at which somebody listens. Nothing is sent.
@@ -199,7 +200,7 @@ impl Probe {
     ///
     /// >>> from pinfold import Probe
     /// >>> Probe.file("/").interval(0.5).wait(timeout=10)
-    fn interval(slf: &Bound<'_, Self>, seconds: Seconds) -> Probe {
+    fn interval(slf: &Bound<'_, Self>, #[pyo3(from_py_with = named::seconds)] seconds: Seconds) -> Probe {
         Probe(slf.get().0.clone().interval(seconds.0), like(slf))
     }
 
@@ -207,7 +208,7 @@ impl Probe {
     ///
     /// >>> from pinfold import Command, Probe
     /// >>> Probe.command(Command("true")).attempt(1).wait(timeout=10)
-    fn attempt(slf: &Bound<'_, Self>, seconds: Seconds) -> Probe {
+    fn attempt(slf: &Bound<'_, Self>, #[pyo3(from_py_with = named::seconds)] seconds: Seconds) -> Probe {
         Probe(slf.get().0.clone().attempt(seconds.0), like(slf))
     }
 
@@ -215,13 +216,17 @@ impl Probe {
     ///
     /// >>> from pinfold import Probe
     /// >>> Probe.file("/etc/passwd", filled=True).wait(timeout=1)
-    fn wait(&self, py: Python<'_>, timeout: Seconds) -> PyResult<Py<PyAny>> {
+    fn wait(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = named::timeout)] timeout: Seconds,
+    ) -> PyResult<Py<PyAny>> {
         block(py, &mut self.to_its_end(timeout))
     }
 
     /// What `pinfold.wait_for` drives.
     #[pyo3(name = "_waiting")]
-    fn waiting(&self, timeout: Seconds) -> Pollable {
+    fn waiting(&self, #[pyo3(from_py_with = named::timeout)] timeout: Seconds) -> Pollable {
         Pollable::new(self.to_its_end(timeout))
     }
 
@@ -272,12 +277,14 @@ impl<'py> FromPyObject<'_, 'py> for Statuses {
     type Error = PyErr;
 
     fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Statuses> {
-        let status = |number: i64| {
-            let inside = u16::try_from(number).ok().filter(|status| (100..=999).contains(status));
-            inside.ok_or_else(|| invalid(given.py(), &format!("{number} is no status of HTTP")))
+        let status = |given_status: i64| {
+            let inside = u16::try_from(given_status).ok().filter(|status| (100..=999).contains(status));
+            inside.ok_or_else(|| {
+                invalid(given.py(), &format!("status: {given_status} is no status of HTTP: from 100 to 999"))
+            })
         };
-        if let Ok(number) = given.extract::<i64>() {
-            return status(number).map(|status| Statuses(status..=status));
+        if given.is_instance_of::<PyInt>() {
+            return status(number(&given, "status")?).map(|status| Statuses(status..=status));
         }
         let bound = |name: &str| given.getattr(name)?.extract::<i64>();
         let (Ok(start), Ok(stop), Ok(step)) = (bound("start"), bound("stop"), bound("step")) else {

@@ -9,10 +9,11 @@ pub(crate) use live::Supervised;
 use crate::ask::{Callable, Raised, take_exit};
 use crate::cancel::CancelToken;
 use crate::command::Command;
-use crate::convert::{Seconds, Texts, one_of};
+use crate::convert::{Seconds, Texts, Whole, one_of};
 use crate::error::{Form, invalid, raised};
 use crate::heard::Heard;
 use crate::machine::{Pollable, Work, block};
+use crate::number::named;
 use crate::probe::Probe;
 use crate::result::ProcessResult;
 use pinfold::{Backoff, Liveness, Restart, Storm};
@@ -116,27 +117,27 @@ impl Supervisor {
         py: Python<'_>,
         command: &Bound<'_, Command>,
         restart: &str,
-        max_restarts: Option<u32>,
-        restart_window: Option<Seconds>,
-        backoff_initial: Option<Seconds>,
-        backoff_factor: f64,
-        max_backoff: Option<Seconds>,
+        #[pyo3(from_py_with = named::max_restarts)] max_restarts: Option<Whole<u32>>,
+        #[pyo3(from_py_with = named::restart_window)] restart_window: Option<Seconds>,
+        #[pyo3(from_py_with = named::backoff_initial)] backoff_initial: Option<Seconds>,
+        #[pyo3(from_py_with = named::backoff_factor)] backoff_factor: f64,
+        #[pyo3(from_py_with = named::max_backoff)] max_backoff: Option<Seconds>,
         jitter: bool,
-        reset_after: Option<Seconds>,
-        seed: Option<u64>,
+        #[pyo3(from_py_with = named::reset_after)] reset_after: Option<Seconds>,
+        #[pyo3(from_py_with = named::seed)] seed: Option<Whole<u64>>,
         stop_when: Option<&Bound<'_, PyAny>>,
-        storm_pause: Option<Seconds>,
-        failure_threshold: Option<f64>,
-        failure_decay: Option<Seconds>,
+        #[pyo3(from_py_with = named::storm_pause)] storm_pause: Option<Seconds>,
+        #[pyo3(from_py_with = named::failure_threshold)] failure_threshold: Option<f64>,
+        #[pyo3(from_py_with = named::failure_decay)] failure_decay: Option<Seconds>,
         ready: Option<&Bound<'_, Probe>>,
-        ready_within: Option<Seconds>,
+        #[pyo3(from_py_with = named::ready_within)] ready_within: Option<Seconds>,
         alive: Option<&Bound<'_, Probe>>,
-        alive_every: Option<Seconds>,
-        alive_timeout: Option<Seconds>,
-        alive_failures: u32,
+        #[pyo3(from_py_with = named::alive_every)] alive_every: Option<Seconds>,
+        #[pyo3(from_py_with = named::alive_timeout)] alive_timeout: Option<Seconds>,
+        #[pyo3(from_py_with = named::alive_failures)] alive_failures: u32,
         watch: Option<Texts>,
-        debounce: Option<Seconds>,
-        history: Option<usize>,
+        #[pyo3(from_py_with = named::debounce)] debounce: Option<Seconds>,
+        #[pyo3(from_py_with = named::history)] history: Option<Whole<usize>>,
         cancel: Option<&Bound<'_, CancelToken>>,
         runner: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Supervisor> {
@@ -154,7 +155,7 @@ impl Supervisor {
             .restart(one_of(py, "restart policy", restart, &known)?)
             .backoff(backoff);
         if let Some(restarts) = max_restarts {
-            supervisor = supervisor.max_restarts(restarts);
+            supervisor = supervisor.max_restarts(restarts.0);
         }
         if let Some(window) = restart_window {
             supervisor = supervisor.within(window.0);
@@ -163,7 +164,7 @@ impl Supervisor {
             supervisor = supervisor.reset_after(ran.0);
         }
         if let Some(seed) = seed {
-            supervisor = supervisor.seed(seed);
+            supervisor = supervisor.seed(seed.0);
         }
         match storm_pause {
             Some(pause) => {
@@ -214,7 +215,7 @@ impl Supervisor {
             supervisor = supervisor.debounce(quiet.0);
         }
         if let Some(runs) = history {
-            supervisor = supervisor.history(runs);
+            supervisor = supervisor.history(runs.0);
         }
         let stop_when = stop_when.map(Callable::new).transpose()?;
         let probes = [ready, alive].into_iter().flatten().map(|probe| probe.clone().unbind()).collect();

@@ -11,6 +11,7 @@ mod linux {
     use crate::convert::{Seconds, SignalArg};
     use crate::error::{Form, invalid, raised_with};
     use crate::machine::{Pollable, Work};
+    use crate::number::named;
     use crate::plain::to_json;
     use pinfold::tracked::{self, Target};
     use pinfold::{Pid, StopRule};
@@ -44,7 +45,11 @@ mod linux {
 
     /// What dead owners left, and what became of it, as JSON.
     #[pyfunction]
-    pub(crate) fn cleanup_json(py: Python<'_>, dry_run: bool, pid: Option<i64>) -> PyResult<String> {
+    pub(crate) fn cleanup_json(
+        py: Python<'_>,
+        dry_run: bool,
+        #[pyo3(from_py_with = named::pid)] pid: Option<i64>,
+    ) -> PyResult<String> {
         let only = pid.map(|pid| owner(py, pid)).transpose()?;
         let left = py.detach(|| tracked::cleanup(dry_run, only)).map_err(|error| raised(py, error))?;
         to_json(py, &left)
@@ -54,7 +59,7 @@ mod linux {
     #[pyfunction]
     pub(crate) fn signal_tracked(
         py: Python<'_>,
-        pid: i64,
+        #[pyo3(from_py_with = named::pid)] pid: i64,
         run: Option<String>,
         signal: SignalArg,
     ) -> PyResult<String> {
@@ -68,10 +73,10 @@ mod linux {
     #[pyo3(signature = (pid, run, signal, grace))]
     pub(crate) fn stop_tracked(
         py: Python<'_>,
-        pid: i64,
+        #[pyo3(from_py_with = named::pid)] pid: i64,
         run: Option<String>,
         signal: Option<SignalArg>,
-        grace: Option<Seconds>,
+        #[pyo3(from_py_with = named::grace)] grace: Option<Seconds>,
     ) -> PyResult<Pollable> {
         let own = StopRule::default();
         let rule = StopRule {

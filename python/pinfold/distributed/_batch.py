@@ -53,8 +53,8 @@ class RemoteBatch:
         on_progress: Callable[[BatchProgress], object] | None,
         cancel: CancelToken | None,
     ) -> None:
-        if concurrency == 0:
-            raise _errors.InvalidInput("a batch of which none may run at a time runs nothing")
+        if concurrency is not None and concurrency < 1:
+            raise _errors.InvalidInput(f"concurrency: a batch of which {concurrency} may run at a time runs nothing")
         try:
             self._total: int | None = len(commands)  # type: ignore[arg-type]
         except TypeError:

@@ -3,6 +3,7 @@
 use super::Command;
 use crate::convert::{Seconds, SignalArg, Whole, one_of};
 use crate::error::invalid;
+use crate::number::{named, number};
 use pinfold::{Guarantee, Isolation, Retry, RetryOn, StrayRule};
 use pyo3::prelude::*;
 
@@ -16,8 +17,11 @@ pub(crate) fn retry_of(
     on: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Retry> {
     let mut retry = Retry { factor, ..Retry::times(attempts) };
-    if attempts == 0 || factor.is_nan() {
-        return Err(invalid(py, "a command is attempted once at least, and a factor is a number"));
+    if attempts == 0 {
+        return Err(invalid(py, "attempts: 0 is out of range: a command is attempted once at least"));
+    }
+    if factor.is_nan() || factor < 0.0 {
+        return Err(invalid(py, &format!("factor: {factor} is out of range: from 0 on")));
     }
     retry.pause = pause.map_or(retry.pause, |pause| pause.0);
     retry.max_pause = max_pause.map_or(retry.max_pause, |pause| pause.0);
@@ -25,7 +29,7 @@ pub(crate) fn retry_of(
         let known = [("failure", RetryOn::Failure), ("timeout", RetryOn::Timeout)];
         retry.on = match on.extract::<&str>() {
             Ok(word) => one_of(py, "reason to try again", word, &known)?,
-            Err(_) => RetryOn::Code(on.extract()?),
+            Err(_) => RetryOn::Code(number(on, "on")?),
         };
     }
     Ok(retry)
@@ -55,7 +59,7 @@ impl Command {
     /// >>> from pinfold import Command
     /// >>> Command("sleep", ["1000"]).timeout(0.05).output().timed_out
     /// True
-    fn timeout(&self, seconds: Option<Seconds>) -> Command {
+    fn timeout(&self, #[pyo3(from_py_with = named::seconds)] seconds: Option<Seconds>) -> Command {
         self.with(|command| command.timeout(seconds.map(|seconds| seconds.0)))
     }
 
@@ -65,7 +69,7 @@ impl Command {
     /// >>> result = Command("sh", ["-c", "echo begun; sleep 1000"]).idle_timeout(1).output()
     /// >>> result.stdout, result.cause
     /// ('begun\n', 'idle_timeout')
-    fn idle_timeout(&self, seconds: Option<Seconds>) -> Command {
+    fn idle_timeout(&self, #[pyo3(from_py_with = named::seconds)] seconds: Option<Seconds>) -> Command {
         self.with(|command| command.idle_timeout(seconds.map(|seconds| seconds.0)))
     }
 
@@ -75,7 +79,7 @@ impl Command {
     /// >>> from pinfold import Command
     /// >>> Command("sleep", ["1000"]).timeout(0.05).timeout_grace(0).output().signal
     /// 9
-    fn timeout_grace(&self, seconds: Seconds) -> Command {
+    fn timeout_grace(&self, #[pyo3(from_py_with = named::seconds)] seconds: Seconds) -> Command {
         self.with(|command| command.timeout_grace(seconds.0))
     }
 
@@ -98,7 +102,7 @@ impl Command {
     fn strays(&self, after: &Bound<'_, PyAny>) -> PyResult<Command> {
         let rule = match after.extract::<&str>() {
             Ok(word) => one_of(after.py(), "rule for strays", word, &[("wait", StrayRule::Wait)])?,
-            Err(_) => StrayRule::StopAfter(after.extract::<Seconds>()?.0),
+            Err(_) => StrayRule::StopAfter(number::<Seconds>(after, "after")?.0),
         };
         Ok(self.with(|command| command.strays(rule)))
     }
@@ -108,7 +112,7 @@ impl Command {
     /// >>> from pinfold import Command
     /// >>> Command("grep", ["needle"]).stdin_text("hay").success_codes([0, 1]).run()
     /// ''
-    fn success_codes(&self, codes: Vec<i32>) -> Command {
+    fn success_codes(&self, #[pyo3(from_py_with = named::codes)] codes: Vec<i32>) -> Command {
         self.with(|command| command.success_codes(codes))
     }
 
@@ -134,10 +138,10 @@ impl Command {
     fn retry(
         &self,
         py: Python<'_>,
-        attempts: Whole<u32>,
-        pause: Option<Seconds>,
-        factor: f64,
-        max_pause: Option<Seconds>,
+        #[pyo3(from_py_with = named::attempts)] attempts: Whole<u32>,
+        #[pyo3(from_py_with = named::pause)] pause: Option<Seconds>,
+        #[pyo3(from_py_with = named::factor)] factor: f64,
+        #[pyo3(from_py_with = named::max_pause)] max_pause: Option<Seconds>,
         on: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Command> {
         let retry = retry_of(py, attempts.0, pause, factor, max_pause, on)?;

@@ -4,6 +4,7 @@ use super::Command;
 use crate::convert::{Whole, Wholes, one_of, parsed};
 use crate::error::invalid;
 use crate::limits::Limits;
+use crate::number::{named, number};
 use crate::sandbox::Sandbox;
 use pinfold::{IoPriority, Resource};
 use pyo3::prelude::*;
@@ -18,7 +19,7 @@ impl<'py> FromPyObject<'_, 'py> for Hard {
     type Error = PyErr;
 
     fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Hard> {
-        given.extract().map(Hard::Given)
+        number(&given, "hard").map(Hard::Given)
     }
 }
 
@@ -38,7 +39,7 @@ impl Command {
     ///
     /// >>> from pinfold import Command
     /// >>> command = Command("server").gid(1000).groups([1000]).uid(1000)
-    fn uid(&self, uid: Whole<u32>) -> Command {
+    fn uid(&self, #[pyo3(from_py_with = named::uid)] uid: Whole<u32>) -> Command {
         self.with(|command| command.uid(uid.0))
     }
 
@@ -46,7 +47,7 @@ impl Command {
     ///
     /// >>> from pinfold import Command
     /// >>> command = Command("server").gid(1000).groups([])
-    fn gid(&self, gid: Whole<u32>) -> Command {
+    fn gid(&self, #[pyo3(from_py_with = named::gid)] gid: Whole<u32>) -> Command {
         self.with(|command| command.gid(gid.0))
     }
 
@@ -54,7 +55,7 @@ impl Command {
     ///
     /// >>> from pinfold import Command
     /// >>> command = Command("server").groups([1000, 1001])
-    fn groups(&self, gids: Wholes<u32>) -> Command {
+    fn groups(&self, #[pyo3(from_py_with = named::gids)] gids: Wholes<u32>) -> Command {
         self.with(|command| command.groups(gids.0))
     }
 
@@ -74,7 +75,7 @@ impl Command {
     /// >>> from pinfold import Command
     /// >>> Command("sh", ["-c", "umask"]).umask(0o027).run()
     /// '0027'
-    fn umask(&self, mask: Whole<u32>) -> Command {
+    fn umask(&self, #[pyo3(from_py_with = named::mask)] mask: Whole<u32>) -> Command {
         self.with(|command| command.umask(mask.0))
     }
 
@@ -113,7 +114,7 @@ impl Command {
     /// >>> from pinfold import Command
     /// >>> Command("nice").nice(19).run()
     /// '19'
-    fn nice(&self, value: i32) -> Command {
+    fn nice(&self, #[pyo3(from_py_with = named::value)] value: i32) -> Command {
         self.with(|command| command.nice(value))
     }
 
@@ -124,7 +125,7 @@ impl Command {
     /// >>> first = min(os.sched_getaffinity(0))
     /// >>> Command("nproc").affinity([first]).run()
     /// '1'
-    fn affinity(&self, cpus: Wholes<u32>) -> Command {
+    fn affinity(&self, #[pyo3(from_py_with = named::cpus)] cpus: Wholes<u32>) -> Command {
         self.with(|command| command.affinity(cpus.0))
     }
 
@@ -134,7 +135,12 @@ impl Command {
     /// >>> Command("echo", ["patient"]).io_priority("idle").run()
     /// 'patient'
     #[pyo3(signature = (class_, level = None))]
-    fn io_priority(&self, py: Python<'_>, class_: &str, level: Option<Whole<u8>>) -> PyResult<Command> {
+    fn io_priority(
+        &self,
+        py: Python<'_>,
+        class_: &str,
+        #[pyo3(from_py_with = named::level)] level: Option<Whole<u8>>,
+    ) -> PyResult<Command> {
         let at = level.map_or(4, |level| level.0);
         let known = [
             ("realtime", IoPriority::Realtime(at)),
@@ -153,7 +159,7 @@ impl Command {
     /// >>> from pinfold import Command
     /// >>> Command("cat", ["/proc/self/oom_score_adj"]).oom_score_adj(1000).run()
     /// '1000'
-    fn oom_score_adj(&self, score: i32) -> Command {
+    fn oom_score_adj(&self, #[pyo3(from_py_with = named::score)] score: i32) -> Command {
         self.with(|command| command.oom_score_adj(score))
     }
 
@@ -164,19 +170,25 @@ impl Command {
     /// >>> Command("sh", ["-c", "ulimit -n"]).rlimit("nofile", 64).run()
     /// '64'
     #[pyo3(signature = (resource, soft, hard = Hard::AsSoft))]
-    fn rlimit(&self, py: Python<'_>, resource: &str, soft: Option<i64>, hard: Hard) -> PyResult<Command> {
+    fn rlimit(
+        &self,
+        py: Python<'_>,
+        resource: &str,
+        #[pyo3(from_py_with = named::soft)] soft: Option<i64>,
+        hard: Hard,
+    ) -> PyResult<Command> {
         let resource: Resource = parsed(py, resource)?;
-        let value = |given: Option<i64>| match given {
+        let value = |name: &str, given: Option<i64>| match given {
             None | Some(-1) => Ok(None),
             Some(given) => u64::try_from(given)
                 .map(Some)
-                .map_err(|_| invalid(py, &format!("{given} is no resource limit"))),
+                .map_err(|_| invalid(py, &format!("{name}: {given} is no resource limit: from -1 on"))),
         };
         let hard = match hard {
             Hard::AsSoft => soft,
             Hard::Given(hard) => hard,
         };
-        let (soft, hard) = (value(soft)?, value(hard)?);
+        let (soft, hard) = (value("soft", soft)?, value("hard", hard)?);
         Ok(self.with(|command| command.rlimit(resource, soft, hard)))
     }
 }
@@ -196,7 +208,7 @@ impl Command {
     ///
     /// >>> from pinfold import Command
     /// >>> command = Command("make").max_memory(2 << 30)
-    fn max_memory(&self, max_bytes: Whole<u64>) -> Command {
+    fn max_memory(&self, #[pyo3(from_py_with = named::max_bytes)] max_bytes: Whole<u64>) -> Command {
         self.with(|command| command.memory_max(max_bytes.0))
     }
 
@@ -204,7 +216,7 @@ impl Command {
     ///
     /// >>> from pinfold import Command
     /// >>> command = Command("make").memory_high(1 << 30).max_memory(2 << 30)
-    fn memory_high(&self, high_bytes: Whole<u64>) -> Command {
+    fn memory_high(&self, #[pyo3(from_py_with = named::high_bytes)] high_bytes: Whole<u64>) -> Command {
         self.with(|command| command.memory_high(high_bytes.0))
     }
 
@@ -212,7 +224,7 @@ impl Command {
     ///
     /// >>> from pinfold import Command
     /// >>> command = Command("make").max_memory(2 << 30).max_swap(0)
-    fn max_swap(&self, max_bytes: Whole<u64>) -> Command {
+    fn max_swap(&self, #[pyo3(from_py_with = named::max_bytes)] max_bytes: Whole<u64>) -> Command {
         self.with(|command| command.swap_max(max_bytes.0))
     }
 
@@ -220,7 +232,7 @@ impl Command {
     ///
     /// >>> from pinfold import Command
     /// >>> command = Command("make").max_processes(100)
-    fn max_processes(&self, count: Whole<u64>) -> Command {
+    fn max_processes(&self, #[pyo3(from_py_with = named::count)] count: Whole<u64>) -> Command {
         self.with(|command| command.max_processes(count.0))
     }
 
@@ -228,7 +240,7 @@ impl Command {
     ///
     /// >>> from pinfold import Command
     /// >>> command = Command("make").cpu_quota(1.5)
-    fn cpu_quota(&self, cpus: f64) -> Command {
+    fn cpu_quota(&self, #[pyo3(from_py_with = named::cpus)] cpus: f64) -> Command {
         self.with(|command| command.cpu_quota(cpus))
     }
 
@@ -236,7 +248,7 @@ impl Command {
     ///
     /// >>> from pinfold import Command
     /// >>> command = Command("make").cpu_weight(10)
-    fn cpu_weight(&self, weight: Whole<u32>) -> Command {
+    fn cpu_weight(&self, #[pyo3(from_py_with = named::weight)] weight: Whole<u32>) -> Command {
         self.with(|command| command.cpu_weight(weight.0))
     }
 
@@ -244,7 +256,7 @@ impl Command {
     ///
     /// >>> from pinfold import Command
     /// >>> command = Command("make").cpus([0, 1])
-    fn cpus(&self, numbers: Wholes<u32>) -> Command {
+    fn cpus(&self, #[pyo3(from_py_with = named::numbers)] numbers: Wholes<u32>) -> Command {
         self.with(|command| command.cpus(numbers.0))
     }
 
@@ -252,7 +264,7 @@ impl Command {
     ///
     /// >>> from pinfold import Command
     /// >>> command = Command("make").io_weight(10)
-    fn io_weight(&self, weight: Whole<u32>) -> Command {
+    fn io_weight(&self, #[pyo3(from_py_with = named::weight)] weight: Whole<u32>) -> Command {
         self.with(|command| command.io_weight(weight.0))
     }
 }

@@ -4,6 +4,7 @@ use super::Command;
 use crate::convert::{Fed, FedText, Text, Whole, one_of, parsed};
 use crate::error::invalid;
 use crate::handle::stream_named;
+use crate::number::named;
 use pinfold::{Encoding, Keep, Limit, LineRule, Overflow, Stdin, Stdio, Stream};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -162,8 +163,8 @@ impl Command {
     fn output_limit(
         &self,
         py: Python<'_>,
-        max_bytes: Option<Whole<u64>>,
-        max_lines: Option<Whole<u64>>,
+        #[pyo3(from_py_with = named::max_bytes)] max_bytes: Option<Whole<u64>>,
+        #[pyo3(from_py_with = named::max_lines)] max_lines: Option<Whole<u64>>,
         on_overflow: &str,
     ) -> PyResult<Command> {
         let known = [
@@ -188,7 +189,7 @@ impl Command {
     /// ...     lines = list(process)
     /// ...     lines, process.output().stdout
     /// (['1', '2', '3'], '')
-    fn keep(&self, max_bytes: Whole<u64>) -> Command {
+    fn keep(&self, #[pyo3(from_py_with = named::max_bytes)] max_bytes: Whole<u64>) -> Command {
         self.with(|command| command.keep(Keep(max_bytes.0)))
     }
 }

@@ -5,6 +5,7 @@ use super::{StopWhen, answer};
 use crate::convert::{Seconds, SignalArg};
 use crate::error::{Form, raised};
 use crate::machine::{Pollable, Work};
+use crate::number::named;
 use crate::probe::Probe;
 use pinfold::{StopRule, SupervisionEvents, SupervisionWatch, SupervisorHandle};
 use pinfold_os::poll::{Set, Woken, wait};
@@ -81,7 +82,11 @@ impl Supervised {
 
     /// The outcome; `None` after so many seconds without.
     #[pyo3(signature = (timeout = None))]
-    fn wait(&self, py: Python<'_>, timeout: Option<Seconds>) -> PyResult<Pollable> {
+    fn wait(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = named::timeout)] timeout: Option<Seconds>,
+    ) -> PyResult<Pollable> {
         self.asked(py, Question::Outcome { until: until(timeout) })
     }
 
@@ -92,7 +97,11 @@ impl Supervised {
 
     /// `True` once a run is ready; `None` after so many seconds without.
     #[pyo3(signature = (timeout = None))]
-    fn ready(&self, py: Python<'_>, timeout: Option<Seconds>) -> PyResult<Pollable> {
+    fn ready(
+        &self,
+        py: Python<'_>,
+        #[pyo3(from_py_with = named::timeout)] timeout: Option<Seconds>,
+    ) -> PyResult<Pollable> {
         self.asked(py, Question::Ready { until: until(timeout) })
     }
 
@@ -103,7 +112,12 @@ impl Supervised {
 
     /// Begins to end supervision, by the command's stop rule or by parts of another; without grace what runs is killed.
     #[pyo3(signature = (signal = None, grace = None))]
-    fn stop(&self, py: Python<'_>, signal: Option<SignalArg>, grace: Option<Seconds>) {
+    fn stop(
+        &self,
+        py: Python<'_>,
+        signal: Option<SignalArg>,
+        #[pyo3(from_py_with = named::grace)] grace: Option<Seconds>,
+    ) {
         let own = self.handle().command().stop_rule_of();
         let rule = StopRule {
             signal: signal.map_or(own.signal, |signal| signal.0),

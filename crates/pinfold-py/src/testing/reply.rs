@@ -1,7 +1,8 @@
 //! What a double does instead of a program.
 
-use crate::convert::{Seconds, SignalArg, one_of};
+use crate::convert::{Seconds, SignalArg, Whole, one_of};
 use crate::handle::stream_named;
+use crate::number::named;
 use crate::plain::Json;
 use pinfold::ErrorKind;
 use pyo3::prelude::*;
@@ -55,7 +56,7 @@ impl Reply {
     /// (2, 'no such file')
     #[staticmethod]
     #[pyo3(signature = (code = 1, stderr = None))]
-    fn fail(code: i32, stderr: Option<Written>) -> Reply {
+    fn fail(#[pyo3(from_py_with = named::code)] code: i32, stderr: Option<Written>) -> Reply {
         Reply(pinfold::testing::Reply::fail(code, written(&stderr)))
     }
 
@@ -67,7 +68,7 @@ impl Reply {
     /// >>> runner.exit_code(Command("make"))
     /// 3
     #[staticmethod]
-    fn exits(code: i32) -> Reply {
+    fn exits(#[pyo3(from_py_with = named::code)] code: i32) -> Reply {
         Reply(pinfold::testing::Reply::exits(code))
     }
 
@@ -81,7 +82,10 @@ impl Reply {
     /// ['one', 'two']
     #[staticmethod]
     #[pyo3(signature = (lines, pause = Seconds(Duration::ZERO)))]
-    fn lines(lines: &Bound<'_, PyAny>, pause: Seconds) -> PyResult<Reply> {
+    fn lines(
+        lines: &Bound<'_, PyAny>,
+        #[pyo3(from_py_with = named::pause)] pause: Seconds,
+    ) -> PyResult<Reply> {
         if lines.is_instance_of::<PyString>() || lines.is_instance_of::<PyBytes>() {
             let what = format!("expected lines, not one {}", lines.get_type().name()?);
             return Err(pyo3::exceptions::PyTypeError::new_err(what));
@@ -218,7 +222,7 @@ impl Reply {
     /// >>> runner = ScriptedRunner().fallback(Reply.exits(0).with_stdout("one\n").after_pause(0.01).with_stdout("two\n"))
     /// >>> runner.run(Command("make"))
     /// 'one\ntwo'
-    fn after_pause(&self, seconds: Seconds) -> Reply {
+    fn after_pause(&self, #[pyo3(from_py_with = named::seconds)] seconds: Seconds) -> Reply {
         self.with(|reply| reply.after_pause(seconds.0))
     }
 
@@ -229,7 +233,7 @@ impl Reply {
     /// >>> runner = ScriptedRunner().fallback(Reply.ok("late").after(0.01))
     /// >>> runner.run(Command("make"))
     /// 'late'
-    fn after(&self, seconds: Seconds) -> Reply {
+    fn after(&self, #[pyo3(from_py_with = named::seconds)] seconds: Seconds) -> Reply {
         self.with(|reply| reply.after(seconds.0))
     }
 
@@ -289,8 +293,8 @@ impl Reply {
     /// >>> runner = ScriptedRunner().fallback(Reply.ok("the head").reads(4))
     /// >>> runner.run(Command("head").stdin_text("a long text"))
     /// 'the head'
-    fn reads(&self, bytes: u64) -> Reply {
-        self.with(|reply| reply.reads(bytes))
+    fn reads(&self, #[pyo3(from_py_with = named::bytes)] bytes: Whole<u64>) -> Reply {
+        self.with(|reply| reply.reads(bytes.0))
     }
 
     /// Never reads its standard input: as much can be written to it as a pipe holds.
