@@ -82,7 +82,7 @@ fn named(members: &[Member]) -> String {
     names.join(", ")
 }
 
-/// `pinfold ps --tracked`.
+/// `pinfold ps`.
 pub(crate) fn ps(args: &PsArgs) -> End {
     let tracked = match tracked::list() {
         Ok(tracked) => tracked,
