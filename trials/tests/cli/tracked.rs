@@ -357,6 +357,7 @@ fn what_is_locked_is_left_alone() {
     let lock = File::open(&entry).unwrap();
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
     let output = registry.pinfold(&format!("cleanup --owner {pid}"));
+    assert_eq!(output.status.code(), Some(0), "whoever holds it clears it, or lives: {output:?}");
     assert!(text(&output.stdout).contains("left alone: registry entry"), "{output:?}");
     assert!(text(&output.stdout).contains("its lock is held"), "{output:?}");
     assert!(entry.exists());
@@ -364,6 +365,36 @@ fn what_is_locked_is_left_alone() {
     registry.says(&format!("cleanup --owner {pid}"));
     trial.wait_until_gone(LONG);
     trial.finish();
+}
+
+/// A container with its registry in a directory of the host, say: what is done every day must not fail every day.
+#[test]
+fn an_owner_of_another_pid_namespace_is_left_alone_and_that_is_no_failure() {
+    let registry = Registry::new();
+    fs::create_dir(registry.path()).unwrap();
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    // No namespace has this number: those of PIDs begin far above.
+    let entry = registry.path().join("pinfold.7.4000001.1");
+    fs::write(&entry, format!("pinfold-owner 1\nprocess 7 4000001 1\nboot {boot}")).unwrap();
+    for options in ["", "--dry-run"] {
+        let said = registry.says(&format!("cleanup {options}"));
+        let [line, rest] = *said.lines().collect::<Vec<_>>() else { panic!("{said}") };
+        assert!(line.starts_with("left alone: registry entry ") && line.contains("PID namespace"), "{line}");
+        assert_eq!(rest, "nothing else is left of dead owners");
+        let json: serde_json::Value =
+            serde_json::from_str(&registry.says(&format!("cleanup --json {options}"))).unwrap();
+        assert!(json["left"][0]["fate"]["skipped"].is_string(), "{json}");
+        assert!(entry.exists());
+    }
+    // Beside what should go and cannot, it is not what the exit code tells of.
+    fs::write(registry.path().join("letter"), "x").unwrap();
+    assert_eq!(registry.pinfold("cleanup").status.code(), Some(1));
+    fs::remove_file(registry.path().join("letter")).unwrap();
+    // One of an earlier boot is gone wherever it was.
+    let earlier = boot.replace(|digit: char| digit.is_ascii_hexdigit(), "0");
+    fs::write(&entry, format!("pinfold-owner 1\nprocess 7 4000001 1\nboot {earlier}")).unwrap();
+    assert!(registry.says("cleanup").starts_with("cleared: registry entry "));
+    assert!(!entry.exists());
 }
 
 #[test]
@@ -398,7 +429,7 @@ fn what_does_not_read_as_it_should_is_named_and_not_believed() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     for name in wrong.iter().map(String::as_str).chain(["letter"]) {
         let line = said.lines().find(|line| line.contains(name)).unwrap();
-        assert!(line.starts_with("left alone: registry entry "), "{line}");
+        assert!(line.starts_with("not cleared: registry entry "), "{line}");
         assert!(registry.path().join(name).exists());
     }
     assert_eq!(registry.entries().len(), wrong.len() + 1, "{said}");
