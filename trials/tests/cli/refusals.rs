@@ -79,6 +79,7 @@ fn what_means_nothing() {
     refused(&["--rlimit", "nofile=9:3", "true"], 125, &["true", "nofile", "hard limit"]);
     refused(&["--rlimit", "files=9", "true"], 125, &["'files'", "nofile"]);
     refused(&["--signal", "NOSIG", "true"], 125, &["'NOSIG'", "TERM"]);
+    refused(&["--allow-path", ".:r", "true"], 125, &["--allow-path", "'.:r'", ":ro (", ":rw ("]);
     refused(&["--env", "=x", "true"], 125, &["--env", "NAME=VALUE"]);
     refused(&["--ionice", "best-effort:9", "true"], 125, &["true", "0 to 7"]);
     refused(&["--affinity", "99999", "true"], 125, &["--affinity: '99999'", "above 65535"]);

@@ -268,7 +268,7 @@ pub(crate) const FLAGS: &[Flag<RunArgs>] = &[
     })
     .elsewhere(&["ro-bind", "bind", "whitelist", "read-only", "read-write"])
     .more("May be repeated. A file, or a directory and all below it; a relative one begins where the program starts. ro: \
-           read, list and execute. rw: everything. Its loader and libraries need to be allowed too (/usr, /lib, ...)."),
+           read, list and execute (rx is the same). rw: everything (or rwx). Its loader and libraries need to be allowed too (/usr, /lib, ...)."),
     flag("no-outside-signals", Nothing, Sandbox, "Its signals reach nobody outside", |run, _| {
         put(&mut run.sandbox.no_outside_signals, Ok(true))
     }),

@@ -269,12 +269,20 @@ pub(crate) const GUARANTEES: Choices<Guarantee> = &[
 /// Sandboxes that have a name: whether it is the one for what nobody vouches for.
 pub(crate) const SANDBOXES: Choices<bool> = &[("untrusted", true), ("none", false)];
 
-/// `PATH`, `PATH:ro` or `PATH:rw`.
+/// `PATH`, `PATH:ro` or `PATH:rw`; `rx` and `rwx` are these two in other letters.
 pub(crate) fn allowed_path(value: &OsStr) -> Read<(PathBuf, bool)> {
     let bytes = value.as_encoded_bytes();
-    let (length, write) = match bytes {
-        [path @ .., b':', b'r', b'w'] => (path.len(), true),
-        [path @ .., b':', b'r', b'o'] => (path.len(), false),
+    let letters = bytes.rsplit(|byte| *byte == b':').next().filter(|last| last.len() < bytes.len());
+    let (length, write) = match letters {
+        Some(letters @ (b"rw" | b"rwx")) => (bytes.len() - letters.len() - 1, true),
+        Some(letters @ (b"ro" | b"rx")) => (bytes.len() - letters.len() - 1, false),
+        Some(letters) if !letters.is_empty() && letters.iter().all(|letter| b"rwxoRWXO".contains(letter)) => {
+            let path = value.display();
+            return Err(format!(
+                "'{path}' ends in no access that there is; use :ro (read, list, execute) or :rw (everything), and \
+                                '{path}:ro' if that is its name"
+            ));
+        }
         _ => (bytes.len(), false),
     };
     match slice(value, 0, length).filter(|path| !path.is_empty()) {
@@ -340,12 +348,21 @@ mod tests {
             ("/a", "/a", false),
             ("a:ro", "a", false),
             ("/a:rw", "/a", true),
-            ("a:rx", "a:rx", false),
+            (".:rx", ".", false),
+            (".:rwx", ".", true),
             ("a:rw:ro", "a:rw", false),
+            ("a:x:ro", "a:x", false),
+            ("a:", "a:", false),
+            ("rx", "rx", false),
+            ("/a:/b", "/a:/b", false),
         ] {
             assert_eq!(allowed_path(text.as_ref()), Ok((path.into(), write)), "{text}");
         }
         assert!(allowed_path(":rw".as_ref()).is_err() && allowed_path("".as_ref()).is_err());
+        for text in ["a:r", ".:x", "a:w", "a:RO", "a:b:wx"] {
+            let said = allowed_path(text.as_ref()).unwrap_err();
+            assert!(said.contains(":ro (") && said.contains(&format!("'{text}:ro' if")), "{said}");
+        }
         assert_eq!(names_or_none("none"), Ok(Vec::new()));
         assert!(names_or_none("a,").is_err());
     }
