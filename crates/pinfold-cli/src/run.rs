@@ -102,7 +102,7 @@ fn repeat(args: &RunArgs, command: &Command, inbox: &Inbox, record: &mut Record)
         log::retrying(&args.program.to_string_lossy(), number, pause);
         if !args.quiet {
             out::say(&format!(
-                "{ended}; attempt {number} of {} in {}",
+                "{ended}; attempt {number} of {} {}",
                 retry.attempts,
                 words::pause(args, pause)
             ));

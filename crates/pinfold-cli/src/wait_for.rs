@@ -29,10 +29,7 @@ pub(crate) fn wait_for(args: &WaitForArgs) -> End {
         Ok(probe) => probe,
         Err(error) => return refuse(&error),
     };
-    let timeout = match args.timeout.unwrap_or(TIMEOUT_BY_DEFAULT) {
-        Duration::ZERO => Duration::MAX,
-        timeout => timeout,
-    };
+    let timeout = args.timeout.unwrap_or(TIMEOUT_BY_DEFAULT);
     let start = Instant::now();
     match drive(probe.waiting(timeout), inbox.as_ref()) {
         Err(error) => {

@@ -329,6 +329,20 @@ mod tests {
     }
 
     #[test]
+    fn a_bound_of_0_is_none_and_a_pause_of_0_is_one() {
+        let run = run_of("run -t 5s -t 0 --idle-timeout 0 --grace 0 --retry-pause 0 x");
+        assert_eq!((run.timeout, run.idle_timeout), (None, None));
+        assert_eq!((run.grace, run.retry_pause), (Some(Duration::ZERO), Some(Duration::ZERO)));
+        let Ok(Task::Batch(args)) = read("batch -t 0 --grace 0 x ::: a") else { panic!("refused") };
+        assert_eq!((args.timeout, args.grace), (None, Some(Duration::ZERO)));
+        let Ok(Task::WaitFor(args)) = read("wait-for -t 0 --attempt 0 --interval 0 db:80") else {
+            panic!("refused")
+        };
+        assert_eq!((args.timeout, args.attempt), (Some(Duration::MAX), Some(Duration::MAX)));
+        assert_eq!(args.interval, Some(Duration::ZERO));
+    }
+
+    #[test]
     fn what_means_nothing_is_refused_with_what_to_do() {
         for (line, what, hint) in [
             ("", "no command", "pinfold run"),

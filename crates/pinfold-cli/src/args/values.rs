@@ -63,6 +63,14 @@ pub(crate) fn duration(text: &str) -> Read<Duration> {
     }
 }
 
+/// The most that something may take, of which 0 is no bound, as it is for `timeout`.
+pub(crate) fn bound(text: &str) -> Read<Option<Duration>> {
+    let bound = duration(text)?;
+    // What is too short to be counted is not nothing.
+    let is_none = bound.is_zero() && !text.contains(|digit: char| ('1'..='9').contains(&digit));
+    Ok((!is_none).then(|| bound.max(Duration::from_nanos(1))))
+}
+
 /// A number of bytes: `4096`, `64k`, `8MiB`, `1GB`. `k` and `KiB` are 1024, `kB` is 1000.
 pub(crate) fn size(text: &str) -> Read<u64> {
     let wrong = || format!("'{text}' is no size; use bytes, 64k, 8MiB, 1G (1024 each), or kB, MB, GB (1000)");
@@ -402,6 +410,17 @@ mod tests {
             assert_eq!(duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
         assert_eq!(duration("250us"), Ok(Duration::from_micros(250)));
+    }
+
+    #[test]
+    fn no_time_is_no_bound() {
+        for text in ["0", "0s", "0.0", "0h0ms"] {
+            assert_eq!(bound(text), Ok(None), "{text}");
+        }
+        for (text, nanoseconds) in [("1us", 1_000), ("0.0000000001", 1), ("0m1s", 1_000_000_000)] {
+            assert_eq!(bound(text), Ok(Some(Duration::from_nanos(nanoseconds))), "{text}");
+        }
+        assert!(bound("").is_err() && bound("-1").is_err());
     }
 
     #[test]

@@ -115,7 +115,11 @@ pub(crate) fn withstands(args: &RunArgs, pid: Pid) -> String {
 
 /// A pause as it was asked for, or as exact as chance deserves it.
 pub(crate) fn pause(args: &RunArgs, pause: Duration) -> String {
-    if args.retry_jitter == 0.0 { format!("{pause:?}") } else { short(pause) }
+    match args.retry_jitter {
+        _ if pause.is_zero() => "at once".to_owned(),
+        0.0 => format!("in {pause:?}"),
+        _ => format!("in {}", short(pause)),
+    }
 }
 
 /// A time to three digits, and to microseconds: nothing here is known better.
