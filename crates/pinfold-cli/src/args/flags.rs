@@ -296,7 +296,7 @@ pub(crate) const FLAGS: &[Flag<RunArgs>] = &[
         put(&mut run.json, if none { Ok(Some(2)) } else { some(value, values::number) })
     })
     .more("One line, on a descriptor that pinfold was given (--json=3 3>record.json), after all that the program wrote. \
-           On 2 it stands in place of what pinfold would say there. Its \"schema\" is pinfold.run/1."),
+           On 2 it stands in place of what pinfold would say there once all has ended. Its \"schema\" is pinfold.run/1."),
     flag("log-format", Needed("text|json[:FD]"), Reporting, "Say what happens in lines of text or of JSON [default: text]", |run, value| {
         put(&mut run.log, values::text(value).and_then(values::log_format))
     })
