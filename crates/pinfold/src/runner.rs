@@ -234,6 +234,7 @@ pub struct Host {
     given: Given,
     take_over: bool,
     one_at_a_time: bool,
+    guard_as_child: bool,
     guard_after: Option<Duration>,
     /// Where its runs are, and what all of them are shut off from.
     group: Option<Arc<Nest>>,
@@ -375,12 +376,19 @@ impl Host {
     }
 
     /// Promises that this process runs one program at a time, which spares a run without limits and groups a cgroup of its
-    /// own within that of this process. Until such a run has ended no other can be started in a cgroup by this process. Its
-    /// guard is then a child of this process, which waits for it in its orderly end, so that nothing of it is left where
-    /// nobody waits for orphans: not for a process that waits for just any child (`wait(2)`). Linux.
+    /// own within that of this process. Until such a run has ended no other can be started in a cgroup by this process. Linux.
     #[must_use]
     pub fn one_at_a_time(mut self) -> Host {
         self.one_at_a_time = true;
+        self
+    }
+
+    /// Has the guard of this process for its child, and waits for it in its orderly end, so that nothing of it is left where
+    /// nobody waits for orphans: not for a process that waits for just any child (`wait(2)`). It is as the first run that
+    /// needs a guard says. Linux.
+    #[must_use]
+    pub fn guard_as_child(mut self) -> Host {
+        self.guard_as_child = true;
         self
     }
 
@@ -456,6 +464,7 @@ impl Host {
             group: self.group.clone(),
             take_over: self.take_over,
             one_at_a_time: self.one_at_a_time,
+            guard_as_child: self.guard_as_child,
             guard_after: self.guard_after,
             ..Extras::default()
         }
