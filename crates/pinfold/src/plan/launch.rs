@@ -40,6 +40,8 @@ pub(crate) struct Extras {
     pub(crate) ends: super::chain::Ends,
     /// Nothing else is run meanwhile.
     pub(crate) one_at_a_time: bool,
+    /// The guard is to be a child of ours.
+    pub(crate) guard_as_child: bool,
     /// How old a run has to be before it is attended to; at once if nothing is said.
     pub(crate) guard_after: Option<Duration>,
 }
