@@ -72,7 +72,9 @@ fn unknown_command(word: &OsStr) -> Misuse {
     let word = word.to_string_lossy();
     let hint =
         match (ELSEWHERE.iter().find(|(name, _)| *name == word), nearest(&word, COMMANDS.iter().copied())) {
-            (Some((_, here)), _) => format!("here that is `pinfold {here}`"),
+            (Some((_, here)), _) => {
+                format!("what comes near is `pinfold {here}`; to run a program: `pinfold run {word}`")
+            }
             (None, Some(command)) => format!("did you mean `pinfold {command}`?"),
             (None, None) => {
                 format!("to run a program: `pinfold run {word}`; the commands are {}", COMMANDS.join(", "))
