@@ -12,7 +12,6 @@ from pinfold._native import Group, GroupEvent, GroupStats, Limits, LimitsHit, Me
 from pinfold._verbs import Verbs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import TracebackType
     from typing import Literal
 
