@@ -78,10 +78,7 @@ fn a_timeout_is_124_however_the_program_then_ended() {
             let output = child.wait_with_output().unwrap();
             assert_eq!(output.status.code(), Some(124), "{arguments}: {output:?}");
             let said = text(&output.stderr);
-            assert!(
-                said.starts_with("pinfold: ") && said.contains("fixture timed out after 1s"),
-                "{said}"
-            );
+            assert!(said.starts_with("pinfold: ") && said.contains("fixture timed out after 1s"), "{said}");
             assert!(said.contains(how) && said.lines().count() == 1, "{said}");
         }
         trial.finish();
@@ -181,16 +178,7 @@ fn a_program_that_this_user_may_not_end_is_said_to_be_waited_for() {
     if given(copy.is_some(), "root, and a place for setuid programs") {
         for isolation in ["subreaper", "process-group"] {
             let mut command = std::process::Command::new(pinfold_bin());
-            command.args([
-                "run",
-                "--quiet",
-                "--isolation",
-                isolation,
-                "--timeout",
-                "1s",
-                "--grace",
-                "50ms",
-            ]);
+            command.args(["run", "--quiet", "--isolation", isolation, "--timeout", "1s", "--grace", "50ms"]);
             command.arg(copy.as_ref().unwrap()).args(["_leaf", "hold", "become-root"]).envs([trial.env()]);
             let command = as_nobody(command.stdout(Stdio::null()).stderr(Stdio::piped()));
             let mut child = command.spawn().unwrap();
