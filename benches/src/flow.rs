@@ -42,13 +42,14 @@ pub(crate) fn add(list: &mut Vec<Measure>, programs: &Programs) {
     let whole =
         |words: String| Ask { who: Who::Floor, request: format!("spawn\t1\t{words}"), times: COMMANDS };
     let tool = match &programs.tool {
-        Ok(path) => whole(format!("{}\tbatch\t-q\t-j2\t-a\t{numbers}\ttrue", path.display())),
+        Ok(path) => whole(format!("{}\tbatch\t-q\t-j2\t-a\t{numbers}\t/bin/true", path.display())),
         Err(why) => whole(why.clone()),
     };
-    let xargs = whole(format!("/usr/bin/xargs\t-P2\t-n1\t-a\t{numbers}\ttrue"));
+    let xargs = whole(format!("/usr/bin/xargs\t-P2\t-n1\t-a\t{numbers}\t/bin/true"));
     let what = format!("pinfold batch of {COMMANDS} true, whole process, 2 at a time");
     add("batch", what.clone(), "xargs -P2 -n1", tool.clone(), xargs, Ratio(1.10));
-    let parallel = whole(format!("/usr/bin/parallel\t-j2\t-a\t{numbers}\ttrue"));
+    // By its path, so that its shell does not take a `true` of its own.
+    let parallel = whole(format!("/usr/bin/parallel\t-j2\t-a\t{numbers}\t/bin/true"));
     if Path::new("/usr/bin/parallel").exists() {
         add("batch", what, "GNU parallel -j2", tool, parallel, Ratio(0.10));
     } else {

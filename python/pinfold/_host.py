@@ -46,6 +46,8 @@ class CgroupReport:
     """The directory that this process is in."""
     controllers: tuple[str, ...]
     """The controllers there are in it; without them runs can be contained and not limited."""
+    remedy: str | None
+    """How those could be had that limits are made of and that are missing there; ``None`` where none is, or nothing is known."""
     kill: bool
     """Whether all of a cgroup can be killed in one word. Linux 5.14."""
 

@@ -204,7 +204,7 @@ class LeftOver:
     """Something that a dead owner left.
 
     >>> from pinfold import cleanup
-    >>> {left.fate for left in cleanup(dry_run=True)} <= {"found", "skipped"}
+    >>> {left.fate for left in cleanup(dry_run=True)} <= {"found", "skipped", "failed"}
     True
     """
 
@@ -217,7 +217,7 @@ class LeftOver:
     members: tuple[TrackedMember, ...]
     """Who lived in it when it was found."""
     fate: str
-    """What became of it: ``found`` (this was only to look), ``cleared``, ``skipped`` or ``failed``."""
+    """What became of it: ``found`` (this was only to look), ``cleared``, ``skipped`` (nobody's to clear from here) or ``failed``."""
     why: str | None
     """Why it was skipped, or failed."""
 
@@ -246,7 +246,7 @@ def cleanup(*, dry_run: bool = False, owner: int | None = None) -> list[LeftOver
     """Finds what dead owners of this user left, and clears it unless ``dry_run``; with ``owner``, what the owner of that pid left.
 
     >>> from pinfold import cleanup
-    >>> all(left.fate in ("found", "skipped") for left in cleanup(dry_run=True))
+    >>> all(left.fate in ("found", "skipped", "failed") for left in cleanup(dry_run=True))
     True
     """
     return [_left(left) for left in json.loads(cleanup_json(dry_run, owner))]

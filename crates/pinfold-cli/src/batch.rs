@@ -126,7 +126,7 @@ impl<'a> Batch<'a> {
         let would_show = || io::stderr().is_terminal() && !log::replaces_words();
         let shows = args.progress.unwrap_or_else(would_show) && !args.quiet && !args.dry_run;
         let screen = Arc::new(Screen::new(shows.then(Bar::new)));
-        let host = Host::new().signal_mask(inbox.mask_before());
+        let host = Host::new().signal_mask(inbox.mask_before()).guard_as_child();
         let one_program = template.has_one_program();
         Batch {
             args,

@@ -74,8 +74,8 @@ pub(crate) const DOCTOR: Contract = &[
 
 /// That of `pinfold cleanup`.
 pub(crate) const CLEANUP: Contract = &[
-    ("0", "nothing is left of dead owners, or with --dry-run it is listed"),
-    ("1", "something was left alone or could not be cleared; a line says what and why"),
+    ("0", "nothing that could be cleared is left of dead owners, or with --dry-run it is listed"),
+    ("1", "something could not be cleared, or is nothing that an owner writes; a line says what and why"),
     ("125", "pinfold itself failed: bad usage, or a registry that cannot be read"),
 ];
 

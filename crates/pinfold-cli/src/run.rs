@@ -102,7 +102,7 @@ fn repeat(args: &RunArgs, command: &Command, inbox: &Inbox, record: &mut Record)
         log::retrying(&args.program.to_string_lossy(), number, pause);
         if !args.quiet {
             out::say(&format!(
-                "{ended}; attempt {number} of {} in {}",
+                "{ended}; attempt {number} of {} {}",
                 retry.attempts,
                 words::pause(args, pause)
             ));
@@ -122,7 +122,7 @@ fn attempt(args: &RunArgs, command: &Command, inbox: &Inbox, started: impl FnOnc
         Ok(early) => early,
         Err(signal) => return Attempt::Cut(signal),
     };
-    let host = Host::new().signal_mask(inbox.mask_before()).one_at_a_time();
+    let host = Host::new().signal_mask(inbox.mask_before()).one_at_a_time().guard_as_child();
     // What is open already is open to whoever gets it, whatever its sandbox says.
     let host = if args.untrusted { host } else { host.pass_descriptors() };
     let host = if args.take_over_cgroup { host.take_over_cgroup() } else { host };

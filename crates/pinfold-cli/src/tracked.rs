@@ -34,11 +34,13 @@ pub(crate) fn cleanup(args: &CleanupArgs) -> End {
     } else if left.is_empty() {
         out::print("nothing is left of dead owners\n")
     } else {
-        out::print(&left.iter().map(line).collect::<String>())
+        let nothing_else = left.iter().all(|left| matches!(left.fate, Fate::Skipped(_)));
+        let rest = if nothing_else { "nothing else is left of dead owners\n" } else { "" };
+        out::print(&(left.iter().map(line).collect::<String>() + rest))
     };
-    let stays = left.iter().any(|left| matches!(left.fate, Fate::Skipped(_) | Fate::Failed(_)));
+    let failed = left.iter().any(|left| matches!(left.fate, Fate::Failed(_)));
     match printed {
-        End::Code(0) if stays => End::Code(NOT_ALL),
+        End::Code(0) if failed => End::Code(NOT_ALL),
         end => end,
     }
 }
@@ -82,7 +84,7 @@ fn named(members: &[Member]) -> String {
     names.join(", ")
 }
 
-/// `pinfold ps --tracked`.
+/// `pinfold ps`.
 pub(crate) fn ps(args: &PsArgs) -> End {
     let tracked = match tracked::list() {
         Ok(tracked) => tracked,

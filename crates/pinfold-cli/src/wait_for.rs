@@ -21,18 +21,15 @@ pub(crate) fn wait_for(args: &WaitForArgs) -> End {
     // As the first process of a container it would be deaf to them otherwise.
     let inbox = Inbox::open(letters::deadly()).ok();
     let host = match &inbox {
-        Some(inbox) => Host::new().signal_mask(inbox.mask_before()),
-        None => Host::new(),
+        Some(inbox) => Host::new().signal_mask(inbox.mask_before()).guard_as_child(),
+        None => Host::new().guard_as_child(),
     };
     let host = log::watch(host, None);
     let probe = match probe(args, &host) {
         Ok(probe) => probe,
         Err(error) => return refuse(&error),
     };
-    let timeout = match args.timeout.unwrap_or(TIMEOUT_BY_DEFAULT) {
-        Duration::ZERO => Duration::MAX,
-        timeout => timeout,
-    };
+    let timeout = args.timeout.unwrap_or(TIMEOUT_BY_DEFAULT);
     let start = Instant::now();
     match drive(probe.waiting(timeout), inbox.as_ref()) {
         Err(error) => {

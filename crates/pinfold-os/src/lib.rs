@@ -25,7 +25,6 @@ pub mod limits;
 pub mod lock;
 pub mod memory;
 pub mod order;
-pub mod own;
 pub mod pipe;
 pub mod poll;
 pub mod sandbox;

@@ -203,7 +203,7 @@ impl Probe {
         Probe(slf.get().0.clone().interval(seconds.0), like(slf))
     }
 
-    /// How long one attempt may take: 5 seconds unless told otherwise.
+    /// How long one attempt may take: 5 seconds unless told otherwise. 0 leaves no time to an answer: only what is told at once holds.
     ///
     /// >>> from pinfold import Command, Probe
     /// >>> Probe.command(Command("true")).attempt(1).wait(timeout=10)

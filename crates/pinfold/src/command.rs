@@ -356,13 +356,14 @@ impl Command {
 
 /// How long it runs, and how it ends.
 impl Command {
-    /// Stops it when it has run this long: all of it, by [`Command::stop_rule`]. `None` is no timeout.
+    /// Stops it when it has run this long: all of it, by [`Command::stop_rule`]. `None` is no timeout; zero is refused
+    /// with [`ErrorKind::InvalidInput`](crate::ErrorKind::InvalidInput) when it is run.
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Command {
         self.timeout = timeout.into();
         self
     }
 
-    /// Stops it when neither captured stream gave anything for this long. `None` is no timeout.
+    /// Stops it when neither captured stream gave anything for this long. `None` is no timeout; zero is refused.
     pub fn idle_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Command {
         self.idle_timeout = timeout.into();
         self
@@ -375,7 +376,7 @@ impl Command {
         self
     }
 
-    /// The grace between the stop signal and the kill.
+    /// The grace between the stop signal and the kill; zero kills at once.
     pub fn timeout_grace(mut self, grace: Duration) -> Command {
         self.stop.grace = grace;
         self

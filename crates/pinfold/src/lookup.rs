@@ -13,6 +13,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
 
+pub(crate) use explain::interpreters;
 pub use explain::{ExecFailure, Loader, Machine, explain_exec_failure};
 pub use hint::Hint;
 pub(crate) use hint::closest;

@@ -1,8 +1,8 @@
 //! Whose something is: a fork copies handles and machines, and what they stand for stays the process's that made them.
 
-use pinfold_os::own;
 use std::fmt;
 use std::io;
+use std::process;
 
 /// The process that made something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub(crate) struct Maker(u32);
 impl Maker {
     /// This process.
     pub(crate) fn here() -> Maker {
-        Maker(own::pid())
+        Maker(process::id())
     }
 
     /// Another one, for tests that do not fork.
@@ -21,7 +21,7 @@ impl Maker {
     }
 
     pub(crate) fn is_here(self) -> bool {
-        self.0 == own::pid()
+        self.0 == process::id()
     }
 
     /// Refuses a process that has a copy.

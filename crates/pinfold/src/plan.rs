@@ -169,6 +169,7 @@ impl Extras {
             group: self.group.as_ref(),
             take_over: self.take_over,
             alone: self.one_at_a_time,
+            guard_as_child: self.guard_as_child,
         }
     }
 }

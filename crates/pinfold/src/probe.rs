@@ -192,7 +192,8 @@ impl Probe {
         self
     }
 
-    /// How long one attempt may take: 5 seconds unless told otherwise.
+    /// How long one attempt may take: 5 seconds unless told otherwise, and [`Duration::MAX`] is as long as is waited. Zero leaves
+    /// no time to an answer: only what is told at once holds.
     pub fn attempt(mut self, longest: Duration) -> Probe {
         self.attempt = Some(longest);
         self

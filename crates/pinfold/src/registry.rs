@@ -57,7 +57,7 @@ pub(crate) enum Where<'a> {
 /// Notes a run that was just started: its line, where it has one, and whether this is the first run of this process.
 pub(crate) fn note(run: Where<'_>) -> (Option<Slot>, bool) {
     let mut guard = own();
-    let pid = pinfold_os::own::pid();
+    let pid = std::process::id();
     let is_first = guard.as_ref().is_none_or(|own| own.pid != pid);
     if is_first {
         // Where /proc cannot be read just now, it may be later.
@@ -105,8 +105,7 @@ impl Drop for Slot {
     fn drop(&mut self) {
         let mut guard = own();
         // In the copy of a fork, and after a release, it is no line of ours.
-        let Some(own) =
-            guard.as_mut().filter(|own| own.pid == self.pid && self.pid == pinfold_os::own::pid())
+        let Some(own) = guard.as_mut().filter(|own| own.pid == self.pid && self.pid == std::process::id())
         else {
             return;
         };
@@ -163,7 +162,7 @@ pub(crate) fn boot() -> io::Result<String> {
 pub(crate) fn try_out(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     // Of a name that no owner has.
-    let path = directory.join(format!("probe.{}", pinfold_os::own::pid()));
+    let path = directory.join(format!("probe.{}", std::process::id()));
     let _ = fs::remove_file(&path);
     let file = open(&path)?;
     let locked = pinfold_os::lock::try_lock(&file);
@@ -183,9 +182,7 @@ pub(crate) fn release() {
 }
 
 fn forget(own: &mut Option<Own>) {
-    if let Some((_, path)) =
-        own.take().filter(|own| own.pid == pinfold_os::own::pid()).and_then(|own| own.file)
-    {
+    if let Some((_, path)) = own.take().filter(|own| own.pid == std::process::id()).and_then(|own| own.file) {
         let _ = fs::remove_file(path);
     }
 }

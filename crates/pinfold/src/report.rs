@@ -65,6 +65,8 @@ pub struct CgroupReport {
     pub place: Option<PathBuf>,
     /// The controllers there are in it; without them runs can be contained and not limited.
     pub controllers: Vec<String>,
+    /// How those could be had that limits are made of and that are missing there; `None` where none is, or nothing is known.
+    pub remedy: Option<String>,
     /// Whether all of a cgroup can be killed in one word (`cgroup.kill`, Linux 5.14).
     pub kill: bool,
 }
@@ -86,6 +88,11 @@ const RUNGS: [Mechanism; 4] =
 
 /// The controllers that limits are made of.
 const LIMITING: [&str; 5] = ["memory", "pids", "cpu", "cpuset", "io"];
+
+/// Those that are not among these.
+fn missing(controllers: &[String]) -> Vec<&'static str> {
+    LIMITING.into_iter().filter(|name| !controllers.iter().any(|have| have == name)).collect()
+}
 
 impl HostReport {
     /// Looks, and tries what only trying tells: it starts a few processes, which end at once, and makes a cgroup.
@@ -129,7 +136,8 @@ fn remedy(mechanism: Mechanism, guarantee: Option<Guarantee>) -> Option<&'static
     match (mechanism, guarantee) {
         (Mechanism::CgroupV2, None) => Some(
             "run as root, or in a cgroup that is delegated to your user: `systemd-run --user --scope -p Delegate=yes`, or a \
-             container whose /sys/fs/cgroup is writable",
+             container whose /sys/fs/cgroup is writable (`docker run --security-opt writable-cgroups=true`, `podman run \
+             --security-opt unmask=/sys/fs/cgroup`)",
         ),
         (Mechanism::CgroupV2, Some(Guarantee::WhileOwnerLives)) => {
             Some("the guard is missing: build pinfold where rustc and its linker can make it")
@@ -178,9 +186,7 @@ impl fmt::Display for HostReport {
         let controllers = match self.cgroup.controllers.as_slice() {
             [] => "none: runs are contained there, and cannot be limited together".to_owned(),
             some => {
-                let missing: Vec<_> =
-                    LIMITING.into_iter().filter(|name| !some.iter().any(|have| have == name)).collect();
-                let lack = match &missing[..] {
+                let lack = match &missing(some)[..] {
                     [] => String::new(),
                     missing => format!(" (limits that need {} are refused)", missing.join(", ")),
                 };
@@ -188,6 +194,9 @@ impl fmt::Display for HostReport {
             }
         };
         line("controllers", &controllers)?;
+        if let Some(remedy) = &self.cgroup.remedy {
+            line("", &format!("to have them: {remedy}"))?;
+        }
         line("cgroup.kill", yes(self.cgroup.kill))?;
         line("guard built", yes(self.guard_built))?;
         line("pidfds", yes(self.pidfds))?;
@@ -215,8 +224,8 @@ fn meaning(guarantee: Guarantee) -> &'static str {
 
 #[cfg(target_os = "linux")]
 mod facts {
-    use super::{CgroupReport, RegistryReport};
-    use crate::containment::cgroup_place;
+    use super::{CgroupReport, LIMITING, RegistryReport, missing};
+    use crate::containment::{cgroup_place, controllers_remedy};
     use crate::registry;
     use pinfold_os::deny::{Feature, denied};
     use std::fs;
@@ -241,14 +250,18 @@ mod facts {
     }
 
     pub(super) fn cgroup() -> CgroupReport {
-        let Ok(place) = cgroup_place() else { return CgroupReport::default() };
+        let Ok(place) = cgroup_place() else {
+            return CgroupReport { remedy: controllers_remedy(None, &LIMITING), ..CgroupReport::default() };
+        };
         let controllers = fs::read_to_string(place.join("cgroup.controllers")).unwrap_or_default();
+        let controllers: Vec<String> = controllers.split_whitespace().map(str::to_owned).collect();
         // The root of the hierarchy has no such file, and what is made in it has.
         let below = fs::read_dir(&place).into_iter().flatten().flatten().map(|entry| entry.path());
         let mut directories =
             crate::containment::cgroup_directory().into_iter().chain([place.clone()]).chain(below);
         CgroupReport {
-            controllers: controllers.split_whitespace().map(str::to_owned).collect(),
+            remedy: controllers_remedy(Some(&place), &missing(&controllers)),
+            controllers,
             kill: !denied(Feature::CgroupKill) && directories.any(|path| path.join("cgroup.kill").exists()),
             place: Some(place),
         }

@@ -187,7 +187,7 @@ fn containers_of(owner: Pid, run: Option<&str>) -> Result<Vec<Container>> {
         if containers.is_empty() {
             let what = format!("has no run that is called {run}");
             return Err(Error::new(ErrorKind::NotFound, format!("process {owner}").as_ref(), what)
-                .hint("see `pinfold ps --tracked`"));
+                .hint("see `pinfold ps`"));
         }
     }
     Ok(containers.into_iter().map(|(_, container)| container).collect())
@@ -198,7 +198,7 @@ fn no_owner(pid: Pid, registry: &std::path::Path) -> Error {
     let name = format!("process {pid}");
     match read::user_of(pid) {
         None => Error::new(ErrorKind::NotFound, name.as_ref(), "does not exist")
-            .hint("see `pinfold ps --tracked` for the owners there are"),
+            .hint("see `pinfold ps` for the owners there are"),
         Some(user) if user != pinfold_os::users::effective() => {
             let what = format!("belongs to another user ({user}), and so does its registry");
             Error::new(ErrorKind::PermissionDenied, name.as_ref(), what).hint("do it as that user")
@@ -206,7 +206,7 @@ fn no_owner(pid: Pid, registry: &std::path::Path) -> Error {
         Some(_) => {
             let what = format!("is no owner: there is nothing of it in {}", registry.display());
             Error::new(ErrorKind::NotFound, name.as_ref(), what)
-                .hint("see `pinfold ps --tracked` for the owners there are")
+                .hint("see `pinfold ps` for the owners there are")
         }
     }
 }

@@ -80,7 +80,7 @@ fn it_ends_with_a_code_that_says_what_became_of_the_jobs() {
         ("-j x true ::: a", 125, "no number of jobs"),
         ("-a /no/such/file true", 125, "/no/such/file: arguments cannot be read"),
         ("--joblog /no/such/log true ::: a", 125, "/no/such/log: cannot be the job log"),
-        ("-t 0 true ::: a", 125, "no job can end within a timeout of 0"),
+        ("-t 0 sleep ::: 0.1", 0, "1 succeeded"),
         ("echo ::: a :::+ b", 125, "lists are not linked by :::+"),
         ("--retries 1 --retry-pause 1ms ::: false", 123, "exited with code 1, attempt 2"),
     ] {

@@ -49,6 +49,21 @@ fn each_option_takes_what_it_says() {
     assert!(said("--allow-path=/:ro", "echo x >/var/tmp/pinfold-barred").contains("ermission denied"));
     assert!(said("--no-outside-signals", "kill -0 $PPID").contains("not permitted"));
     assert!(said("--deny-syscalls=mkdir,mkdirat", "mkdir /var/tmp/pinfold-barred").contains("not permitted"));
+    // A shim that starts what lies elsewhere: the shell knows that it may not, and not why.
+    let elsewhere = tempfile::tempdir_in("/var/tmp").unwrap();
+    let tool = elsewhere.path().join("tool");
+    std::fs::copy("/bin/true", &tool).unwrap();
+    let shim = format!("exec {} 2>/dev/null", tool.display());
+    let told = said(
+        "--allow-path=/bin --allow-path=/lib --allow-path=/lib64 --allow-path=/usr --allow-path=/dev:rw",
+        &shim,
+    );
+    assert!(told.contains("sh exited with code 126") && told.contains("(--allow-path)"), "{told}");
+    let quiet =
+        "-q --allow-path=/bin --allow-path=/lib --allow-path=/lib64 --allow-path=/usr --allow-path=/dev:rw";
+    assert_eq!(said(quiet, &shim), "");
+    assert_eq!(said("--allow-path=/:rw", &shim), "");
+    assert_eq!(said("--no-outside-signals", "exit 126"), "");
     if is_root() {
         assert_eq!(
             said("--capabilities none", "grep CapBnd /proc/self/status"),

@@ -97,14 +97,14 @@ fn an_owner_is_noted_while_it_runs_and_no_longer() {
 fn owners_and_the_members_of_their_runs_are_listed() {
     let trial = Trial::new();
     let registry = Registry::new();
-    assert_eq!(registry.says("ps --tracked").lines().count(), 1);
+    assert_eq!(registry.says("ps").lines().count(), 1);
     let lives: Vec<Live> = isolations()
         .iter()
         .map(|isolation| {
             registry.owner(&trial, &format!("--isolation {isolation}"), "", "escape plain --stay")
         })
         .collect();
-    let table = registry.says("ps --tracked");
+    let table = registry.says("ps");
     let json: serde_json::Value = serde_json::from_str(&registry.says("ps --tracked --json")).unwrap();
     assert_eq!(json["schema"], "pinfold.tracked/1");
     for (live, isolation) in lives.iter().zip(isolations()) {
@@ -153,9 +153,9 @@ fn kill_stops_all_of_one_owner_and_leaves_the_others() {
         );
         let (_, status) = live.end();
         assert_eq!(std::os::unix::process::ExitStatusExt::signal(&status), Some(9), "{isolation}");
-        assert!(pids(&registry.says("ps --tracked"), 0).contains(&other.child.id()));
+        assert!(pids(&registry.says("ps"), 0).contains(&other.child.id()));
         // One that is named by its run, and only by the right one.
-        let table = registry.says("ps --tracked");
+        let table = registry.says("ps");
         let run = table.lines().nth(2).and_then(|line| line.split_whitespace().nth(1)).unwrap();
         let pid = other.child.id();
         let wrong = registry.pinfold(&format!("kill {pid}/nothing"));
@@ -236,7 +236,7 @@ fn clear_after(trial: &Trial, registry: &Registry, thing: &str, other: Live, liv
     assert_eq!(registry.entry_of(pid), None);
     assert_eq!(registry.says(&format!("cleanup --owner {pid}")), "nothing is left of dead owners\n");
     // What lives was left alone, and all that is left is of it.
-    let table = registry.says("ps --tracked");
+    let table = registry.says("ps");
     assert!(pids(&table, 0).contains(&other.child.id()), "{table}");
     registry.says(&format!("kill {}", other.child.id()));
     other.end();
@@ -357,6 +357,7 @@ fn what_is_locked_is_left_alone() {
     let lock = File::open(&entry).unwrap();
     rustix::fs::flock(&lock, rustix::fs::FlockOperation::LockExclusive).unwrap();
     let output = registry.pinfold(&format!("cleanup --owner {pid}"));
+    assert_eq!(output.status.code(), Some(0), "whoever holds it clears it, or lives: {output:?}");
     assert!(text(&output.stdout).contains("left alone: registry entry"), "{output:?}");
     assert!(text(&output.stdout).contains("its lock is held"), "{output:?}");
     assert!(entry.exists());
@@ -364,6 +365,36 @@ fn what_is_locked_is_left_alone() {
     registry.says(&format!("cleanup --owner {pid}"));
     trial.wait_until_gone(LONG);
     trial.finish();
+}
+
+/// A container with its registry in a directory of the host, say: what is done every day must not fail every day.
+#[test]
+fn an_owner_of_another_pid_namespace_is_left_alone_and_that_is_no_failure() {
+    let registry = Registry::new();
+    fs::create_dir(registry.path()).unwrap();
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
+    // No namespace has this number: those of PIDs begin far above.
+    let entry = registry.path().join("pinfold.7.4000001.1");
+    fs::write(&entry, format!("pinfold-owner 1\nprocess 7 4000001 1\nboot {boot}")).unwrap();
+    for options in ["", "--dry-run"] {
+        let said = registry.says(&format!("cleanup {options}"));
+        let [line, rest] = *said.lines().collect::<Vec<_>>() else { panic!("{said}") };
+        assert!(line.starts_with("left alone: registry entry ") && line.contains("PID namespace"), "{line}");
+        assert_eq!(rest, "nothing else is left of dead owners");
+        let json: serde_json::Value =
+            serde_json::from_str(&registry.says(&format!("cleanup --json {options}"))).unwrap();
+        assert!(json["left"][0]["fate"]["skipped"].is_string(), "{json}");
+        assert!(entry.exists());
+    }
+    // Beside what should go and cannot, it is not what the exit code tells of.
+    fs::write(registry.path().join("letter"), "x").unwrap();
+    assert_eq!(registry.pinfold("cleanup").status.code(), Some(1));
+    fs::remove_file(registry.path().join("letter")).unwrap();
+    // One of an earlier boot is gone wherever it was.
+    let earlier = boot.replace(|digit: char| digit.is_ascii_hexdigit(), "0");
+    fs::write(&entry, format!("pinfold-owner 1\nprocess 7 4000001 1\nboot {earlier}")).unwrap();
+    assert!(registry.says("cleanup").starts_with("cleared: registry entry "));
+    assert!(!entry.exists());
 }
 
 #[test]
@@ -398,7 +429,7 @@ fn what_does_not_read_as_it_should_is_named_and_not_believed() {
     assert_eq!(output.status.code(), Some(1), "{said}");
     for name in wrong.iter().map(String::as_str).chain(["letter"]) {
         let line = said.lines().find(|line| line.contains(name)).unwrap();
-        assert!(line.starts_with("left alone: registry entry "), "{line}");
+        assert!(line.starts_with("not cleared: registry entry "), "{line}");
         assert!(registry.path().join(name).exists());
     }
     assert_eq!(registry.entries().len(), wrong.len() + 1, "{said}");
@@ -442,6 +473,31 @@ fn the_doctor_says_which_limits_there_are_not() {
         let (had, lacking) = line.split_once('(').unwrap_or((line, ""));
         let has = |text: &str| text.split([' ', ',']).any(|word| word == name);
         assert!(has(had) != has(lacking) || had.contains("none"), "{name}: {line}");
+    }
+    // And how to have them: where the kernel keeps them for cgroup v1, where systemd does not hand them down.
+    let lacks_some = line.contains("refused") || line.contains("none");
+    let remedy = said.lines().find_map(|line| line.trim_start().strip_prefix("to have them: "));
+    let mut command = Command::new(pinfold_bin());
+    let json = command.args(["doctor", "--json"]).output().unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(json["cgroup"]["remedy"].as_str(), remedy);
+    let of_version_1 = fs::read_to_string("/proc/self/cgroup").unwrap().lines().any(|line| {
+        line.split(':')
+            .nth(1)
+            .is_some_and(|names| names.split(',').any(|name| ["memory", "pids", "cpu"].contains(&name)))
+    });
+    match remedy {
+        Some(remedy) if of_version_1 => {
+            assert!(
+                remedy.contains("unified_cgroup_hierarchy=1") && remedy.contains("v1 hierarchy"),
+                "{remedy}"
+            );
+        }
+        Some(remedy) => assert!(
+            lacks_some && (remedy.contains("Delegate=yes") || remedy.contains("cgroup_disable")),
+            "{remedy}"
+        ),
+        None => assert!(!lacks_some || json["cgroup"]["place"].is_null(), "{line}"),
     }
 }
 

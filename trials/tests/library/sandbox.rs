@@ -218,6 +218,54 @@ fn a_program_whose_loader_is_not_allowed_is_refused_with_what_to_do() {
     let error = sh("true").sandbox(Sandbox::new().read_only("/etc")).run().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
     assert!(error.to_string().contains("the paths that its sandbox allows"), "{error}");
+    // The loader that it names, which may be a link into what is allowed.
+    assert!(error.to_string().contains("(its dynamic loader)"), "{error}");
+    trial.finish();
+}
+
+/// Shims of version managers are such scripts.
+#[test]
+fn a_script_whose_interpreter_is_not_allowed_is_refused_by_its_name() {
+    if !has_landlock(3) {
+        return;
+    }
+    let trial = begin();
+    let folder = Folder::new();
+    let at = |name: &str| Path::new(folder.text()).join(name);
+    let script = |name: &str, interpreter: &str| {
+        fs::write(at(name), format!("#!{interpreter}\n")).unwrap();
+        fs::set_permissions(at(name), fs::Permissions::from_mode(0o755)).unwrap();
+        at(name)
+    };
+    let own = at("fixture").display().to_string();
+    let system = || Sandbox::new().read_only("/bin").read_only("/lib").read_only("/lib64").read_only("/usr");
+    let refusal = |program: &Path, sandbox: Sandbox| {
+        let error = Command::new(program).cwd("/").sandbox(sandbox).run().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied, "{error}");
+        error
+    };
+    let (direct, indirect) =
+        (script("direct", &own), script("indirect", &at("direct").display().to_string()));
+    for program in [&direct, &indirect] {
+        let error = refusal(program, system());
+        let named = if *program == direct { own.clone() } else { direct.display().to_string() };
+        let message = error.message();
+        assert!(message.contains(&format!("it needs {named:?} (its \"#!\" line)")), "{message}");
+        assert!(message.contains("outside of the paths that its sandbox allows"), "{message}");
+        assert!(error.what_to_do().unwrap().contains("allow that as well"), "{error}");
+    }
+    // Only the interpreter of the interpreter.
+    let error = refusal(&indirect, system().read_only(&direct));
+    assert!(error.message().contains(&format!("it needs {own:?} (")), "{error}");
+    // What is allowed is not blamed: by another name, or in a directory.
+    std::os::unix::fs::symlink(folder.text(), at("link")).unwrap();
+    let by_link = script("by-link", &at("link/fixture").display().to_string());
+    let run = |program: &Path, sandbox: Sandbox| Command::new(program).cwd("/").sandbox(sandbox).output();
+    assert!(run(&by_link, system().read_only(folder.text())).is_ok());
+    fs::set_permissions(at("fixture"), fs::Permissions::from_mode(0o644)).unwrap();
+    let error = refusal(&direct, system().read_only(folder.text()));
+    assert!(error.message().contains("no execute permission"), "{error}");
+    assert!(!error.to_string().contains("sandbox allows"), "{error}");
     trial.finish();
 }
 

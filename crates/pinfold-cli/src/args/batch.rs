@@ -123,9 +123,6 @@ impl BatchArgs {
         if self.max_args == Some(0) || self.max_lines == Some(0) {
             return no("a command gets at least one argument", "use -n 1");
         }
-        if self.timeout == Some(Duration::ZERO) {
-            return no("no job can end within a timeout of 0", "use --timeout 10s, or leave it out");
-        }
         let chunked = self.max_args.is_some() || self.max_lines.is_some();
         if chunked && self.template.is_empty() {
             return no(
@@ -347,8 +344,8 @@ pub(crate) const FLAGS: &[Flag<BatchArgs>] = &[
         "timeout",
         Needed("DURATION"),
         Jobs,
-        "Stop a job, all of it, when it has run this long",
-        |args, value| put(&mut args.timeout, some(value, values::duration)),
+        "Stop a job, all of it, when it has run this long; 0 is never",
+        |args, value| put(&mut args.timeout, values::text(value).and_then(values::bound)),
     )
     .short('t')
     .more("Durations are 500ms, 5s, 2m, 1h30m, or a number of seconds."),
@@ -371,7 +368,8 @@ pub(crate) const FLAGS: &[Flag<BatchArgs>] = &[
         Jobs,
         "Before the first retry; it doubles, up to 30s [default: 100ms]",
         |args, value| put(&mut args.retry_pause, some(value, values::duration)),
-    ),
+    )
+    .more("0 tries again at once."),
     flag(
         "retry-jitter",
         Needed("PART"),

@@ -21,8 +21,8 @@ use Value::{Needed, None as Nothing, Optional};
 
 /// Every option, in the order of the help.
 pub(crate) const FLAGS: &[Flag<RunArgs>] = &[
-    flag("timeout", Needed("DURATION"), Time, "Stop all of it when it has run this long", |run, value| {
-        put(&mut run.timeout, some(value, values::duration))
+    flag("timeout", Needed("DURATION"), Time, "Stop all of it when it has run this long; 0 is never", |run, value| {
+        put(&mut run.timeout, values::text(value).and_then(values::bound))
     })
     .short('t')
     .more("Durations are 500ms, 5s, 2m, 1h30m, or a number of seconds. pinfold then exits with 124."),
@@ -38,14 +38,14 @@ pub(crate) const FLAGS: &[Flag<RunArgs>] = &[
     .short('s')
     .elsewhere(&["kill-signal"])
     .more("A name (INT, SIGINT, RTMIN+1) or a number."),
-    flag("idle-timeout", Needed("DURATION"), Time, "Stop all of it when it wrote nothing for this long", |run, value| {
-        put(&mut run.idle_timeout, some(value, values::duration))
+    flag("idle-timeout", Needed("DURATION"), Time, "Stop all of it when it wrote nothing for this long; 0 is never", |run, value| {
+        put(&mut run.idle_timeout, values::text(value).and_then(values::bound))
     })
     .more("Its output then goes through pinfold: the program sees a pipe there, and no terminal."),
     flag("strays", Needed("RULE"), Time, "What outlives the program: stop[:DURATION] or wait [default: stop:100ms]", |run, value| {
         put(&mut run.strays, some(value, values::strays))
     })
-    .more("stop: they may go on for that long, then they are stopped like the program would be. wait: pinfold waits \
+    .more("stop: they may go on for that long (0: not at all), then they are stopped like the program would be. wait: pinfold waits \
            for the last of them."),
     flag("retry", Needed("N"), Time, "Try again up to N times when it fails [default: 0]", |run, value| {
         put(&mut run.retry, values::text(value).and_then(values::number))
@@ -54,7 +54,8 @@ pub(crate) const FLAGS: &[Flag<RunArgs>] = &[
     .more("A run that was stopped by a signal to pinfold, or by ^C, is not tried again."),
     flag("retry-pause", Needed("DURATION"), Time, "Before the first retry; it doubles, up to 30s [default: 100ms]", |run, value| {
         put(&mut run.retry_pause, some(value, values::duration))
-    }),
+    })
+    .more("0 tries again at once."),
     flag("retry-jitter", Needed("PART"), Time, "The part of each pause that is left to chance, 0 to 1 [default: 0]", |run, value| {
         put(&mut run.retry_jitter, values::text(value).and_then(values::part))
     })
@@ -268,7 +269,7 @@ pub(crate) const FLAGS: &[Flag<RunArgs>] = &[
     })
     .elsewhere(&["ro-bind", "bind", "whitelist", "read-only", "read-write"])
     .more("May be repeated. A file, or a directory and all below it; a relative one begins where the program starts. ro: \
-           read, list and execute. rw: everything. Its loader and libraries need to be allowed too (/usr, /lib, ...)."),
+           read, list and execute (rx is the same). rw: everything (or rwx). Its loader and libraries need to be allowed too (/usr, /lib, ...)."),
     flag("no-outside-signals", Nothing, Sandbox, "Its signals reach nobody outside", |run, _| {
         put(&mut run.sandbox.no_outside_signals, Ok(true))
     }),
@@ -295,7 +296,7 @@ pub(crate) const FLAGS: &[Flag<RunArgs>] = &[
         put(&mut run.json, if none { Ok(Some(2)) } else { some(value, values::number) })
     })
     .more("One line, on a descriptor that pinfold was given (--json=3 3>record.json), after all that the program wrote. \
-           On 2 it stands in place of what pinfold would say there. Its \"schema\" is pinfold.run/1."),
+           On 2 it stands in place of what pinfold would say there once all has ended. Its \"schema\" is pinfold.run/1."),
     flag("log-format", Needed("text|json[:FD]"), Reporting, "Say what happens in lines of text or of JSON [default: text]", |run, value| {
         put(&mut run.log, values::text(value).and_then(values::log_format))
     })

@@ -18,7 +18,7 @@ Examples:
   pinfold batch -j4 gzip ::: *.log    many of them, a few at a time
   pinfold wait-for db:5432 -- serve   once somebody listens there
   pinfold doctor                      what this host offers, and how to get more
-  pinfold ps --tracked                who runs what
+  pinfold ps                          who runs what
   pinfold completions bash            to be sourced by a shell
   pinfold man run | man -l -          the manual page of `run`";
 

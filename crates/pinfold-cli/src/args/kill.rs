@@ -41,7 +41,7 @@ Stop what an owner runs, all of it or one run.
 
 SIGTERM goes to every process in the containers of that owner; what is still there when grace is over is killed. Nothing of \
 it gets away by having left its group or session. The owner itself is not signalled, and learns of it as of any end: \
-`pinfold run` then ends as its program ended. `pinfold ps --tracked` shows owners and runs.",
+`pinfold run` then ends as its program ended. `pinfold ps` shows owners and runs.",
     usage: "pinfold kill [OPTIONS] OWNER[/RUN]...",
     examples: "\
 Examples:

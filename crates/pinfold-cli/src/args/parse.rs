@@ -3,7 +3,6 @@
 use super::batch::BatchArgs;
 use super::kill::KillArgs;
 use super::options::{self, Given, Options};
-use super::ps::PsArgs;
 use super::sheet::Sheet;
 use super::wait_for::{self, Target, WaitForArgs};
 use super::{Misuse, Page, RunArgs, Task, batch, cleanup, doctor, kill, ps, run};
@@ -14,6 +13,20 @@ pub(super) type Words = std::vec::IntoIter<OsString>;
 /// The subcommands, for the hint to who misspells one.
 const COMMANDS: &[&str] =
     &["run", "batch", "wait-for", "doctor", "cleanup", "ps", "kill", "completions", "man", "help"];
+
+/// What the tools that people come from call them.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("tree", "ps"),
+    ("top", "ps"),
+    ("ls", "ps"),
+    ("list", "ps"),
+    ("status", "ps"),
+    ("stop", "kill"),
+    ("start", "run"),
+    ("exec", "run"),
+    ("info", "doctor"),
+    ("prune", "cleanup"),
+];
 
 /// Reads the arguments of this process, without its own name.
 ///
@@ -34,7 +47,9 @@ pub(crate) fn parse(words: Vec<OsString>) -> Result<Task, Misuse> {
         Some("cleanup") => command(&cleanup::SHEET, Page::Cleanup, words, |args, words| {
             nothing_more(words).map(|()| Task::Cleanup(args))
         }),
-        Some("ps") => command(&ps::SHEET, Page::Ps, words, ps),
+        Some("ps") => {
+            command(&ps::SHEET, Page::Ps, words, |args, words| nothing_more(words).map(|()| Task::Ps(args)))
+        }
         Some("kill") => command(&kill::SHEET, Page::Kill, words, kill),
         Some("completions") => completions(words),
         Some("man") => Ok(Task::Man(page(words)?)),
@@ -55,10 +70,16 @@ pub(super) fn misuse(what: impl Into<String>, hint: impl Into<String>) -> Misuse
 
 fn unknown_command(word: &OsStr) -> Misuse {
     let word = word.to_string_lossy();
-    let hint = match nearest(&word, COMMANDS.iter().copied()) {
-        Some(command) => format!("did you mean `pinfold {command}`?"),
-        None => format!("to run a program: `pinfold run {word}`"),
-    };
+    let hint =
+        match (ELSEWHERE.iter().find(|(name, _)| *name == word), nearest(&word, COMMANDS.iter().copied())) {
+            (Some((_, here)), _) => {
+                format!("what comes near is `pinfold {here}`; to run a program: `pinfold run {word}`")
+            }
+            (None, Some(command)) => format!("did you mean `pinfold {command}`?"),
+            (None, None) => {
+                format!("to run a program: `pinfold run {word}`; the commands are {}", COMMANDS.join(", "))
+            }
+        };
     misuse(format!("there is no command '{word}'"), hint)
 }
 
@@ -177,14 +198,6 @@ fn wait_for(words: Words) -> Result<Task, Misuse> {
         }
         Ok(Task::WaitFor(args))
     })
-}
-
-fn ps(args: PsArgs, words: Words) -> Result<Task, Misuse> {
-    nothing_more(words)?;
-    if args.tracked {
-        return Ok(Task::Ps(args));
-    }
-    Err(misuse("ps: so far there is only what pinfold runs to be listed", "use `pinfold ps --tracked`"))
 }
 
 fn kill(mut args: KillArgs, words: Words) -> Result<Task, Misuse> {
@@ -318,6 +331,20 @@ mod tests {
     }
 
     #[test]
+    fn a_bound_of_0_is_none_and_a_pause_of_0_is_one() {
+        let run = run_of("run -t 5s -t 0 --idle-timeout 0 --grace 0 --retry-pause 0 x");
+        assert_eq!((run.timeout, run.idle_timeout), (None, None));
+        assert_eq!((run.grace, run.retry_pause), (Some(Duration::ZERO), Some(Duration::ZERO)));
+        let Ok(Task::Batch(args)) = read("batch -t 0 --grace 0 x ::: a") else { panic!("refused") };
+        assert_eq!((args.timeout, args.grace), (None, Some(Duration::ZERO)));
+        let Ok(Task::WaitFor(args)) = read("wait-for -t 0 --attempt 0 --interval 0 db:80") else {
+            panic!("refused")
+        };
+        assert_eq!((args.timeout, args.attempt), (Some(Duration::MAX), Some(Duration::MAX)));
+        assert_eq!(args.interval, Some(Duration::ZERO));
+    }
+
+    #[test]
     fn what_means_nothing_is_refused_with_what_to_do() {
         for (line, what, hint) in [
             ("", "no command", "pinfold run"),
@@ -343,7 +370,15 @@ mod tests {
             ("doctor --jsno", "doctor: there is no option --jsno", "--json?"),
             ("cleanup --owner 1", "--owner: '1' is the first process", "--help"),
             ("cleanup --owner=-5", "--owner: '-5' is no pid", "--help"),
-            ("ps", "ps: so far", "--tracked"),
+            ("ps 77", "'77' is one word too many", "--help"),
+            ("tree", "no command 'tree'", "`pinfold ps`"),
+            ("top", "no command 'top'", "`pinfold ps`"),
+            ("stop 77", "no command 'stop'", "`pinfold kill`"),
+            (
+                "make",
+                "no command 'make'",
+                "run, batch, wait-for, doctor, cleanup, ps, kill, completions, man, help",
+            ),
             ("kill", "nobody is named", "--all"),
             ("kill --all 77", "--all means everybody", "leave it out"),
             ("kill 77/", "'77/' names no run", "1234/2"),
@@ -383,6 +418,14 @@ mod tests {
         assert_eq!(run_of("run x --help").args, ["--help"]);
         assert_eq!(read("-V"), Ok(Task::Version));
         assert_eq!(read("man run"), Ok(Task::Man(Page::Run)));
+    }
+
+    #[test]
+    fn what_is_listed_is_what_is_tracked_whether_that_is_said_or_not() {
+        let plain = read("ps");
+        assert_eq!(plain, Ok(Task::Ps(ps::PsArgs { json: false })));
+        assert_eq!(read("ps --tracked"), plain);
+        assert_eq!(read("ps --tracked --json"), read("ps --json"));
     }
 
     #[test]

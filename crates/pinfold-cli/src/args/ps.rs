@@ -6,7 +6,6 @@ use crate::exit;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct PsArgs {
-    pub(crate) tracked: bool,
     pub(crate) json: bool,
 }
 
@@ -19,11 +18,11 @@ List the owners that live, and what runs in their containers.
 An owner is a process of this user that runs others contained: `pinfold run`, or a program that uses the library. A line for \
 each, and below it one for each process in its runs: the run's name, which `pinfold kill` takes, what holds it together, pid, \
 state, how long it has been there, and how much time on CPUs it has used.",
-    usage: "pinfold ps --tracked [OPTIONS]",
+    usage: "pinfold ps [OPTIONS]",
     examples: "\
 Examples:
-  pinfold ps --tracked
-  pinfold ps --tracked --json | jq '.owners[].runs[].members[].pid'",
+  pinfold ps
+  pinfold ps --json | jq '.owners[].runs[].members[].pid'",
     exits: exit::PS,
     flags: &[
         Flag::new(
@@ -31,9 +30,9 @@ Examples:
             Value::None,
             Heading::Which,
             "What pinfold runs, by the registry of owners",
-            |args: &mut PsArgs, _| put(&mut args.tracked, Ok(true)),
+            |_: &mut PsArgs, _| Ok(()),
         )
-        .more("So far there is nothing else to be listed, and the option has to be given."),
+        .more("That is what is listed without it as well."),
         Flag::new(
             "json",
             Value::None,

@@ -63,6 +63,14 @@ pub(crate) fn duration(text: &str) -> Read<Duration> {
     }
 }
 
+/// The most that something may take, of which 0 is no bound, as it is for `timeout`.
+pub(crate) fn bound(text: &str) -> Read<Option<Duration>> {
+    let bound = duration(text)?;
+    // What is too short to be counted is not nothing.
+    let is_none = bound.is_zero() && !text.contains(|digit: char| ('1'..='9').contains(&digit));
+    Ok((!is_none).then(|| bound.max(Duration::from_nanos(1))))
+}
+
 /// A number of bytes: `4096`, `64k`, `8MiB`, `1GB`. `k` and `KiB` are 1024, `kB` is 1000.
 pub(crate) fn size(text: &str) -> Read<u64> {
     let wrong = || format!("'{text}' is no size; use bytes, 64k, 8MiB, 1G (1024 each), or kB, MB, GB (1000)");
@@ -269,12 +277,20 @@ pub(crate) const GUARANTEES: Choices<Guarantee> = &[
 /// Sandboxes that have a name: whether it is the one for what nobody vouches for.
 pub(crate) const SANDBOXES: Choices<bool> = &[("untrusted", true), ("none", false)];
 
-/// `PATH`, `PATH:ro` or `PATH:rw`.
+/// `PATH`, `PATH:ro` or `PATH:rw`; `rx` and `rwx` are these two in other letters.
 pub(crate) fn allowed_path(value: &OsStr) -> Read<(PathBuf, bool)> {
     let bytes = value.as_encoded_bytes();
-    let (length, write) = match bytes {
-        [path @ .., b':', b'r', b'w'] => (path.len(), true),
-        [path @ .., b':', b'r', b'o'] => (path.len(), false),
+    let letters = bytes.rsplit(|byte| *byte == b':').next().filter(|last| last.len() < bytes.len());
+    let (length, write) = match letters {
+        Some(letters @ (b"rw" | b"rwx")) => (bytes.len() - letters.len() - 1, true),
+        Some(letters @ (b"ro" | b"rx")) => (bytes.len() - letters.len() - 1, false),
+        Some(letters) if !letters.is_empty() && letters.iter().all(|letter| b"rwxoRWXO".contains(letter)) => {
+            let path = value.display();
+            return Err(format!(
+                "'{path}' ends in no access that there is; use :ro (read, list, execute) or :rw (everything), and \
+                                '{path}:ro' if that is its name"
+            ));
+        }
         _ => (bytes.len(), false),
     };
     match slice(value, 0, length).filter(|path| !path.is_empty()) {
@@ -340,12 +356,21 @@ mod tests {
             ("/a", "/a", false),
             ("a:ro", "a", false),
             ("/a:rw", "/a", true),
-            ("a:rx", "a:rx", false),
+            (".:rx", ".", false),
+            (".:rwx", ".", true),
             ("a:rw:ro", "a:rw", false),
+            ("a:x:ro", "a:x", false),
+            ("a:", "a:", false),
+            ("rx", "rx", false),
+            ("/a:/b", "/a:/b", false),
         ] {
             assert_eq!(allowed_path(text.as_ref()), Ok((path.into(), write)), "{text}");
         }
         assert!(allowed_path(":rw".as_ref()).is_err() && allowed_path("".as_ref()).is_err());
+        for text in ["a:r", ".:x", "a:w", "a:RO", "a:b:wx"] {
+            let said = allowed_path(text.as_ref()).unwrap_err();
+            assert!(said.contains(":ro (") && said.contains(&format!("'{text}:ro' if")), "{said}");
+        }
         assert_eq!(names_or_none("none"), Ok(Vec::new()));
         assert!(names_or_none("a,").is_err());
     }
@@ -385,6 +410,17 @@ mod tests {
             assert_eq!(duration(text), Ok(Duration::from_millis(milliseconds)), "{text}");
         }
         assert_eq!(duration("250us"), Ok(Duration::from_micros(250)));
+    }
+
+    #[test]
+    fn no_time_is_no_bound() {
+        for text in ["0", "0s", "0.0", "0h0ms"] {
+            assert_eq!(bound(text), Ok(None), "{text}");
+        }
+        for (text, nanoseconds) in [("1us", 1_000), ("0.0000000001", 1), ("0m1s", 1_000_000_000)] {
+            assert_eq!(bound(text), Ok(Some(Duration::from_nanos(nanoseconds))), "{text}");
+        }
+        assert!(bound("").is_err() && bound("-1").is_err());
     }
 
     #[test]

@@ -11,8 +11,10 @@ use std::time::Duration;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct WaitForArgs {
+    /// [`Duration::MAX`] is without end.
     pub(crate) timeout: Option<Duration>,
     pub(crate) interval: Option<Duration>,
+    /// The same.
     pub(crate) attempt: Option<Duration>,
     pub(crate) any: bool,
     pub(crate) quiet: bool,
@@ -56,6 +58,11 @@ impl Target {
     }
 }
 
+/// A bound, where there is one by default.
+fn longest(text: &str) -> values::Read<Duration> {
+    values::bound(text).map(|bound| bound.unwrap_or(Duration::MAX))
+}
+
 fn has_scheme(text: &str) -> bool {
     let scheme = text.split(':').next().unwrap_or_default().to_ascii_lowercase();
     ["tcp", "http", "https", "unix", "file", "nonempty", "cmd"].contains(&scheme.as_str())
@@ -87,7 +94,7 @@ Examples:
             Value::Needed("DURATION"),
             Heading::Time,
             "Give up after this long; 0 is never [default: 60s]",
-            |args: &mut WaitForArgs, value| put(&mut args.timeout, some(value, values::duration)),
+            |args: &mut WaitForArgs, value| put(&mut args.timeout, some(value, longest)),
         )
         .short('t')
         .elsewhere(&["wait-timeout"])
@@ -105,8 +112,8 @@ Examples:
             "attempt",
             Value::Needed("DURATION"),
             Heading::Time,
-            "What one attempt may take [default: 5s]",
-            |args: &mut WaitForArgs, value| put(&mut args.attempt, some(value, values::duration)),
+            "What one attempt may take; 0 is any time [default: 5s]",
+            |args: &mut WaitForArgs, value| put(&mut args.attempt, some(value, longest)),
         ),
         Flag::new(
             "any",

@@ -4,7 +4,7 @@ use super::job::Job;
 use super::letters::{self, Answer, Situation, answer};
 use super::words;
 use crate::args::RunArgs;
-use crate::{log, out};
+use crate::out;
 use pinfold::{
     Command, Host, Interest, Mechanism, Outcome, Progress, Runner, Running, Signal, StopRule, Stream,
 };
@@ -65,8 +65,8 @@ impl<'a> Session<'a> {
         };
         let has_keeper = matches!(running.mechanism(), Mechanism::Subreaper | Mechanism::PidNamespace);
         let job = Job::new(shares_group, in_front, !shares_group && reads_terminal, has_keeper);
-        // Where a record stands in place of words, none stand beside it.
-        let withstands = (args.json != Some(log::STDERR)).then(|| words::withstands(args, running.pid()));
+        // Also where a record is to stand in place of words: it comes after the end, for which somebody has to do something.
+        let withstands = Some(words::withstands(args, running.pid()));
         Ok(Session {
             running,
             inbox,

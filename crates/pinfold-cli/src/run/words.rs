@@ -45,7 +45,7 @@ pub(crate) fn tell(args: &RunArgs, finished: &Finished) {
     if args.quiet {
         return;
     }
-    for line in limits::hit(args, outcome) {
+    for line in limits::hit(args, outcome).into_iter().chain(barred(args, outcome)) {
         out::say(&line);
     }
     if let Some(line) = strays(args, outcome) {
@@ -59,6 +59,20 @@ pub(crate) fn tell(args: &RunArgs, finished: &Finished) {
         let (who, program) = (list(&outcome.strays.holding_output, 0), args.program.display());
         out::say(&format!("the output of {program} was still held open by {who}"));
     }
+}
+
+/// What a shell, `env` or a shim was told by the kernel, and tells by its exit code alone, has a cause that only we know of.
+fn barred(args: &RunArgs, outcome: &Outcome) -> Option<String> {
+    const CANNOT_EXECUTE: i32 = 126;
+    let by_paths = args.untrusted || args.sandbox.paths.is_some();
+    let told = by_paths && outcome.cause == Cause::Itself && outcome.code() == Some(CANNOT_EXECUTE);
+    told.then(|| {
+        let program = args.program.display();
+        format!(
+            "{program} exited with code {CANNOT_EXECUTE}, which mostly means that it may not execute something: that has to lie \
+             in the paths that its sandbox allows (--allow-path)"
+        )
+    })
 }
 
 fn is_pinfolds_doing(finished: &Finished) -> bool {
@@ -115,7 +129,11 @@ pub(crate) fn withstands(args: &RunArgs, pid: Pid) -> String {
 
 /// A pause as it was asked for, or as exact as chance deserves it.
 pub(crate) fn pause(args: &RunArgs, pause: Duration) -> String {
-    if args.retry_jitter == 0.0 { format!("{pause:?}") } else { short(pause) }
+    match args.retry_jitter {
+        _ if pause.is_zero() => "at once".to_owned(),
+        0.0 => format!("in {pause:?}"),
+        _ => format!("in {}", short(pause)),
+    }
 }
 
 /// A time to three digits, and to microseconds: nothing here is known better.

@@ -50,7 +50,7 @@ pub(crate) fn guarantee_named(py: Python<'_>, name: &str) -> PyResult<Guarantee>
 #[pymethods]
 impl Command {
     /// Stops all of it when it has run this long: by `timeout_signal`, then after `timeout_grace` by a kill.
-    /// `None` is no timeout.
+    /// `None` is no timeout, and 0 is refused when it is run.
     ///
     /// >>> from pinfold import Command
     /// >>> Command("sleep", ["1000"]).timeout(0.05).output().timed_out
@@ -59,7 +59,7 @@ impl Command {
         self.with(|command| command.timeout(seconds.map(|seconds| seconds.0)))
     }
 
-    /// Stops it when neither captured stream gave anything for this long. `None` is no timeout.
+    /// Stops it when neither captured stream gave anything for this long. `None` is no timeout, and 0 is refused.
     ///
     /// >>> from pinfold import Command
     /// >>> result = Command("sh", ["-c", "echo begun; sleep 1000"]).idle_timeout(1).output()

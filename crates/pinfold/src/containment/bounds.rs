@@ -24,6 +24,9 @@ pub(crate) struct Demand<'a> {
     /// This process runs nothing else meanwhile.
     #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has cgroups"))]
     pub(crate) alone: bool,
+    /// The guard is to be a child of ours.
+    #[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has guards"))]
+    pub(crate) guard_as_child: bool,
 }
 
 /// Chooses the mechanism for a command with these limits, or its group's.

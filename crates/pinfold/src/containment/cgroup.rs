@@ -73,7 +73,7 @@ static OWNER: Mutex<Option<Owner>> = Mutex::new(None);
 /// This process as an owner. That it has no directory is remembered, unless something had run out just then.
 fn owner() -> io::Result<MutexGuard<'static, Option<Owner>>> {
     let mut guard = OWNER.lock().unwrap_or_else(PoisonError::into_inner);
-    let pid = pinfold_os::own::pid();
+    let pid = std::process::id();
     if guard.as_ref().is_none_or(|owner| owner.pid != pid) {
         let (directory, whole) = match settle() {
             Ok(mut cgroup) => {
@@ -221,7 +221,7 @@ pub(super) fn wait_until_empty(cgroup: &Cgroup, deadline: Instant) {
 /// At the orderly end of this process: ends what is left and removes the directory.
 fn leave() {
     let Ok(mut guard) = OWNER.try_lock() else { return };
-    let Some(owner) = guard.as_mut().filter(|owner| owner.pid == pinfold_os::own::pid()) else { return };
+    let Some(owner) = guard.as_mut().filter(|owner| owner.pid == std::process::id()) else { return };
     std::mem::take(&mut owner.pool).remove();
     let Ok(directory) = &owner.directory else { return };
     // Nothing is in it, as a rule.
@@ -258,7 +258,7 @@ impl Owner {
 /// Before this process becomes another program, which would not: removes the directory, unless something runs in it.
 pub(crate) fn release() {
     let mut guard = OWNER.lock().unwrap_or_else(PoisonError::into_inner);
-    let Some(owner) = guard.as_mut().filter(|owner| owner.pid == pinfold_os::own::pid()) else { return };
+    let Some(owner) = guard.as_mut().filter(|owner| owner.pid == std::process::id()) else { return };
     owner.pool = Pool::default();
     if owner.directory.as_ref().is_ok_and(|directory| cgroup::remove(directory).is_ok()) {
         owner.dismiss_guard();
@@ -434,7 +434,7 @@ impl Drop for Leaf {
     fn drop(&mut self) {
         let Some(mut cgroup) = self.cgroup.take() else { return };
         let mut guard = OWNER.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some(owner) = guard.as_mut().filter(|owner| owner.pid == pinfold_os::own::pid()) else { return };
+        let Some(owner) = guard.as_mut().filter(|owner| owner.pid == std::process::id()) else { return };
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner).take();
         // A run ends when its cgroup was seen empty, and nobody but its members makes new ones.
         let empty =

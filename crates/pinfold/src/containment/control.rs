@@ -283,7 +283,9 @@ fn open(path: &Path) -> Result<Cgroup, Refusal> {
 /// A controller that is not there at all.
 fn not_here(cgroup: &Cgroup, absent: Controllers) -> Refusal {
     let path = cgroup.path().join("cgroup.controllers");
-    let first = absent.iter().find_map(|controller| Some((controller.name(), version_1(controller.name())?)));
+    let own = std::fs::read_to_string(OWN).unwrap_or_default();
+    let names = absent.iter().map(|controller| controller.name());
+    let first = names.into_iter().find_map(|name| Some((name, version_1(&own, name)?)));
     let mut refusal = lasting(absent, &format!("{} does not name it", path.display()));
     match first {
         Some((name, at)) => {
@@ -300,10 +302,36 @@ fn not_here(cgroup: &Cgroup, absent: Controllers) -> Refusal {
     refusal
 }
 
+/// How controllers could be had that are not in the cgroup that we are in; without that one, as far as it can be told.
+pub(crate) fn remedy(place: Option<&Path>, missing: &[&str]) -> Option<String> {
+    remedy_by(&std::fs::read_to_string(OWN).unwrap_or_default(), place, missing)
+}
+
+fn remedy_by(own: &str, place: Option<&Path>, missing: &[&str]) -> Option<String> {
+    let in_version_1 = missing.iter().find_map(|name| Some((*name, version_1(own, name)?)));
+    let is_top = || place.and_then(|place| Cgroup::open(place).ok()).is_some_and(|place| place.is_top());
+    match in_version_1 {
+        _ if missing.is_empty() => None,
+        Some((name, at)) => Some(format!(
+            "boot this host with cgroup v2 alone (systemd.unified_cgroup_hierarchy=1): the {name} controller belongs to a \
+             cgroup v1 hierarchy ({at}). Until then there is --limits-per-process"
+        )),
+        None if is_top() => Some("this kernel is built or booted without them (cgroup_disable=)".to_owned()),
+        None => place.map(|_| DELEGATED.to_owned()),
+    }
+}
+
+/// For a cgroup of a system that has the controllers and does not hand them down so far.
+const DELEGATED: &str = "have them delegated: start pinfold by `systemd-run --user --scope -p Delegate=yes`, without --user as root. The \
+     systemd of a user has those that Delegate= of user@.service names (`systemctl edit user@.service`), and a container \
+     those that its engine has";
+
+/// The cgroups of this process, a line for each hierarchy (cgroups(7)).
+const OWN: &str = "/proc/self/cgroup";
+
 /// Where a version 1 hierarchy has a controller at work.
-fn version_1(controller: &str) -> Option<String> {
+fn version_1(own: &str, controller: &str) -> Option<String> {
     let controller = if controller == "io" { "blkio" } else { controller };
-    let own = std::fs::read_to_string("/proc/self/cgroup").ok()?;
     own.lines().find_map(|line| {
         let mut parts = line.splitn(3, ':');
         let (number, names) = (parts.next()?, parts.next()?);
@@ -334,4 +362,33 @@ fn refused(cgroup: &Cgroup, controllers: Controllers, file: &str, what: &str, er
         refusal.passing = Some(error);
     }
     refusal
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn who_lacks_controllers_is_told_what_has_them_or_hands_them_down() {
+        let cgroup = tempfile::tempdir().unwrap();
+        let (unified, hybrid) = ("0::/user.slice\n", "9:cpu,cpuacct:/a\n4:blkio:/b\n0::/\n");
+        let place = Some(cgroup.path());
+        let said = |own, place, missing: &[&str]| remedy_by(own, place, missing);
+        let holds =
+            |said: Option<String>, part: &str| assert!(said.clone().unwrap().contains(part), "{said:?}");
+        // Without a type it is the root of the hierarchy.
+        holds(said(unified, place, &["memory"]), "cgroup_disable=");
+        std::fs::write(cgroup.path().join("cgroup.type"), "domain\n").unwrap();
+        holds(said(unified, place, &["cpuset", "io"]), "systemd-run --user --scope -p Delegate=yes");
+        holds(
+            said(hybrid, place, &["memory", "io"]),
+            "the io controller belongs to a cgroup v1 hierarchy (4:blkio:/b)",
+        );
+        holds(said(hybrid, None, &["cpu"]), "unified_cgroup_hierarchy=1");
+        holds(said(hybrid, place, &["memory"]), "Delegate=yes");
+        assert_eq!(said(hybrid, place, &[]), None);
+        // Why there is no cgroup v2 at all is told elsewhere.
+        assert_eq!(said(unified, None, &["memory"]), None);
+    }
 }

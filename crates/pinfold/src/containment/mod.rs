@@ -61,6 +61,12 @@ pub(crate) fn cgroup_place() -> Result<std::path::PathBuf, Lack> {
     cgroup::place()
 }
 
+/// How the controllers could be had that are missing there.
+#[cfg(target_os = "linux")]
+pub(crate) fn controllers_remedy(place: Option<&std::path::Path>, missing: &[&str]) -> Option<String> {
+    control::remedy(place, missing)
+}
+
 /// The directory of this process below that, if one can be had.
 #[cfg(target_os = "linux")]
 pub(crate) fn cgroup_directory() -> Option<std::path::PathBuf> {

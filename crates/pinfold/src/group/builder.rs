@@ -100,7 +100,7 @@ impl GroupBuilder {
         let sandbox = self.sandbox.map(Arc::new).or(outer_sandbox);
         let outer = outer.map(|outer| &outer.0.nest);
         let take_over = self.host.takes_over();
-        let demand = Demand { limits: Some(&self.limits), group: outer, take_over, alone: false };
+        let demand = Demand { limits: Some(&self.limits), group: outer, take_over, ..Demand::default() };
         let nest = Nest::make(self.containment, demand).map_err(refused)?;
         let (host, stop) = (self.host.within(nest.clone(), sandbox), self.stop);
         Ok(ProcessGroup(Arc::new(Inner { nest, host, stop })))

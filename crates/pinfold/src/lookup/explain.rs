@@ -128,21 +128,31 @@ fn mode(_: &std::fs::Metadata) -> Option<u32> {
 
 /// The same question of the interpreter, unless there is none or nothing is wrong with it.
 fn through_interpreter(path: &Path, image: &Image, errno: i32, depth: usize) -> Option<ExecFailure> {
-    let (interpreter, loader) = match image {
-        Image::Script { interpreter } => (interpreter, Loader::Shebang),
-        Image::Elf { interpreter: Some(interpreter), .. } => (interpreter, Loader::Elf),
-        _ => return None,
-    };
+    let (interpreter, loader) = image.interpreter()?;
     let because = explain(interpreter, errno, depth.checked_sub(1)?);
     if matches!(because, ExecFailure::Other { .. } | ExecFailure::Denied { .. }) {
         return None;
     }
     Some(ExecFailure::Interpreter {
         path: path.to_owned(),
-        interpreter: interpreter.clone(),
+        interpreter: interpreter.to_owned(),
         loader,
         because: Box::new(because),
     })
+}
+
+/// All that executing a file takes beside it: its interpreter, the interpreter of that, and so on.
+pub(crate) fn interpreters(path: &Path) -> Vec<(PathBuf, Loader)> {
+    let mut found: Vec<(PathBuf, Loader)> = Vec::new();
+    let mut image = Image::read(path);
+    while let Some((next, loader)) = image.as_ref().and_then(Image::interpreter)
+        && found.len() < DEPTH
+    {
+        let next = next.to_owned();
+        image = Image::read(&next);
+        found.push((next, loader));
+    }
+    found
 }
 
 /// The first directory on the way to a file that this process may not search, links followed.
@@ -200,7 +210,7 @@ pub enum ExecFailure {
         path: PathBuf,
     },
     /// The file needs an interpreter, and there the exec failed.
-    #[error("{path:?} needs {interpreter:?} {}, but {because}{}", needs(*loader), advice(*loader, because))]
+    #[error("{path:?} needs {interpreter:?} {}, but {because}{}", loader.aside(), advice(*loader, because))]
     Interpreter {
         /// The script or program.
         path: PathBuf,
@@ -319,10 +329,13 @@ pub enum ExecFailure {
     },
 }
 
-fn needs(loader: Loader) -> &'static str {
-    match loader {
-        Loader::Shebang => "(its \"#!\" line)",
-        Loader::Elf => "(its dynamic loader)",
+impl Loader {
+    /// In brackets behind what it names.
+    pub(crate) fn aside(self) -> &'static str {
+        match self {
+            Loader::Shebang => "(its \"#!\" line)",
+            Loader::Elf => "(its dynamic loader)",
+        }
     }
 }
 

@@ -60,7 +60,7 @@ impl<'a> Stages<'a> {
         let whole = self.whole;
         prepare(whole, cancel.as_ref())?;
         let limits = Limits::default();
-        let demand = Demand { limits: Some(&limits), group, take_over, alone: false };
+        let demand = Demand { limits: Some(&limits), group, take_over, ..Demand::default() };
         let nest = Nest::make(self.containment(), demand).map_err(|refusal| refusal.into_error(whole))?;
         let extras = || Extras { group: Some(nest.clone()), ..extras() };
         // All of them are looked at before the first is started.

@@ -60,11 +60,11 @@ fn streams(command: &Command) -> Result<()> {
 }
 
 fn times(command: &Command) -> Result<()> {
-    for (name, time) in [("timeout", command.timeout), ("idle timeout", command.idle_timeout)] {
+    for (name, time) in [("a timeout", command.timeout), ("an idle timeout", command.idle_timeout)] {
         if time == Some(Duration::ZERO) {
             return no(
                 command,
-                format!("a {name} of zero leaves no time to run"),
+                format!("{name} of zero leaves no time to run"),
                 "leave it out for no timeout",
             );
         }

@@ -6,7 +6,7 @@ use crate::capture::Capture;
 use crate::command::Command;
 use crate::containment::{self, Container, Nest, Refusal};
 use crate::error::{Error, ErrorKind, Result};
-use crate::lookup::explain_exec_failure;
+use crate::lookup::{ExecFailure, explain_exec_failure};
 use crate::running::{Channel, Feed, Inlet, Outward, Parts, Real, Rules, Running, Source};
 use crate::settings::{Rlimit, Stdin, Stdio, Stream};
 use crate::text::LineCounter;
@@ -40,6 +40,8 @@ pub(crate) struct Extras {
     pub(crate) ends: super::chain::Ends,
     /// Nothing else is run meanwhile.
     pub(crate) one_at_a_time: bool,
+    /// The guard is to be a child of ours.
+    pub(crate) guard_as_child: bool,
     /// How old a run has to be before it is attended to; at once if nothing is said.
     pub(crate) guard_after: Option<Duration>,
 }
@@ -291,13 +293,15 @@ impl Plan<'_> {
                 let from = command.cwd.as_deref().unwrap_or(Path::new("")).join(&self.path);
                 let why = explain_exec_failure(&from, errno);
                 let kind = if kind == ErrorKind::NotFound { kind } else { ErrorKind::PermissionDenied };
-                let refused = command.error(kind, format!("cannot be executed: {why}")).blame_program();
-                if kind == ErrorKind::PermissionDenied && command.process.sandbox.paths.is_some() {
-                    refused.hint(
-                        "its interpreter or loader has to lie in the paths that its sandbox allows, as well",
-                    )
-                } else {
-                    refused
+                let unexplained = matches!(why, ExecFailure::Denied { .. } | ExecFailure::Other { .. });
+                let refused = |why| command.error(kind, format!("cannot be executed: {why}")).blame_program();
+                match super::sandbox::kept_from(command, &from).filter(|_| unexplained) {
+                    Some((why, instead)) => refused(why).hint(instead),
+                    None if unexplained && command.process.sandbox.paths.is_some() => {
+                        refused(why.to_string())
+                            .hint("what executing it takes has to lie in the paths that its sandbox allows")
+                    }
+                    None => refused(why.to_string()),
                 }
             }
             Step::Directory => match &command.cwd {

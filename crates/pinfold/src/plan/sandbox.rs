@@ -2,7 +2,7 @@
 
 use crate::command::Command;
 use crate::error::{Error, ErrorKind, Result};
-use crate::lookup::closest;
+use crate::lookup::{closest, interpreters};
 use crate::sandbox::Sandbox;
 use pinfold_os::capability;
 use pinfold_os::descriptor::{Owned, borrow};
@@ -115,6 +115,29 @@ fn unknown(command: &Command, kind: &str, name: &str, close: Option<&str>, page:
 fn allowed(command: &Command) -> impl Iterator<Item = (PathBuf, bool)> {
     let paths = command.process.sandbox.paths.iter().flatten();
     paths.map(|allowed| (super::directory(command).join(&allowed.path), allowed.may_be_missing))
+}
+
+/// What executing this program takes as well and its sandbox keeps from it: an interpreter or a loader, in words, and what to do.
+pub(super) fn kept_from(command: &Command, program: &Path) -> Option<(String, &'static str)> {
+    let sandbox = &command.process.sandbox;
+    let real = |path: &Path| path.canonicalize().ok();
+    let real_allowed: Vec<PathBuf> = allowed(command).filter_map(|(path, _)| real(&path)).collect();
+    let from = super::directory(command);
+    interpreters(program).into_iter().find_map(|(path, loader)| {
+        // One that is not there at all is another matter.
+        let place = real(&from.join(&path))?;
+        let (why, instead) = if sandbox.private_tmp && place.starts_with("/tmp") {
+            ("which its private /tmp hides", "put that elsewhere")
+        } else if sandbox.paths.is_some() && !real_allowed.iter().any(|allowed| place.starts_with(allowed)) {
+            (
+                "which is outside of the paths that its sandbox allows",
+                "allow that as well, best by its directory, and what it reads in turn, such as its libraries",
+            )
+        } else {
+            return None;
+        };
+        Some((format!("it needs {path:?} {}, {why}", loader.aside()), instead))
+    })
 }
 
 impl Resolved {

@@ -56,9 +56,9 @@ pub enum Fate {
     Found,
     /// It is gone, and all that lived in it.
     Cleared,
-    /// It was left alone, for this reason.
+    /// It was left alone, for this reason, and there is nothing wrong in that: it is nobody's to clear from here and now.
     Skipped(String),
-    /// It could not be cleared, for this reason.
+    /// It could not be cleared, or does not read as what an owner writes, for this reason: somebody should look at it.
     Failed(String),
 }
 
@@ -79,9 +79,8 @@ pub fn cleanup(dry_run: bool, only: Option<Pid>) -> Result<Vec<LeftOver>> {
                 Found::Living(_) => {}
                 Found::Dead(owner) if wanted(owner.pid) => clear_entry(&path, &owner, dry_run, &mut all),
                 Found::Dead(_) => {}
-                Found::Elsewhere(why) | Found::Wrong(why) if only.is_none() => {
-                    all.push(skipped(None, path, why));
-                }
+                Found::Elsewhere(why) if only.is_none() => all.push(entry(None, path, Fate::Skipped(why))),
+                Found::Wrong(why) if only.is_none() => all.push(entry(None, path, Fate::Failed(why))),
                 Found::Elsewhere(_) | Found::Wrong(_) => {}
             }
         }
@@ -109,17 +108,18 @@ fn beside_us() -> Vec<(PathBuf, Identity)> {
     read::dead(&base)
 }
 
-fn skipped(owner: Option<u32>, path: PathBuf, why: String) -> LeftOver {
-    LeftOver { owner, thing: Thing::Entry, path, members: Vec::new(), fate: Fate::Skipped(why) }
+fn entry(owner: Option<u32>, path: PathBuf, fate: Fate) -> LeftOver {
+    LeftOver { owner, thing: Thing::Entry, path, members: Vec::new(), fate }
 }
 
 /// Clears all that the file of a dead owner names, and then the file.
 fn clear_entry(path: &Path, owner: &Identity, dry_run: bool, all: &mut Vec<LeftOver>) {
     let pid = Some(owner.pid);
-    let (file, entry) = match read::read(path, owner) {
+    let become_of_it = |fate| entry(pid, path.to_owned(), fate);
+    let (file, content) = match read::read(path, owner) {
         Ok(read) => read,
         Err(_) if !path.exists() => return,
-        Err(why) => return all.push(skipped(pid, path.to_owned(), why)),
+        Err(why) => return all.push(become_of_it(Fate::Failed(why))),
     };
     // To look, no lock is taken: it would be in the way of whoever clears.
     let lock = if dry_run { Ok(true) } else { pinfold_os::lock::try_lock(&file) };
@@ -127,10 +127,10 @@ fn clear_entry(path: &Path, owner: &Identity, dry_run: bool, all: &mut Vec<LeftO
         Ok(true) => {}
         Ok(false) => {
             let why = "its lock is held, by a fork of its owner or by another cleanup";
-            return all.push(skipped(pid, path.to_owned(), why.to_owned()));
+            return all.push(become_of_it(Fate::Skipped(why.to_owned())));
         }
         Err(error) => {
-            return all.push(skipped(pid, path.to_owned(), format!("it cannot be locked: {error}")));
+            return all.push(become_of_it(Fate::Failed(format!("it cannot be locked: {error}"))));
         }
     }
     // Whoever had the lock before us may have cleared and removed it.
@@ -138,8 +138,8 @@ fn clear_entry(path: &Path, owner: &Identity, dry_run: bool, all: &mut Vec<LeftO
         return;
     }
     let begun = all.len();
-    if let Some(entry) = entry.filter(|entry| boot().is_ok_and(|boot| boot == entry.boot)) {
-        clear_containers(path, &entry, dry_run, all);
+    if let Some(content) = content.filter(|content| boot().is_ok_and(|boot| boot == content.boot)) {
+        clear_containers(path, &content, dry_run, all);
     }
     let is_clear = all[begun..].iter().all(|left| left.fate == Fate::Cleared);
     let fate = match is_clear {
@@ -150,7 +150,7 @@ fn clear_entry(path: &Path, owner: &Identity, dry_run: bool, all: &mut Vec<LeftO
             Err(error) => Fate::Failed(error.to_string()),
         },
     };
-    all.push(LeftOver { owner: pid, thing: Thing::Entry, path: path.to_owned(), members: Vec::new(), fate });
+    all.push(become_of_it(fate));
 }
 
 fn clear_containers(path: &Path, entry: &Entry, dry_run: bool, all: &mut Vec<LeftOver>) {
@@ -158,7 +158,7 @@ fn clear_containers(path: &Path, entry: &Entry, dry_run: bool, all: &mut Vec<Lef
     if let Some(directory) = &entry.cgroup {
         let container = Container::cgroup(directory.clone());
         if container.exists() && !pinfold_os::linux::cgroup::is_cgroup(directory) {
-            let fate = Fate::Skipped("it is no cgroup".to_owned());
+            let fate = Fate::Failed("it is no cgroup".to_owned());
             let (thing, path) = (Thing::Cgroup, directory.clone());
             all.push(LeftOver { owner, thing, path, members: Vec::new(), fate });
         } else {

@@ -55,7 +55,10 @@ pub(super) fn scan(registry: &Path) -> io::Result<Vec<(PathBuf, Found)>> {
             Life::Unknown => match read(&path, &owner) {
                 // Nobody outlives the system's start.
                 Ok((_, Some(entry))) if boot().is_ok_and(|boot| boot != entry.boot) => Found::Dead(owner),
-                _ => Found::Elsewhere("its owner is of another PID namespace".to_owned()),
+                _ => Found::Elsewhere(
+                    "its owner is of another PID namespace, where alone it can be told whether it lives"
+                        .to_owned(),
+                ),
             },
             Life::Lives => match read(&path, &owner) {
                 Ok((_, Some(entry))) => Found::Living(entry),

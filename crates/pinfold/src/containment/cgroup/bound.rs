@@ -145,7 +145,7 @@ impl Leaf {
         let failed = |error| Refusal::at("make its cgroup", error);
         let group = demand.group.and_then(|group| group.directory());
         let take_over = demand.take_over;
-        if demand.alone
+        if demand.guard_as_child
             && let Some(owner) = owner().map_err(failed)?.as_mut()
         {
             owner.waits_for_guard = true;

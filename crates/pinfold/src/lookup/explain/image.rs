@@ -1,5 +1,6 @@
 //! What kind of file the kernel was asked to execute, from its first bytes, as binfmt_script and binfmt_elf read them.
 
+use super::Loader;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::File;
@@ -108,6 +109,17 @@ impl Image {
             [0, b'a', b's', b'm', ..] => Self::Foreign { system: "WebAssembly" },
             _ => Self::Unknown,
         })
+    }
+}
+
+impl Image {
+    /// What is executed in its place, and which part of it says so.
+    pub(super) fn interpreter(&self) -> Option<(&Path, Loader)> {
+        match self {
+            Image::Script { interpreter } => Some((interpreter, Loader::Shebang)),
+            Image::Elf { interpreter: Some(interpreter), .. } => Some((interpreter, Loader::Elf)),
+            _ => None,
+        }
     }
 }
 
