@@ -42,7 +42,7 @@ PAGE = Path(__file__).parents[2] / "docs" / "python" / "distributed.md"
 FAILS = Command("sh", ["-c", "echo why >&2; exit 3"])
 
 
-def until(holds: Callable[[], object], seconds: float = 20) -> None:
+def until(holds: Callable[[], object], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, "it does not come"
@@ -147,7 +147,7 @@ def test_the_runner_of_the_page_is_one(shell: Callable[..., Any], loop: Run) -> 
 def test_a_cancelled_batch_is_stopped_at_the_other_end(shell: Callable[..., Any], tmp_path: Path) -> None:
     pids, token = tmp_path / "pids", CancelToken()
     pids.touch()
-    script = f"sleep 1000 & echo $$ $! >> {pids}; echo begun; wait"
+    script = f"sleep 1000 & echo begun; echo $$ $! >> {pids}; wait"
 
     def began() -> list[int]:
         return [int(pid) for pid in pids.read_text().split()]
@@ -184,10 +184,10 @@ def test_a_connection_that_breaks_leaves_nothing_at_the_other_end(
         until(pid.exists)
         os.kill(_writer_of(to), signal.SIGKILL)
         try:
-            assert far.wait(20) is not None
+            assert far.wait(60) is not None
         finally:
             far.kill()
-        batch.join(20)
+        batch.join(60)
     assert not is_alive(int(pid.read_text()))
     assert isinstance(slots[0], RemoteFailure) and slots[0].program == "sh"
 
@@ -269,7 +269,7 @@ def test_what_is_no_order_is_refused() -> None:
     with subprocess.Popen(
         [sys.executable, "-m", "pinfold.distributed"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as far:
-        out, said = far.communicate(b"hello\n", timeout=20)
+        out, said = far.communicate(b"hello\n", timeout=60)
     assert (far.returncode, out) == (2, b"") and b"no order of pinfold's" in said
 
 
@@ -363,4 +363,4 @@ def test_an_interrupt_in_the_middle_of_sending_leaves_nothing_out() -> None:
     with pytest.raises(KeyboardInterrupt):
         output_all([Command("sleep", ["1000"])] * 4, runner=runner)
     assert len(runner.tokens) == 1 and all(answer.done() for answer in runner.tokens)
-    assert time.monotonic() - began < 10 and signal.getsignal(signal.SIGINT) is handler
+    assert time.monotonic() - began < 100 and signal.getsignal(signal.SIGINT) is handler

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -167,11 +168,13 @@ def test_what_a_signal_handler_raises_loses_nothing(name: str, handled: Callable
     with command.start() as process:
         flow: Any = STREAMS[name](process)
         came: list[Any] = []
-        timer = threading.Timer(0.2, kick)
-        timer.start()
+        timer = threading.Timer(0.1, kick)
         with pytest.raises(Raised):
             while True:
                 came.append(next(flow))
+                # Nothing else comes, so that it waits when it is disturbed.
+                if lines_of(came):
+                    timer.start()
         timer.join()
         process.take_stdin().write_line("")
         came += flow
@@ -180,14 +183,21 @@ def test_what_a_signal_handler_raises_loses_nothing(name: str, handled: Callable
 
 
 def test_a_signal_handler_that_reads_the_same_is_refused(handled: Callable[[Any], None]) -> None:
-    with Command("sleep", ["1000"]).start() as process:
-        flow = process.lines()
+    with Command("sh", ["-c", "echo; exec sleep 1000"]).start() as process:
+        flow = process.stderr_lines()
         handled(lambda: next(flow))
-        timer = threading.Timer(0.1, kick)
-        timer.start()
+
+        def kick_who_waits() -> None:
+            # Only who waits for the other stream has read that line.
+            while process.stdout_line_count == 0:
+                time.sleep(0.002)
+            kick()
+
+        thread = threading.Thread(target=kick_who_waits)
+        thread.start()
         with pytest.raises(RuntimeError, match="waits for the next of this already"):
             next(flow)
-        timer.join()
+        thread.join()
 
 
 def test_closing_one_lets_go_of_the_handle() -> None:
@@ -222,11 +232,13 @@ def test_a_child_does_not_wait_for_a_thread_that_it_has_not() -> None:
     script = """if True:
         import os, sys, threading, time
         from pinfold import Command
-        process = Command("sleep", ["1000"]).start()
-        lines = process.lines()
+        process = Command("sh", ["-c", "echo; exec sleep 1000"]).start()
+        lines = process.stderr_lines()
         thread = threading.Thread(target=lambda: list(lines))
         thread.start()
-        time.sleep(0.1)
+        # Only who waits for the other stream has read that line.
+        while process.stdout_line_count == 0:
+            time.sleep(0.002)
         pid = os.fork()
         if pid == 0:
             try:
@@ -238,5 +250,5 @@ def test_a_child_does_not_wait_for_a_thread_that_it_has_not() -> None:
         process.kill()
         thread.join()
     """
-    result = Command(sys.executable, ["-Wignore", "-c", script]).timeout(20).output()
+    result = Command(sys.executable, ["-Wignore", "-c", script]).timeout(60).output()
     assert (result.stdout, result.stderr, result.code) == ("refused: True\n", "", 0)

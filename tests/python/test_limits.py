@@ -163,15 +163,16 @@ def test_what_takes_too_much_memory_is_killed_and_told_of() -> None:
 def test_there_are_no_more_processes_than_allowed() -> None:
     fork = "for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; wait"
     with ProcessGroup(max_processes=4) as group:
-        group.output(Command("sh", ["-c", f"({fork}) 2>/dev/null"]).timeout(0.2))
+        group.output(Command("sh", ["-c", f"({fork}) 2>/dev/null"]).timeout(2))
         stats = group.stats()
         assert stats.peak_process_count is None or stats.peak_process_count <= 4
-    assert Command("sh", ["-c", fork]).max_processes(4).timeout(0.2).output().limits_hit.processes
+    assert Command("sh", ["-c", fork]).max_processes(4).timeout(2).output().limits_hit.processes
 
 
 @real_cpu
 def test_no_more_cpu_is_used_than_allowed() -> None:
     burn = Command(sys.executable, ["-S", "-c", "while True: pass"]).timeout(1).timeout_grace(0)
-    result = burn.cpu_quota(0.2).output()
+    # So little that it is held back on a busy machine too.
+    result = burn.cpu_quota(0.05).output()
     assert result.usage.cpu_time_seconds < 0.5
     assert (result.limits_hit.throttled_seconds or 0) > 0

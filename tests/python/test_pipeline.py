@@ -178,9 +178,10 @@ def test_cancelling_and_interrupting_leave_nothing(aio: Run) -> None:
         raise KeyboardInterrupt
 
     handler = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, 0.05)
     try:
         with pytest.raises(KeyboardInterrupt):
+            # However late, it comes in here.
+            signal.setitimer(signal.ITIMER_REAL, 0.05)
             (Command("yes") | SLEEPS).run()
     finally:
         signal.signal(signal.SIGALRM, handler)

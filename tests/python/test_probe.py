@@ -92,9 +92,9 @@ def test_what_is_there_is_waited_for_by_blocking(listener: socket.socket, server
 def test_a_wait_that_takes_too_long_says_why(listener: socket.socket) -> None:
     port = listener.getsockname()[1]
     listener.close()
-    with pytest.raises(TimeoutError, match=rf"not ready after 20ms: tcp://127.0.0.1:{port}: connection refused") as error:
-        Probe.port("127.0.0.1", port).wait(0.02)
-    assert isinstance(error.value, Timeout) and error.value.timeout_seconds == 0.02
+    with pytest.raises(TimeoutError, match=rf"not ready after 200ms: tcp://127.0.0.1:{port}: connection refused") as error:
+        Probe.port("127.0.0.1", port).wait(0.2)
+    assert isinstance(error.value, Timeout) and error.value.timeout_seconds == 0.2
     with pytest.raises(Timeout, match="not ready after 10ms: the door: it does not hold"):
         Probe.holds(lambda: False).named("the door").wait(0.01)
 
@@ -252,10 +252,12 @@ def test_what_is_late_is_a_timeout_and_ends_nothing(loop: Run) -> None:
             (Probe.file("/nothing"), "no such file"),
         ]
         for condition, why in conditions:
-            with pytest.raises(TimeoutError, match=f"not ready after (0.02s|20ms): .*: {why}"):
-                await wait_for(condition, 0.02, 0.001)
+            with pytest.raises(TimeoutError, match=f"not ready after (0.2s|200ms): .*: {why}"):
+                await wait_for(condition, 0.2, 0.001)
         async with await SERVER.astart() as process:
             lines = process.stdout_lines()
+            # There is nothing that could still come.
+            await process.wait_until(lambda: process.stdout_line_count == 2, 60)
             with pytest.raises(Timeout, match="not ready after 0.05s: a line"):
                 await wait_for_line(lines, "never", timeout=0.05)
             for condition in (lambda: False, never, Probe.line("never")):
@@ -359,10 +361,11 @@ def test_a_signal_ends_a_blocking_wait(wait: Callable[[Any], None]) -> None:
         raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, 0.05)
     try:
         with SERVER.start() as process:
             with pytest.raises(KeyboardInterrupt):
+                # However late, it comes in here.
+                signal.setitimer(signal.ITIMER_REAL, 0.05)
                 wait(process)
             assert is_alive(process.pid)
     finally:

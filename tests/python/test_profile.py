@@ -5,14 +5,14 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 import pinfold
-from pinfold import Command, OutputEvent, ProcessGroup, RunProfile
+from pinfold import AsyncRunningProcess, Command, OutputEvent, ProcessGroup, RunningProcess, RunProfile
 
 # It allocates, then burns, and so does a child of it, which is gone by the end.
 BURN = """
@@ -87,17 +87,35 @@ def test_how_a_profile_ended_is_told() -> None:
         assert group.start(Command("sh", ["-c", "exit 3"])).profile().code == 3
 
 
-TALKER = Command("sh", ["-c", "echo one; sleep 0.05; echo two >&2; sleep 0.05; echo three; exit 3"])
+# It goes on when it is answered, since two streams have no order but that in which they are read.
+TALKER = Command("sh", ["-c", "echo one; read go; echo two >&2; read go; echo three; exit 3"]).keep_stdin_open()
 LINES = [("stdout", "one"), ("stderr", "two"), ("stdout", "three")]
+
+
+def answered(process: RunningProcess, events: Iterator[OutputEvent]) -> Iterator[OutputEvent]:
+    stdin = process.take_stdin()
+    for event in events:
+        yield event
+        if event.text in ("one", "two"):
+            stdin.write_line("go")
+
+
+async def aanswered(process: AsyncRunningProcess, events: AsyncIterator[OutputEvent]) -> list[OutputEvent]:
+    stdin, told = process.take_stdin(), []
+    async for event in events:
+        told.append(event)
+        if event.text in ("one", "two"):
+            await stdin.write_line("go")
+    return told
 
 
 def test_all_that_happens_is_one_stream(loop: Any) -> None:
     async def main() -> list[OutputEvent]:
         async with await TALKER.astart() as process:
-            return [event async for event in process.events()]
+            return await aanswered(process, process.events())
 
     with TALKER.start() as process:
-        both = [list(process.events()), loop(main)]
+        both = [list(answered(process, process.events())), loop(main)]
         # Told again, one stream comes after the other.
         assert sorted(map(repr, both[0])) == sorted(map(repr, process.events()))
     for events in both:
@@ -113,10 +131,10 @@ def test_all_that_happens_is_one_stream(loop: Any) -> None:
 def test_the_lines_of_both_streams_are_one_stream(loop: Any) -> None:
     async def main() -> list[OutputEvent]:
         async with await TALKER.astart() as process:
-            return [event async for event in process.output_events()]
+            return await aanswered(process, process.output_events())
 
     with TALKER.start() as process:
-        for events in (list(process.output_events()), loop(main)):
+        for events in (list(answered(process, process.output_events())), loop(main)):
             assert [(event.stream, event.text) for event in events] == LINES
             assert events == [OutputEvent(stream, text) for stream, text in LINES]  # type: ignore[arg-type]
     assert OutputEvent("stdout", "x") != OutputEvent("stderr", "x") and OutputEvent("stdout", "x") != "x"

@@ -12,7 +12,7 @@ import pytest
 from conftest import is_alive
 
 ENDS = "import os, signal, subprocess, time, pytest\n"
-DAEMON = "subprocess.run(['sh', '-c', 'setsid sh -c \"echo \\\\$\\\\$ > pid; exec sleep 100\" & while ! [ -s pid ]; do sleep 0.01; done'])"
+DAEMON = "subprocess.run(['sh', '-c', 'setsid sh -c \"echo \\\\$\\\\$ > pid; exec sleep 100\" & until grep -qs sleep /proc/$(cat pid)/comm; do sleep 0.01; done'])"
 
 
 class Suite:

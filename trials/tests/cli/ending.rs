@@ -61,28 +61,33 @@ fn a_signal_that_cannot_end_pinfold_becomes_a_code() {
 #[test]
 fn a_timeout_is_124_however_the_program_then_ended() {
     for isolation in isolations() {
-        for (grace, arguments, how) in [
+        let trial = Trial::new();
+        // All at once, since each has a second to be up.
+        let begun = [
             ("60", "sleep 60", "was ended by SIGTERM"),
             ("60", "trap TERM --exit-on TERM:0", "exited with code 0"),
             ("60", "trap TERM --exit-on TERM:3", "exited with code 3"),
             ("0.1", "trap TERM", "was ended by SIGKILL"),
             ("0", "trap TERM", "was ended by SIGKILL"),
-        ] {
-            let output = result(&format!("--isolation {isolation} -t 300ms -k {grace}"), arguments);
+        ]
+        .map(|(grace, arguments, how)| {
+            let mut command = run(&trial, &format!("--isolation {isolation} -t 1s -k {grace}"), arguments);
+            (command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(), arguments, how)
+        });
+        for (child, arguments, how) in begun {
+            let output = child.wait_with_output().unwrap();
             assert_eq!(output.status.code(), Some(124), "{arguments}: {output:?}");
             let said = text(&output.stderr);
-            assert!(
-                said.starts_with("pinfold: ") && said.contains("fixture timed out after 300ms"),
-                "{said}"
-            );
+            assert!(said.starts_with("pinfold: ") && said.contains("fixture timed out after 1s"), "{said}");
             assert!(said.contains(how) && said.lines().count() == 1, "{said}");
         }
+        trial.finish();
     }
 }
 
 #[test]
 fn the_stop_signal_is_the_one_that_was_asked_for() {
-    let output = result("-t 300ms -k 60 -s USR1", "trap TERM --exit-on USR1:9");
+    let output = result("-t 1s -k 60 -s USR1", "trap TERM --exit-on USR1:9");
     assert!(text(&output.stderr).contains("exited with code 9"), "{output:?}");
 }
 
@@ -136,11 +141,11 @@ fn strays_are_waited_for_where_that_is_asked_for() {
 
 #[test]
 fn a_timeout_that_only_strays_lived_to_see_is_not_said_of_the_program() {
-    let output = result("--strays wait -t 300ms", "escape plain");
+    let output = result("--strays wait -t 1s", "escape plain");
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(124), "{said}");
     let first = said.lines().next().unwrap();
-    assert!(first.ends_with("exited with code 0, and what it left was still there after 300ms"), "{said}");
+    assert!(first.ends_with("exited with code 0, and what it left was still there after 1s"), "{said}");
     assert!(said.contains("stopped 1 process that outlived "), "{said}");
 }
 
@@ -174,16 +179,7 @@ fn a_program_that_this_user_may_not_end_is_said_to_be_waited_for() {
         // Also where a record stands in place of words: that comes when it is over, which may be never.
         for (isolation, record) in [("subreaper", false), ("process-group", false), ("subreaper", true)] {
             let mut command = std::process::Command::new(pinfold_bin());
-            command.args([
-                "run",
-                "--quiet",
-                "--isolation",
-                isolation,
-                "--timeout",
-                "200ms",
-                "--grace",
-                "50ms",
-            ]);
+            command.args(["run", "--quiet", "--isolation", isolation, "--timeout", "1s", "--grace", "50ms"]);
             if record {
                 command.arg("--json");
             }

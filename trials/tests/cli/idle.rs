@@ -10,6 +10,8 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use crate::LONG;
 
+const TRIES: usize = 10;
+
 #[test]
 fn a_tool_that_waits_is_not_at_work() {
     let trial = Trial::new();
@@ -36,16 +38,25 @@ fn a_tool_that_waits_is_not_at_work() {
     .collect();
     // In hundredths of a second.
     let spent = |tool: &Child| Stat::of(&tool.id().to_string()).unwrap().cpu;
-    let before: Vec<u64> = waiting.iter().map(|(_, tool)| spent(tool)).collect();
-    thread::sleep(Duration::from_millis(600));
-    let after: Vec<u64> = waiting.iter().map(|(_, tool)| spent(tool)).collect();
-    let at_work =
-        waiting.into_iter().zip(before).zip(after).filter_map(|(((words, mut tool), before), after)| {
-            kill_process(Pid::from_child(&tool), Signal::TERM).unwrap();
-            tool.wait().unwrap();
-            (after - before > 6).then(|| format!("{words}: {} hundredths of a second", after - before))
-        });
-    let at_work: Vec<String> = at_work.collect();
+    let look = || {
+        let before: Vec<u64> = waiting.iter().map(|(_, tool)| spent(tool)).collect();
+        thread::sleep(Duration::from_millis(600));
+        let each = waiting.iter().zip(before).map(|((words, tool), before)| (words, spent(tool) - before));
+        let at_work = each.filter(|(_, spent)| *spent > 6);
+        at_work.map(|(words, spent)| format!("{words}: {spent} hundredths of a second")).collect()
+    };
+    // On a busy machine some have still to do what they begin with; who is at work for nothing is so each time.
+    let mut at_work: Vec<String> = look();
+    for _ in 0..TRIES {
+        if at_work.is_empty() {
+            break;
+        }
+        at_work = look();
+    }
+    for (_, mut tool) in waiting {
+        kill_process(Pid::from_child(&tool), Signal::TERM).unwrap();
+        tool.wait().unwrap();
+    }
     trial.wait_until_gone(LONG);
     trial.finish();
     assert!(at_work.is_empty(), "{at_work:?}");

@@ -218,7 +218,7 @@ fn every_limit_is_enforced_at_once_and_explained() {
     trial.finish();
     assert_eq!(std::fs::read_to_string("/proc/self/cgroup").unwrap(), before, "it is back where it was");
 
-    let spent = limited("--cpus 0.25 --verbose", "burn 0.3");
+    let spent = limited("--cpus 0.1 --verbose", "burn 0.3");
     assert!(text(&spent.stderr).contains("held back by its limit of CPUs for "), "{spent:?}");
 }
 

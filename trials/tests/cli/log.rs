@@ -38,7 +38,7 @@ fn what_happens_is_told_as_it_happens_and_words_are_lines_too() {
     for (options, arguments, expected) in [
         ("", "exit 3", &["started", "ended"][..]),
         ("--quiet -t 200ms", "sleep 60", &["started", "stopping", "ended"]),
-        ("-t 200ms -k 100ms", "trap TERM", &["started", "stopping", "stopping", "ended", "said"]),
+        ("-t 1s -k 100ms", "trap TERM", &["started", "stopping", "stopping", "ended", "said"]),
         ("--output-limit 1k", "flood 4K", &["started", "limit_hit", "stopping", "ended", "said"]),
         ("--max-lines 1:drop-newest", "lines 3", &["started", "limit_hit", "ended"]),
         ("", "escape plain", &["started", "stopping", "ended", "said"]),
@@ -62,7 +62,7 @@ fn what_happens_is_told_as_it_happens_and_words_are_lines_too() {
 
 #[test]
 fn the_lines_have_what_the_page_on_events_says() {
-    let output = result("--log-format json -t 200ms -k 100ms", "trap TERM");
+    let output = result("--log-format json -t 1s -k 100ms", "trap TERM");
     let told = lines(&text(&output.stderr));
     assert_eq!(output.status.code(), Some(124));
     let [started, term, kill, ended, said] = &told[..] else { panic!("{told:#?}") };
@@ -73,7 +73,7 @@ fn the_lines_have_what_the_page_on_events_says() {
     assert_eq!(term["grace_seconds"], 0.1);
     assert_eq!((&kill["signal"], &kill["grace_seconds"]), (&json!("KILL"), &json!(0.0)));
     assert_eq!(ended["outcome"]["ending"]["signalled"]["signal"], "KILL");
-    assert!(said["message"].as_str().unwrap().ends_with("timed out after 200ms and was ended by SIGKILL"));
+    assert!(said["message"].as_str().unwrap().ends_with("timed out after 1s and was ended by SIGKILL"));
     let missing = Trial::new();
     let output = pinfold(&missing, "--log-format json no-such-program").output().unwrap();
     let told = lines(&text(&output.stderr));
@@ -181,7 +181,7 @@ fn waiting_is_told_too() {
     let trial = Trial::new();
     let told = lines(&text(&other(&trial, "wait-for --log-format json file:/").output().unwrap().stderr));
     assert!(told[0]["message"].as_str().unwrap().starts_with("file:/: ready after "), "{told:?}");
-    let mut command = other(&trial, "wait-for -q -i 10s --log-format json -t 300ms");
+    let mut command = other(&trial, "wait-for -q -i 10s --log-format json -t 1s");
     let output = command.arg("cmd:exit 3").output().unwrap();
     assert_eq!(output.status.code(), Some(124));
     let told = lines(&text(&output.stderr));

@@ -70,7 +70,7 @@ fn the_record_goes_to_the_descriptor_that_was_named_and_the_program_does_not_get
     let (mut ours, theirs) = std::io::pipe().unwrap();
     rustix::io::fcntl_setfd(&theirs, rustix::io::FdFlags::empty()).unwrap();
     let number = theirs.as_raw_fd();
-    let mut command = pinfold(&trial, &format!("--json={number} -t 200ms -- sh -c"));
+    let mut command = pinfold(&trial, &format!("--json={number} -t 1s -- sh -c"));
     command.arg(format!("echo out; test -e /proc/self/fd/{number} && echo passed on; sleep 60"));
     let output = command.output().unwrap();
     drop(theirs);

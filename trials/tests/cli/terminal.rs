@@ -168,7 +168,7 @@ fn a_foreground_that_was_left_to_nobody_is_taken_back() {
         return;
     }
     let trial = Trial::new();
-    let script = "$P run -q -t 500ms -k 0 --isolation cgroup -- sh -mc '$F trap TERM'; echo $?; $F tty";
+    let script = "$P run -q -t 1500ms -k 0 --isolation cgroup -- sh -mc '$F trap TERM'; echo $?; $F tty";
     let (mut terminal, mut child) = shell(&trial, &[], script);
     terminal.wait_for("ready\r\n124\r\n", LONG);
     let shown = terminal.wait_for_hang_up(LONG);

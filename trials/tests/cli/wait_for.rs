@@ -113,15 +113,15 @@ fn what_is_not_ready_in_time_is_told_with_its_reason_and_nothing_is_run() {
         ("cmd:exit 9".to_owned(), "exited with code 9"),
     ];
     for (target, reason) in rows {
-        let (code, out, err) = output(&trial, &["-t", "300ms", &target, "--", "echo", "ran"]);
+        let (code, out, err) = output(&trial, &["-t", "700ms", &target, "--", "echo", "ran"]);
         assert_eq!((code, out.as_str()), (Some(124), ""), "{target}: {err}");
         assert!(
-            err.starts_with("pinfold: not ready after 300ms: ") && err.contains(reason),
+            err.starts_with("pinfold: not ready after 700ms: ") && err.contains(reason),
             "{target}: {err}"
         );
         assert_eq!(err.lines().count(), 1, "{err}");
     }
-    let (code, _, err) = output(&trial, &["-t", "300ms", "cmd:exit 1", "cmd:true", "cmd:exit 2"]);
+    let (code, _, err) = output(&trial, &["-t", "700ms", "cmd:exit 1", "cmd:true", "cmd:exit 2"]);
     assert_eq!(code, Some(124));
     for one in ["cmd:exit (target 1): ", "cmd:exit (target 3): "] {
         assert!(err.contains(one), "{err}");

@@ -177,7 +177,7 @@ fn a_task_that_waits_hears_of_a_stop_from_another() {
         let handle: AsyncHandle = command(&trial, "trap TERM").start_async().unwrap();
         let mut lines = handle.stdout_lines().unwrap();
         assert_eq!(lines.next().await.unwrap().unwrap(), "ready");
-        let grace = StopRule { grace: Duration::from_millis(20), ..StopRule::default() };
+        let grace = StopRule { grace: Duration::from_secs(1), ..StopRule::default() };
         let (waited, stopped) = tokio::join!(handle.wait(), handle.stop_by(grace));
         assert_eq!(waited.unwrap(), stopped.unwrap());
         assert_eq!(lines.next().await.unwrap().unwrap(), "TERM");

@@ -212,9 +212,9 @@ fn a_reader_of_ours_that_is_slow_slows_the_program_down_and_loses_nothing() {
 #[test]
 fn who_ignores_the_signal_is_killed_after_its_grace_and_its_words_are_kept() {
     let trial = begin();
-    let grace = Duration::from_millis(50);
-    let command =
-        fixture("trap TERM").of(&trial).idle_timeout(Duration::from_millis(300)).timeout_grace(grace);
+    // Time enough to be up, and to answer.
+    let long = Duration::from_secs(1);
+    let command = fixture("trap TERM").of(&trial).idle_timeout(long).timeout_grace(long);
     let output = command.output().unwrap();
     assert_eq!((output.outcome.cause, output.outcome.signal()), (Cause::IdleTimeout, Some(Signal::KILL)));
     assert_eq!(output.stdout, "ready\nTERM\n");

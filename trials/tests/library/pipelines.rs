@@ -158,13 +158,14 @@ fn one_timeout_ends_the_whole_chain() {
     for isolation in mechanisms() {
         let stage = |arguments: &str| fixture(arguments).of(&trial).isolation(isolation);
         let pipeline = sh("exit 0").of(&trial).isolation(isolation) | stage("sleep 100") | stage("sleep 100");
-        let limit = Duration::from_millis(100);
+        // Time enough for the first to end, and for the last to be up.
+        let limit = Duration::from_millis(700);
         let error = pipeline.timeout(limit).run().unwrap_err();
         assert_eq!(
             (error.kind(), error.timeout(), error.stage()),
             (ErrorKind::Timeout, Some(limit), Some(1))
         );
-        assert!(error.to_string().contains("(stage 2 of 3): timed out after 100ms"), "{error}");
+        assert!(error.to_string().contains("(stage 2 of 3): timed out after 700ms"), "{error}");
         let stages = error.output().unwrap().stages();
         let causes: Vec<Cause> = stages.iter().map(|stage| stage.outcome.cause).collect();
         assert_eq!(causes, [Cause::Itself, Cause::Timeout, Cause::Timeout]);
@@ -181,7 +182,7 @@ fn one_timeout_ends_the_whole_chain() {
 #[test]
 fn a_stage_has_its_own_timeout_and_output_limit() {
     let trial = begin();
-    let limit = Duration::from_millis(50);
+    let limit = Duration::from_millis(700);
     let pipeline = sh("echo a; exec sleep 100").of(&trial).timeout(limit) | sh("cat").of(&trial);
     let output = pipeline.output().unwrap();
     assert_eq!(
@@ -189,7 +190,7 @@ fn a_stage_has_its_own_timeout_and_output_limit() {
         ("a\n", Some(0), Cause::Timeout)
     );
     assert!(output.stages()[1].outcome.exited_zero());
-    assert!(pipeline.run().unwrap_err().to_string().contains("timed out after 50ms"));
+    assert!(pipeline.run().unwrap_err().to_string().contains("timed out after 700ms"));
 
     let few = Limit { max_bytes: Some(100), max_lines: None, on_overflow: Overflow::Error };
     let chatty = sh("yes >&2").of(&trial).output_limit(few);
@@ -204,7 +205,7 @@ fn a_stage_has_its_own_timeout_and_output_limit() {
     let idle = sh("sleep 100").of(&trial) | sh("cat").of(&trial).idle_timeout(limit);
     let error = idle.run().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
-    assert!(error.to_string().contains("wrote nothing for 50ms"), "{error}");
+    assert!(error.to_string().contains("wrote nothing for 700ms"), "{error}");
 }
 
 #[test]

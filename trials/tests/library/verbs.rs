@@ -365,7 +365,7 @@ fn a_stop_signal_of_ones_own_is_the_first_word() {
     let trial = begin();
     let rule = StopRule { signal: Signal::USR2, grace: LONG };
     let command = fixture("trap USR1 --exit-on USR2:42").of(&trial).stop_rule(rule);
-    let output = command.timeout(Duration::from_millis(300)).output().unwrap();
+    let output = command.timeout(Duration::from_secs(1)).output().unwrap();
     assert_eq!((output.outcome.cause, output.outcome.code()), (Cause::Timeout, Some(42)));
     assert_eq!(output.stdout, "ready\nUSR2\n");
 }
