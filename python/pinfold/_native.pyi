@@ -29,7 +29,7 @@ _Runner = ProcessRunner
 _Cause = Literal["itself", "timeout", "idle_timeout", "cancelled", "stopped", "output_limit"]
 _Mechanism = Literal["cgroup_v2", "pid_namespace", "job_object", "subreaper", "process_group", "scripted"]
 _Enforcement = Literal["cgroup", "per_process"]
-_Isolation = Literal["best", "cgroup", "pid_namespace", "subreaper", "process_group"]
+_Isolation = Literal["best", "cgroup", "cgroup_v2", "pid_namespace", "subreaper", "process_group"]
 _Guarantee = Literal["kernel", "guarded", "while_owner_lives", "best_effort"]
 
 __version__: Final[str]

@@ -41,6 +41,16 @@ def first_line(value: Any) -> str:
     return sentence.rstrip(":.") + "." if sentence else ""
 
 
+def parameters(function: Any) -> str:
+    """How it is called: without types, and without what is bound already."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return "()"
+    given = [each.replace(annotation=each.empty) for each in signature.parameters.values() if each.name not in ("self", "cls")]
+    return str(signature.replace(parameters=given, return_annotation=signature.empty))
+
+
 def own(cls: type) -> list[str]:
     """The public attributes of a class that are the package's, its bases' among them."""
     bases = [base for base in cls.__mro__ if base.__module__.partition(".")[0] == "pinfold"]
@@ -53,7 +63,7 @@ def entry(name: str, value: Any, known: dict[type, str]) -> list[str]:
     if not isinstance(value, type):
         if not callable(value):
             return [f"- `{name}`: {'the version of the package.' if name == '__version__' else first_line(value)}"]
-        return [f"- `{name}()`: {first_line(value)}"]
+        return [f"- `{name}{parameters(value)}`: {first_line(value)}"]
     lines = [f"- **`{name}`**: {first_line(value)}"]
     bases = [base for base in value.__mro__[1:] if base in known]
     theirs = {attribute for base in bases for attribute in own(base)}
@@ -63,7 +73,7 @@ def entry(name: str, value: Any, known: dict[type, str]) -> list[str]:
         if attribute in theirs:
             continue
         member = inspect.getattr_static(value, attribute, None)
-        call = "()" if callable(getattr(value, attribute, None)) else ""
+        call = parameters(getattr(value, attribute)) if callable(getattr(value, attribute, None)) else ""
         said = first_line(getattr(member, "__func__", member)) if member is not None else ""
         lines.append(f"  - `{attribute}{call}`" if not said else f"  - `{attribute}{call}`: {said}")
     return lines

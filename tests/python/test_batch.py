@@ -174,7 +174,7 @@ def test_what_python_raises_ends_the_batch(loop: Run) -> None:
         output_all(3)  # type: ignore[arg-type]
     with pytest.raises(InvalidInput):
         output_all([SLEEPS], concurrency=0)
-    with pytest.raises(OverflowError):
+    with pytest.raises(InvalidInput, match="concurrency: -1 is out of range"):
         output_all([SLEEPS], concurrency=-1)
 
     async def main() -> None:

@@ -312,7 +312,7 @@ def test_what_others_raise_ends_a_batch_and_stops_what_is_out() -> None:
     assert all(answer.done() for answer in runner.tokens)
     with pytest.raises(ZeroDivisionError):
         output_all([Command("sleep", ["1000"])] * 2, runner=runner, on_progress=lambda _: 1 // 0)
-    with pytest.raises(InvalidInput, match="none may run"):
+    with pytest.raises(InvalidInput, match="may run at a time runs nothing"):
         output_all([Command("true")], runner=runner, concurrency=0)
     assert all(answer.done() for answer in runner.tokens)
 

@@ -82,7 +82,8 @@ def wait_for_input_to_be_taken() -> None:
 
 
 def wait_for_lines() -> None:
-    assert list(SLEEPS.start()) == []
+    with SLEEPS.start() as process:
+        assert list(process) == []
 
 
 def wait_in_several_threads() -> None:

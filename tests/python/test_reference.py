@@ -19,12 +19,12 @@ def listed(page: str) -> set[str]:
     for line in page.splitlines():
         if match := re.match(r"## `pinfold\.?(.*)`$", line):
             module = f"{match[1]}." if match[1] else ""
-        elif match := re.match(r"- \*{0,2}`(\w+)(?:\(\))?`", line):
+        elif match := re.match(r"- \*{0,2}`(\w+)(?:\(.*?\))?`", line):
             cls = module + match[1]
             own[cls] = set()
             if base := re.search(r" Also all of `(\w+)`\.$", line):
                 bases[cls] = base[1]
-        elif match := re.match(r"  - `(\w+)(?:\(\))?`", line):
+        elif match := re.match(r"  - `(\w+)(?:\(.*?\))?`", line):
             own[cls].add(match[1])
 
     def whole(name: str) -> set[str]:
@@ -59,5 +59,5 @@ def test_it_has_every_public_name_and_no_other() -> None:
 def test_every_name_has_a_place_and_every_function_a_line() -> None:
     page = reference.page()
     assert re.findall(r"^### Besides\n((?:- .*\n)*)", page, re.MULTILINE) == ["- `__version__`: the version of the package.\n"]
-    assert not re.findall(r"^ *- \*{0,2}`\w+\(\)`(?!: .)", page, re.MULTILINE)
+    assert not re.findall(r"^ *- \*{0,2}`\w+\([^`]*\)`(?!: .)", page, re.MULTILINE)
     assert not re.findall(r":\s*$", page, re.MULTILINE)

@@ -17,6 +17,11 @@ use args::{Task, help};
 use exit::{End, FAILED};
 
 fn main() {
+    if let Some((word, names)) = pinfold_os::deny::unknown() {
+        // It was to hide something, and hides nothing.
+        out::fail(&format!("PINFOLD_DENY: '{word}' is none of {names}"), None);
+        End::Code(FAILED).leave();
+    }
     let task = args::parse(std::env::args_os().skip(1).collect());
     let end = match task {
         Ok(Task::Run(args)) => run::run(&args),

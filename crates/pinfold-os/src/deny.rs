@@ -55,11 +55,47 @@ impl Feature {
 
 /// Whether `PINFOLD_DENY` hides this feature.
 pub fn denied(feature: Feature) -> bool {
-    static MASK: OnceLock<u32> = OnceLock::new();
-    let mask = MASK.get_or_init(|| {
-        let Ok(list) = std::env::var("PINFOLD_DENY") else { return 0 };
-        let wanted = |name: &str| list.split(',').any(|item| item.trim() == name);
-        Feature::ALL.iter().filter(|(_, name)| wanted(name)).fold(0, |mask, (f, _)| mask | 1 << *f as u32)
-    });
-    mask & (1 << feature as u32) != 0
+    list().0 & (1 << feature as u32) != 0
+}
+
+/// What `PINFOLD_DENY` names that is no feature, and so hides nothing; and the names of those that are.
+pub fn unknown() -> Option<(&'static str, String)> {
+    let names = Feature::ALL.map(|(_, name)| name).join(", ");
+    list().1.as_deref().map(|word| (word, names))
+}
+
+fn list() -> &'static (u32, Option<String>) {
+    static LIST: OnceLock<(u32, Option<String>)> = OnceLock::new();
+    LIST.get_or_init(|| read(&std::env::var("PINFOLD_DENY").unwrap_or_default()))
+}
+
+/// The features that are named, and the first word that names none. A container may be called as it calls itself.
+fn read(list: &str) -> (u32, Option<String>) {
+    let (mut mask, mut unknown) = (0, None);
+    for item in list.split(',').map(str::trim).filter(|item| !item.is_empty()) {
+        let name = item.replace('-', "_");
+        let name = if name == "cgroup_v2" { "cgroup" } else { &*name };
+        match Feature::ALL.iter().find(|(_, known)| *known == name) {
+            Some((feature, _)) => mask |= 1 << *feature as u32,
+            None => {
+                unknown.get_or_insert_with(|| item.to_owned());
+            }
+        }
+    }
+    (mask, unknown)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Feature, read};
+
+    #[test]
+    fn what_is_named_is_hidden_and_what_is_no_feature_is_told() {
+        let bits =
+            |features: &[Feature]| features.iter().fold(0, |mask, feature| mask | 1 << *feature as u32);
+        assert_eq!(read(""), (0, None));
+        assert_eq!(read(" clone3, ,pidfd"), (bits(&[Feature::Clone3, Feature::Pidfd]), None));
+        assert_eq!(read("cgroup_v2,pid-namespace"), (bits(&[Feature::Cgroup, Feature::PidNamespace]), None));
+        assert_eq!(read("cgroop,subreaper,x"), (bits(&[Feature::Subreaper]), Some("cgroop".to_owned())));
+    }
 }

@@ -255,7 +255,9 @@ pub(crate) fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
 
 /// The meaning of one of a few words.
 pub(crate) fn one_of<T: Copy>(py: Python<'_>, what: &str, word: &str, known: &[(&str, T)]) -> PyResult<T> {
-    if let Some((_, meaning)) = known.iter().find(|(name, _)| *name == word) {
+    // As the tool has them, too.
+    let plain = word.replace('-', "_");
+    if let Some((_, meaning)) = known.iter().find(|(name, _)| *name == word || *name == plain) {
         return Ok(*meaning);
     }
     let names: Vec<&str> = known.iter().map(|(name, _)| *name).collect();

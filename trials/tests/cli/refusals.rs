@@ -23,6 +23,21 @@ fn refused(words: &[&str], code: i32, parts: &[&str]) {
 }
 
 #[test]
+fn what_is_to_be_hidden_and_is_no_feature() {
+    let output =
+        pinfold(&Trial::new(), "").args(["true"]).env("PINFOLD_DENY", "cgroup,cgroop").output().unwrap();
+    assert_eq!(output.status.code(), Some(125));
+    let said = text(&output.stderr);
+    assert!(said.starts_with("pinfold: PINFOLD_DENY: 'cgroop' is none of clone3,"), "{said}");
+    let hidden = pinfold(&Trial::new(), "")
+        .args(["--explain", "true"])
+        .env("PINFOLD_DENY", "cgroup_v2")
+        .output()
+        .unwrap();
+    assert!(hidden.status.success() && !text(&hidden.stdout).contains("cgroup_v2 (guarantee"), "{hidden:?}");
+}
+
+#[test]
 fn programs_that_cannot_be_had() {
     let directory = tempfile::tempdir().unwrap();
     let file = |name: &str, content: &str, mode: u32| {

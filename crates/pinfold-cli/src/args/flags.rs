@@ -234,11 +234,11 @@ pub(crate) const FLAGS: &[Flag<RunArgs>] = &[
            run, and back at the end."),
     //
     flag("isolation", Needed("CONTAINER"), Containment, "What holds it together [default: best]", |run, value| {
-        put(&mut run.isolation, values::choice(values::text(value)?, ISOLATIONS))
+        put(&mut run.isolation, values::text(value).and_then(values::isolation))
     })
     .choices(|| names(ISOLATIONS))
-    .more("best takes the best that this host offers: a cgroup v2 where one can be made, else a process group, and \
-           says so. What is asked for by name and cannot be had is an error."),
+    .more("best takes the best that this host offers: a cgroup v2 where one can be made, else a subreaper keeper, else a \
+           process group, and then says so. What is asked for by name and cannot be had is an error."),
     flag("require", Needed("GUARANTEE"), Containment, "Refuse to run it with less than this", |run, value| {
         put(&mut run.require, values::choice(values::text(value)?, GUARANTEES).map(Some))
     })

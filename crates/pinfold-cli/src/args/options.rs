@@ -106,6 +106,12 @@ impl<T> Reader<'_, T> {
             let Some(flag) = self.flags.iter().find(|flag| flag.short == Some(letter)) else {
                 let shown = if byte.is_ascii() { format!("-{letter}") } else { word.display().to_string() };
                 let what = format!("{}: there is no option {shown}", self.command);
+                if self.command == "kill" && byte.is_ascii_digit() {
+                    return Err(misuse(
+                        what,
+                        "a signal is named by -s, by its name or number: -s KILL, -s 9",
+                    ));
+                }
                 return Err(misuse(what, self.see_help()));
             };
             if let Value::Needed(wanted) = flag.value {

@@ -254,7 +254,7 @@ mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
     use super::super::EnvChange;
     use super::*;
-    use pinfold::{Signal, Stdin};
+    use pinfold::{Guarantee, Isolation, Signal, Stdin};
     use std::time::Duration;
 
     fn read(line: &str) -> Result<Task, Misuse> {
@@ -331,6 +331,13 @@ mod tests {
     }
 
     #[test]
+    fn what_a_run_is_said_to_have_can_be_asked_for_in_the_same_words() {
+        let run = run_of("run --isolation cgroup_v2 --require best_effort x");
+        assert_eq!((run.isolation, run.require), (Isolation::Cgroup, Some(Guarantee::BestEffort)));
+        assert_eq!(run_of("run --isolation pid_namespace x").isolation, Isolation::PidNamespace);
+    }
+
+    #[test]
     fn a_bound_of_0_is_none_and_a_pause_of_0_is_one() {
         let run = run_of("run -t 5s -t 0 --idle-timeout 0 --grace 0 --retry-pause 0 x");
         assert_eq!((run.timeout, run.idle_timeout), (None, None));
@@ -383,7 +390,7 @@ mod tests {
             ("kill --all 77", "--all means everybody", "leave it out"),
             ("kill 77/", "'77/' names no run", "1234/2"),
             ("kill x", "'x' is no pid", "kill --help"),
-            ("kill -1", "no option -1", "kill --help"),
+            ("kill -1", "no option -1", "-s KILL"),
             ("kill -- -1", "'-1' is no pid", "kill --help"),
             ("wait-for", "nothing is named", "tcp://"),
             ("wait-for db", "wait-for: db: is nothing", "tcp://HOST:PORT"),

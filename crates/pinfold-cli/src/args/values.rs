@@ -274,6 +274,11 @@ pub(crate) const GUARANTEES: Choices<Guarantee> = &[
     ("kernel", Guarantee::Kernel),
 ];
 
+/// A container, by its name or as a run is called that has it.
+pub(crate) fn isolation(text: &str) -> Read<Isolation> {
+    choice(if matches!(text, "cgroup_v2" | "cgroup-v2") { "cgroup" } else { text }, ISOLATIONS)
+}
+
 /// Sandboxes that have a name: whether it is the one for what nobody vouches for.
 pub(crate) const SANDBOXES: Choices<bool> = &[("untrusted", true), ("none", false)];
 
@@ -313,7 +318,9 @@ pub(crate) fn names_or_none(text: &str) -> Read<Vec<String>> {
 
 /// The choice of this name.
 pub(crate) fn choice<T: Copy>(text: &str, choices: Choices<T>) -> Read<T> {
-    let found = choices.iter().find(|(name, _)| *name == text);
+    // As records have them, too.
+    let plain = text.replace('_', "-");
+    let found = choices.iter().find(|(name, _)| *name == plain);
     found.map(|(_, value)| *value).ok_or_else(|| {
         let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
         format!("'{text}' is none of {}", names.join(", "))

@@ -43,7 +43,8 @@ pub(crate) fn isolation_named(py: Python<'_>, name: &str) -> PyResult<Isolation>
         ("subreaper", Isolation::Subreaper),
         ("process_group", Isolation::ProcessGroup),
     ];
-    one_of(py, "isolation", name, &known)
+    // As a run is called that has it.
+    one_of(py, "isolation", if name == "cgroup_v2" { "cgroup" } else { name }, &known)
 }
 
 pub(crate) fn guarantee_named(py: Python<'_>, name: &str) -> PyResult<Guarantee> {

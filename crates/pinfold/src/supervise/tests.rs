@@ -473,7 +473,6 @@ fn a_handle_that_is_dropped_ends_what_runs() {
     assert_eq!(quick.wait_ready(60 * SECOND).unwrap_err().kind(), ErrorKind::NotReady);
 }
 
-#[cfg(feature = "tokio")]
 #[test]
 fn it_is_looked_at_and_stopped_while_a_probe_is_asked() {
     for stopping in [true, false] {
@@ -507,6 +506,7 @@ fn it_is_looked_at_and_stopped_while_a_probe_is_asked() {
     }
 }
 
+#[cfg(feature = "tokio")]
 #[test]
 fn tasks_supervise_too() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
