@@ -85,7 +85,7 @@ DECLARED = declared()
 def call(path: str, value: object) -> object:
     cls, method, argument = path.split(".")
     given = {**BESIDES.get(f"{cls}.{method}", {}), **BESIDES.get(path, {}), argument: value}
-    receiver = Limits() if path.startswith("Limits.replace") else RECEIVERS[cls]
+    receiver: Any = Limits() if path.startswith("Limits.replace") else RECEIVERS[cls]
     called = receiver if method == "__new__" else getattr(receiver, method)
     stub_takes_many = argument in ("gids", "cpus", "numbers", "codes") and method in ("groups", "affinity", "cpus", "success_codes")
     if stub_takes_many or path in ("Limits.__new__.cpus", "Limits.replace.cpus"):
@@ -143,8 +143,8 @@ def test_live_things_do_so_too() -> None:
             for value in (-1, -(2**70), -(10**400)):
                 assert check(lambda: act(value), name) == "refused"
         for act in (group.wait, running.wait, running.wait_ready, lambda value: process.wait_until(Probe.file("/"), value)):
-            for value in (-1, -(2**70), -(10**400), float("nan")):
-                assert check(lambda: act(value), "timeout") == "refused"
+            for odd in (-1, -(2**70), -(10**400), float("nan")):
+                assert check(lambda: act(odd), "timeout") == "refused"
         assert check(lambda: group.adopt(2**70), "pid") == "refused"
         assert check(lambda: group.stop(grace=-1), "grace") == check(lambda: running.stop(grace=-1), "grace") == "refused"
         # A time that nobody can count to is none that ends.
