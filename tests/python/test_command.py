@@ -158,6 +158,14 @@ def test_what_is_refused_is_named() -> None:
         Command("x").output_limit()
 
 
+def test_containers_and_guarantees_have_the_names_that_runs_and_the_tool_have_for_them() -> None:
+    command: Any = Command("true")
+    for given, meant in [("cgroup_v2", "cgroup"), ("pid-namespace", "pid_namespace"), ("process-group", "process_group")]:
+        assert command.isolation(given) == command.isolation(meant) != command, given
+    for given, meant in [("best-effort", "best_effort"), ("while-owner-lives", "while_owner_lives")]:
+        assert command.require(given) == command.require(meant) != command, given
+
+
 def test_no_timeout_is_a_timeout_too() -> None:
     command = Command("echo", ["hello"])
     assert command.timeout(None) == command == command.timeout(1).idle_timeout(2).timeout(None).idle_timeout(None)

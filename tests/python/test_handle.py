@@ -125,6 +125,14 @@ def told(error: pinfold.UnexpectedOutput) -> tuple[str, int | None]:
     return "bad", error.line_number
 
 
+def test_each_loop_reads_for_itself_and_one_that_is_kept_goes_on() -> None:
+    with Command("seq", ["4"]).start() as process:
+        kept = iter(process)
+        assert [next(kept), next(kept)] == ["1", "2"]
+        assert list(process) == ["1", "2", "3", "4"]
+        assert list(kept) == ["3", "4"]
+
+
 def test_lines_are_values_and_one_that_is_none_is_told_with_its_number() -> None:
     with Command("printf", [NDJSON]).start() as process:
         values, found = process.json_lines(), []

@@ -20,9 +20,10 @@ pub(crate) fn wait_for(args: &WaitForArgs) -> End {
     }
     // As the first process of a container it would be deaf to them otherwise.
     let inbox = Inbox::open(letters::deadly()).ok();
+    let host = Host::new().guard_as_child();
     let host = match &inbox {
-        Some(inbox) => Host::new().signal_mask(inbox.mask_before()).guard_as_child(),
-        None => Host::new().guard_as_child(),
+        Some(inbox) => host.signal_mask(inbox.mask_before()),
+        None => host,
     };
     let host = log::watch(host, None);
     let probe = match probe(args, &host) {

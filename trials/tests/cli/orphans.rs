@@ -92,11 +92,13 @@ fn a_run_leaves_nobody_where_nobody_waits_for_orphans() {
             assert!(output.status.success(), "{options}: {output:?}");
             assert_eq!(idle.orphans(), [], "{options} -- {arguments}");
         }
+    }
+    for words in ["batch -j2 true ::: 1 2 3", "wait-for cmd:true"] {
         let idle = Idle::new(&trial);
         let Some(idle) = given(idle.is_some(), "unshare(1)").then_some(idle).flatten() else { return };
-        let output = idle.pinfold(&trial, "batch -j2 true ::: 1 2 3").output().unwrap();
-        assert!(output.status.success(), "batch: {output:?}");
-        assert_eq!(idle.orphans(), [], "batch");
+        let output = idle.pinfold(&trial, words).output().unwrap();
+        assert!(output.status.success(), "{words}: {output:?}");
+        assert_eq!(idle.orphans(), [], "{words}");
     }
     trial.finish();
 }
