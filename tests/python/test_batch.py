@@ -29,7 +29,7 @@ from pinfold import (
     output_as_completed,
 )
 
-from conftest import Run, children
+from conftest import Run, children, is_alive
 
 SLEEPS = Command("sleep", ["1000"]).timeout_grace(0)
 FAILS = Command("sh", ["-c", "exit 3"])
@@ -94,7 +94,7 @@ def test_commands_are_taken_as_there_is_room_for_them() -> None:
     def commands() -> Iterator[Command]:
         for number in range(100):
             # However fast they are: all that were begun have ended, when more are taken.
-            while any(ended(pid) is False for pid in children().keys() - before.keys()):
+            while any(is_alive(pid) for pid in children().keys() - before.keys()):
                 time.sleep(0.001)
             taken.append(number)
             yield echo(number)
@@ -103,14 +103,6 @@ def test_commands_are_taken_as_there_is_room_for_them() -> None:
         assert next(results).result
         assert len(taken) <= 6
         assert len(list(results)) == 99
-
-
-def ended(pid: int) -> bool | None:
-    """Whether this child has ended and was not waited for; ``None`` where it was."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return None
 
 
 def test_it_fails_fast(tmp_path: Path) -> None:

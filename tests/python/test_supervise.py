@@ -339,7 +339,7 @@ def test_others_look_and_stop_while_a_predicate_is_asked(probe: str, loop: Run) 
         # From another thread; what runs is told at once, and the end is told once supervision goes on.
         stopper = threading.Thread(target=running.stop)
         stopper.start()
-        while running.status.phase != "stopping" or is_running(pid):
+        while running.status.phase != "stopping" or is_alive(pid):
             time.sleep(0.001)
         assert not go_on.is_set()
         go_on.set()
@@ -373,11 +373,3 @@ def test_a_predicate_of_a_probe_may_look_at_its_own_supervision() -> None:
         running.wait_ready(20)
         live.clear()
     assert seen and set(seen) == {"starting"}
-
-
-def is_running(pid: int | None) -> bool:
-    """Whether it does not wait to be reaped either."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
