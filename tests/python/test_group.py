@@ -507,3 +507,26 @@ def test_many_threads_share_it() -> None:
             thread.join()
         assert group.is_empty
     assert sorted(map(int, answers)) == list(range(16))
+
+
+# A program whose first thread has ended, and whose other one goes on.
+HEADLESS = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(1000,)).start()
+print("ready", flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
+def test_a_process_lives_as_long_as_one_of_its_threads(isolation: Any) -> None:
+    with ProcessGroup(isolation=isolation) as group:
+        process = group.start(Command(sys.executable, ["-S", "-c", HEADLESS]))
+        assert next(process.stdout_lines()) == "ready"
+        deadline = time.monotonic() + 10
+        while [member.state for member in group.members_info()] != ["zombie"]:
+            assert time.monotonic() < deadline, group.members_info()
+            time.sleep(0.002)
+        assert group.members() == [process.pid] and not group.is_empty
+        assert group.stop().members_before == 1
+        assert process.wait().cause == "stopped"
+    assert not is_alive(process.pid)

@@ -43,7 +43,7 @@ pub use host::{as_nobody, is_root};
 pub use host::{
     can_write_cgroup2, cgroup2_dir, controllers, has_controllers, holds_sessions, mechanisms, setuid_fixture,
 };
-pub use programs::{fixture, pinfold_bin};
+pub use programs::{RELAY, fixture, pinfold_bin};
 #[cfg(target_os = "linux")]
 pub use terminal::Terminal;
 #[cfg(target_os = "linux")]

@@ -7,11 +7,14 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use pinfold_trials::{Trial, as_nobody, can_write_cgroup2, fixture, given, is_root, pinfold_bin, wait_until};
+use pinfold_trials::{
+    RELAY, Trial, as_nobody, can_write_cgroup2, fixture, given, holds_sessions, is_root, pinfold_bin,
+    wait_until,
+};
 use tempfile::TempDir;
 
 use crate::place::Place;
-use crate::{LONG, Live, isolations, run, text};
+use crate::{LONG, Live, isolations, pinfold, run, text};
 
 struct Registry(TempDir);
 
@@ -163,6 +166,24 @@ fn kill_stops_all_of_one_owner_and_leaves_the_others() {
         assert!(text(&wrong.stderr).contains("has no run that is called nothing"), "{wrong:?}");
         registry.says(&format!("kill {pid}/{run}"));
         other.end();
+    }
+    trial.finish();
+}
+
+#[test]
+fn kill_waits_for_whoever_comes_while_others_go() {
+    let trial = Trial::new();
+    let registry = Registry::new();
+    // A process group cannot be named by others any more once its leader is gone.
+    for isolation in isolations().into_iter().filter(|name| holds_sessions(name)) {
+        let place = tempfile::tempdir().unwrap();
+        let done = place.path().join("done");
+        let mut command = pinfold(&trial, &format!("--isolation {isolation} --strays wait"));
+        command.args(["--", "sh", "-c", RELAY]).env("done", &done);
+        let live = registry.started(command, "");
+        registry.says(&format!("kill --grace 1h {}", live.child.id()));
+        assert!(done.exists(), "{isolation}: one of them lived, and it was said to be stopped");
+        live.end();
     }
     trial.finish();
 }

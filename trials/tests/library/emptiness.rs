@@ -4,10 +4,10 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use pinfold::{Cause, Handle, ProcessGroup, Runner, Signal, StopRule};
-use pinfold_trials::{Trial, holds_sessions, mechanisms};
+use pinfold::{Cause, Handle, ProcessGroup, Runner, Signal, StopRule, StrayRule};
+use pinfold_trials::{RELAY, Trial, holds_sessions, mechanisms};
 
-use crate::{Of, begin, fixture, isolation};
+use crate::{LONG, Of, begin, fixture, isolation};
 
 const GRACE: Duration = Duration::from_millis(300);
 const RULE: StopRule = StopRule { signal: Signal::TERM, grace: GRACE };
@@ -103,4 +103,19 @@ fn stop_a_group(trial: &Trial, name: &str) -> Duration {
     assert_eq!(left.len(), escaped, "{name}: {left:?}");
     trial.kill_survivors();
     report.duration
+}
+
+#[test]
+fn who_ends_while_a_container_is_looked_through_hides_nobody() {
+    let trial = begin();
+    for name in mechanisms() {
+        let place = tempfile::tempdir().unwrap();
+        let done = place.path().join("done");
+        let relay = pinfold::Command::new("sh").args(["-c", RELAY]).env("done", &done).of(&trial);
+        let outcome =
+            relay.isolation(isolation(name)).strays(StrayRule::StopAfter(LONG)).output().unwrap().outcome;
+        assert_eq!((outcome.code(), outcome.strays), (Some(0), pinfold::Strays::default()), "{name}");
+        assert!(done.exists(), "{name}: one of them lived, and was not waited for");
+    }
+    trial.finish();
 }

@@ -146,6 +146,13 @@ pub struct Stat<'a> {
 }
 
 impl<'a> Stat<'a> {
+    /// Whether it executes anything. `state` is that of its first thread alone, and a process lives until its last one has
+    /// ended.
+    #[must_use]
+    pub fn lives(&self) -> bool {
+        !self.state.has_ended() || self.num_threads > 1
+    }
+
     /// Parses the file.
     ///
     /// ```
@@ -234,6 +241,16 @@ mod tests {
         };
         assert_eq!(Stat::parse(CAT).unwrap(), expected);
         assert!(!expected.is_kernel_thread());
+    }
+
+    #[test]
+    fn a_process_lives_until_its_last_thread_has_ended() {
+        for (state, num_threads, lives) in
+            [("S", 1, true), ("Z", 2, true), ("Z", 1, false), ("Z", 0, false), ("X", 0, false)]
+        {
+            let line = format!("5 (a) {state} 1 5 5 0 -1 0 0 0 0 0 0 0 0 0 20 0 {num_threads} 0 7 0 0");
+            assert_eq!(Stat::parse(line.as_bytes()).unwrap().lives(), lives, "{state} {num_threads}");
+        }
     }
 
     #[test]

@@ -33,7 +33,7 @@ pub(crate) use ladder::{choose, guarantee, rung};
 pub(crate) use nest::Nest;
 pub(crate) use refusal::{Lack, Refusal};
 #[cfg(target_os = "linux")]
-pub(crate) use strays::{below, members_of_group};
+pub(crate) use strays::{below, is_childless, is_empty_group, members_of_group};
 pub(crate) use strays::{describe, holders, live_usage};
 pub(crate) use watch::Watch;
 
@@ -250,13 +250,8 @@ impl Container {
             Container::Cgroup(leaf) => leaf.is_empty(),
             #[cfg(target_os = "linux")]
             Container::Kept(kept) => kept.is_gone(),
-            // The kernel counts zombies as members, and some init processes take their time over them.
-            Container::Group(_) => {
-                // Whoever still runs is no zombie, and all processes of the host need not be looked at to know that.
-                let runs = || matches!(leader.peek_exit(), Ok(None));
-                leader.group_exists() == Some(false)
-                    || !runs() && strays::members_of_group(leader.pid()).is_empty()
-            }
+            // Whoever still runs is no zombie, and all processes of the host need not be looked at to know that.
+            Container::Group(_) => !matches!(leader.peek_exit(), Ok(None)) && strays::is_empty_group(leader),
         }
     }
 

@@ -4,6 +4,8 @@ use crate::outcome::{Stray, Usage};
 use pinfold_os::descriptor::Borrowed;
 use pinfold_os::handle::{Pid, Process};
 use pinfold_proc::Proc;
+use pinfold_proc::parse::stat::Stat;
+use std::collections::HashSet;
 use std::time::Duration;
 
 /// `USER_HZ`: what the kernel counts in towards user space, on every architecture of ours.
@@ -52,33 +54,101 @@ pub(crate) fn holders(_: Borrowed<'_>) -> Vec<Stray> {
     Vec::new()
 }
 
-/// The living members of the process group with this leader.
-pub(crate) fn members_of_group(leader: Pid) -> Vec<Pid> {
-    let mut proc = proc();
-    let mut belongs = |pid: u32| {
-        proc.stat(pid).is_ok_and(|stat| stat.pgrp == Some(leader.get()) && !stat.state.has_ended())
-    };
-    let pids = self::proc().pids().unwrap_or_default();
-    pids.into_iter().filter(|pid| belongs(*pid)).filter_map(|pid| Pid::new(pid.into())).collect()
+/// What a look through a container came to.
+struct Look {
+    living: Vec<Pid>,
+    zombies: HashSet<u32>,
+    /// Whether all is known: none that was listed is gone.
+    is_whole: bool,
 }
 
-/// The living descendants of a process, nearest first: by the lists of children that the kernel keeps for each thread,
-/// which cost as much as there are descendants, and not as there are processes on the host.
+impl Look {
+    /// Looks at each of these that belongs to the container.
+    fn at(pids: &[u32], belongs: impl Fn(&Stat<'_>) -> bool) -> Look {
+        let mut proc = proc();
+        let mut look = Look { living: Vec::new(), zombies: HashSet::new(), is_whole: true };
+        for pid in pids {
+            match proc.stat(*pid) {
+                Ok(stat) if !belongs(&stat) => {}
+                Ok(stat) if stat.lives() => look.living.extend(Pid::new((*pid).into())),
+                Ok(_) => drop(look.zombies.insert(*pid)),
+                Err(error) => look.is_whole &= !error.is_gone(),
+            }
+        }
+        look
+    }
+
+    fn at_group(leader: Pid) -> Look {
+        let mut pids = proc().pids().unwrap_or_default();
+        // The latest first: whoever lives shortest is looked at before it has gone.
+        pids.reverse();
+        Look::at(&pids, |stat| stat.pgrp == Some(leader.get()))
+    }
+
+    /// By the lists of children that the kernel keeps for each thread, which cost as much as there are descendants, and not
+    /// as there are processes on the host.
+    #[cfg(target_os = "linux")]
+    fn below(root: Pid) -> Look {
+        let (mut found, mut at) = (vec![root.get()], 0);
+        while let Some(pid) = found.get(at) {
+            let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
+            for thread in threads.into_iter().flatten().flatten() {
+                let children = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
+                found.extend(children.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
+            }
+            at += 1;
+        }
+        Look::at(&found[1..], |_| true)
+    }
+
+    /// Looks until nobody ends meanwhile: whoever does leaves children where the look has been already. `false` with the last
+    /// look where that never comes.
+    fn settled(look: impl Fn() -> Look) -> (Look, bool) {
+        const LOOKS: usize = 16;
+        let mut last = look();
+        for _ in 1..LOOKS {
+            if last.is_whole && last.zombies.is_empty() {
+                return (last, true);
+            }
+            let next = look();
+            let is_settled = next.is_whole && next.zombies.is_subset(&last.zombies);
+            last = next;
+            if is_settled {
+                return (last, true);
+            }
+        }
+        (last, false)
+    }
+}
+
+/// The living members of the process group with this leader.
+pub(crate) fn members_of_group(leader: Pid) -> Vec<Pid> {
+    Look::settled(|| Look::at_group(leader)).0.living
+}
+
+/// Whether nobody lives in the process group with this leader.
+pub(crate) fn is_empty_group(leader: &Process) -> bool {
+    let exists = leader.group_exists();
+    if exists == Some(false) {
+        return true;
+    }
+    // The kernel counts zombies as members, and some init processes take their time over them. Where none explains why the
+    // group is still there, somebody was missed.
+    let (look, is_settled) = Look::settled(|| Look::at_group(leader.pid()));
+    is_settled && look.living.is_empty() && (exists.is_none() || !look.zombies.is_empty())
+}
+
+/// The living descendants of a process, nearest first.
 #[cfg(target_os = "linux")]
 pub(crate) fn below(root: Pid) -> Vec<Pid> {
-    let (mut found, mut at) = (vec![root.get()], 0);
-    while let Some(pid) = found.get(at) {
-        let threads = std::fs::read_dir(format!("/proc/{pid}/task"));
-        for thread in threads.into_iter().flatten().flatten() {
-            let children = std::fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-            found.extend(children.split_ascii_whitespace().filter_map(|pid| pid.parse::<u32>().ok()));
-        }
-        at += 1;
-    }
-    let mut proc = proc();
-    let mut lives = |pid: u32| proc.stat(pid).is_ok_and(|stat| !stat.state.has_ended());
-    let living = found.into_iter().skip(1).filter(|pid| lives(*pid));
-    living.filter_map(|pid| Pid::new(pid.into())).collect()
+    Look::settled(|| Look::below(root)).0.living
+}
+
+/// Whether nobody lives below a process to which orphans come: a keeper, or the first of a namespace.
+#[cfg(target_os = "linux")]
+pub(crate) fn is_childless(root: Pid) -> bool {
+    let (look, is_settled) = Look::settled(|| Look::below(root));
+    is_settled && look.living.is_empty()
 }
 
 /// What a living process has used, by itself.
@@ -91,5 +161,37 @@ pub(crate) fn live_usage(pid: Pid) -> Usage {
         user: time(user),
         system: time(system),
         peak_memory: memory.and_then(|memory| memory.peak_resident),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    /// What becomes of looks, each of the living, the zombies and whether nobody was gone; the last for good.
+    fn settled(looks: &[(&[i64], &[u32], bool)]) -> (Vec<i64>, usize, bool) {
+        let count = Cell::new(0);
+        let (look, is_settled) = Look::settled(|| {
+            let (living, zombies, is_whole) = looks[count.get().min(looks.len() - 1)];
+            count.set(count.get() + 1);
+            let living = living.iter().filter_map(|pid| Pid::new(*pid)).collect();
+            Look { living, zombies: zombies.iter().copied().collect(), is_whole }
+        });
+        (look.living.iter().map(|pid| pid.get().into()).collect(), count.get(), is_settled)
+    }
+
+    #[test]
+    fn it_is_looked_again_until_nobody_has_ended_meanwhile() {
+        assert_eq!(settled(&[(&[7], &[], true)]), (vec![7], 1, true));
+        // The child of 5 came to light when 5 was known to be dead.
+        assert_eq!(settled(&[(&[], &[5], true), (&[6], &[5], true)]), (vec![6], 2, true));
+        assert_eq!(settled(&[(&[], &[], false), (&[6], &[], true)]), (vec![6], 2, true));
+        let news: &[(&[i64], &[u32], bool)] =
+            &[(&[7], &[5], true), (&[7], &[5, 6], true), (&[7, 8], &[6], true)];
+        assert_eq!(settled(news), (vec![7, 8], 3, true));
+        // Zombies that stay are no news; where news do not end, nothing is certain.
+        assert_eq!(settled(&[(&[], &[5], true)]), (vec![], 2, true));
+        assert_eq!(settled(&[(&[7], &[], false)]), (vec![7], 16, false));
     }
 }

@@ -63,9 +63,7 @@ impl Identity {
 /// thread has ended.
 pub(crate) fn life(pid: u32, start: u64) -> Life {
     match Proc::new("/proc").stat(pid) {
-        Ok(stat) if stat.starttime == start && (!stat.state.has_ended() || stat.num_threads > 1) => {
-            Life::Lives
-        }
+        Ok(stat) if stat.starttime == start && stat.lives() => Life::Lives,
         Ok(_) => Life::Over,
         Err(error) if error.is_gone() => Life::Over,
         Err(_) => Life::Unknown,

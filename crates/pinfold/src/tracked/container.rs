@@ -1,7 +1,7 @@
 //! A container of another owner: who is in it, and acting on it. Nothing here is our child, and nothing is believed to be
 //! what the owner meant before it was proven.
 
-use crate::containment::{below, members_of_group, tell_all};
+use crate::containment::{below, is_childless, is_empty_group, members_of_group, tell_all};
 use crate::outcome::Mechanism;
 use crate::registry::entry::{Entry, Line};
 use crate::registry::identity::start_of;
@@ -141,7 +141,13 @@ impl Container {
         match self {
             // Where it cannot be read any more, it was removed.
             Container::Cgroup(_, Some(cgroup)) => !cgroup.is_populated().unwrap_or(false),
-            _ => self.members().is_empty(),
+            Container::Process(line, Some(process)) if start_of(line.pid) == Some(line.start) => {
+                match line.mechanism {
+                    Mechanism::ProcessGroup => is_empty_group(process),
+                    _ => is_childless(process.pid()),
+                }
+            }
+            _ => true,
         }
     }
 

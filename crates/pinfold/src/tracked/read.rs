@@ -132,7 +132,7 @@ impl Clock {
 
     /// A process, unless it has ended.
     pub(super) fn member(&mut self, pid: u32) -> Option<Member> {
-        let stat = self.proc.stat(pid).ok().filter(|stat| !stat.state.has_ended() || stat.num_threads > 1)?;
+        let stat = self.proc.stat(pid).ok().filter(pinfold_proc::parse::stat::Stat::lives)?;
         let time = |ticks: u64| Duration::from_millis(ticks.saturating_mul(1000 / TICKS_PER_SECOND));
         Some(Member {
             pid,
