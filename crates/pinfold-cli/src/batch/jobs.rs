@@ -96,8 +96,11 @@ impl Jobs {
         if let Some(grace) = args.grace {
             base = base.timeout_grace(grace);
         }
-        if args.retries > 0 {
-            let retry = Retry::times(args.retries.saturating_add(1));
+        if let Some(signal) = args.signal {
+            base = base.timeout_signal(signal);
+        }
+        if args.retry > 0 {
+            let retry = Retry::times(args.retry.saturating_add(1));
             let pause = args.retry_pause.unwrap_or(retry.pause);
             base = base.retry(Retry { pause, jitter: args.retry_jitter, ..retry });
         }
