@@ -7,8 +7,10 @@ use crate::error::failed;
 use pinfold::{Interest, Machine, Watch};
 use pinfold_os::poll::{Set, Waitable, Woken, wait};
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::{MutexExt, PyOnceLock};
+use pyo3::types::PyString;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
@@ -174,10 +176,16 @@ impl Pollable {
         Pollable { work: Mutex::new(Some(Box::new(work))), holder: Mutex::default() }
     }
 
-    /// Has the user's loop drive it: a coroutine.
-    pub(crate) fn driven<'py>(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    /// Has the user's loop drive it: a coroutine, which whoever forgets to await it is told by the name of what was called.
+    pub(crate) fn driven<'py>(
+        self,
+        py: Python<'py>,
+        called: &Bound<'py, PyString>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         static DRIVE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        DRIVE.import(py, "pinfold._loop", "drive")?.call1((self,))
+        let coroutine = DRIVE.import(py, "pinfold._loop", "drive")?.call1((self,))?;
+        coroutine.setattr(intern!(py, "__qualname__"), called)?;
+        Ok(coroutine)
     }
 
     fn with<T: Send>(&self, py: Python<'_>, act: impl FnOnce(&mut dyn Work) -> T + Send) -> PyResult<T> {
