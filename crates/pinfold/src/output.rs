@@ -285,6 +285,7 @@ mod tests {
                 stderr: None,
                 limits_hit: Default::default(),
                 strays: Strays::default(),
+                ended_with: None,
                 mechanism: Mechanism::ProcessGroup,
                 guarantee: Guarantee::BestEffort,
             },

@@ -3,7 +3,7 @@
 use crate::command::Command;
 use crate::error::{Error, ErrorKind, Result};
 use crate::listener::Listener;
-use crate::outcome::{Cause, Ending, Outcome};
+use crate::outcome::{Cause, EndedWith, Ending, Outcome};
 use crate::output::{Output, Terms};
 use crate::retry::{Retry, RetryIf, RetryOn};
 use crate::running::{Progress, Running};
@@ -151,15 +151,18 @@ fn failure(kind: ErrorKind, output: Output<Vec<u8>>, command: &Command) -> Error
 
 fn describe(outcome: &Outcome, terms: &Terms) -> String {
     let after = |limit: Option<Duration>| limit.map_or(String::new(), |limit| format!(" after {limit:?}"));
+    let with = outcome.ended_with.as_ref().map(EndedWith::to_string).unwrap_or_default();
     match outcome.cause {
-        Cause::Timeout => format!("timed out{}", after(terms.timeout)),
-        Cause::IdleTimeout => format!("wrote nothing for {:?}", terms.idle_timeout.unwrap_or_default()),
+        Cause::Timeout => format!("timed out{}{with}", after(terms.timeout)),
+        Cause::IdleTimeout => {
+            format!("wrote nothing for {:?}{with}", terms.idle_timeout.unwrap_or_default())
+        }
         Cause::OutputLimit => {
             let limit = &terms.limit;
             let bytes = limit.max_bytes.map(|bytes| format!("{bytes} bytes"));
             let lines = limit.max_lines.map(|lines| format!("{lines} lines"));
             let limits: Vec<String> = bytes.into_iter().chain(lines).collect();
-            format!("wrote more than {}", limits.join(" or "))
+            format!("wrote more than {}{with}", limits.join(" or "))
         }
         _ => outcome.to_string(),
     }

@@ -7,7 +7,7 @@ use crate::command::Command;
 use crate::containment::{Counters, Nest};
 use crate::limits::Limits;
 use crate::observe::Observer;
-use crate::outcome::{Cause, Ending, LimitsHit, Outcome, Strays, Usage};
+use crate::outcome::{Cause, EndedWith, Ending, LimitsHit, Outcome, Strays, Usage};
 use crate::output::{Output, Stage, Terms};
 use crate::settings::{StopRule, Stream};
 use pinfold_os::handle::Pid;
@@ -297,6 +297,21 @@ impl Chain {
             strays.holding_output.extend(outcome.strays.holding_output.iter().cloned());
             strays.beyond_reach.extend(outcome.strays.beyond_reach.iter().cloned());
         }
+    }
+
+    /// Who was ended with the stages of which one was ended.
+    pub(super) fn ended_with(&self) -> Option<EndedWith> {
+        let of_stages = self.runs().filter_map(|running| running.outcome()?.ended_with.clone());
+        of_stages.reduce(|mut all, more| {
+            all.count += more.count;
+            all.some.extend(more.some);
+            all.some.truncate(NAMED);
+            all
+        })
+    }
+
+    pub(super) fn is_a_program(&self, pid: Pid) -> bool {
+        self.runs().any(|running| running.pid() == pid)
     }
 
     /// The first failure of a stream of one of its stages.
