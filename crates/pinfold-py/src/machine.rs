@@ -120,7 +120,7 @@ fn patience() -> Option<Duration> {
 }
 
 /// Whether there is an answer; if not, a signal may have come.
-fn until_disturbed(work: &mut dyn Work, patience: Option<Duration>) -> io::Result<bool> {
+pub(crate) fn until_disturbed(work: &mut dyn Work, patience: Option<Duration>) -> io::Result<bool> {
     loop {
         if work.advance()? {
             return Ok(true);
