@@ -360,12 +360,7 @@ impl Chain {
         let mut outcome = running.outcome()?.clone();
         // What went on to the next stage was seen by that.
         outcome.stdout = None;
-        let terms = if self.told == Some(outcome.cause) {
-            self.terms.clone()
-        } else {
-            let Command { timeout, idle_timeout, limit, .. } = *command;
-            Terms { timeout, idle_timeout, limit }
-        };
+        let terms = if self.told == Some(outcome.cause) { self.terms.clone() } else { Terms::of(command) };
         let capture = running.capture(Stream::Stderr);
         let stderr = capture.map(crate::capture::Capture::retained);
         Some(Stage {
