@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 import pinfold
-from conftest import is_alive
+from conftest import HEADLESS, is_alive
 from pinfold import CancelToken, Command, ProcessGroup, Sandbox
 from test_cancel import pids, tree
 
@@ -507,15 +507,6 @@ def test_many_threads_share_it() -> None:
             thread.join()
         assert group.is_empty
     assert sorted(map(int, answers)) == list(range(16))
-
-
-# A program whose first thread has ended, and whose other one goes on.
-HEADLESS = """
-import ctypes, threading, time
-threading.Thread(target=time.sleep, args=(1000,)).start()
-print("ready", flush=True)
-ctypes.CDLL(None).pthread_exit(None)
-"""
 
 
 def test_a_process_lives_as_long_as_one_of_its_threads(isolation: Any) -> None:
