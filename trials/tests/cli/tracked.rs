@@ -189,6 +189,25 @@ fn kill_waits_for_whoever_comes_while_others_go() {
 }
 
 #[test]
+fn kill_stops_what_runs_and_not_what_its_owner_runs_next() {
+    let trial = Trial::new();
+    let registry = Registry::new();
+    let mut command = Command::new(pinfold_bin());
+    // Each begins the moment that the one before it has ended, and none ends by itself.
+    command.args(["batch", "-q", "-u", "-j1", "sh", "-c", "echo ready $1; exec sleep 1000", "-", ":::"]);
+    command.args((1..=50).map(|number| number.to_string())).envs([trial.env()]);
+    let mut live = registry.started(command, "");
+    for number in 2..=50 {
+        let said = registry.says(&format!("kill --grace 20s {}", live.child.id()));
+        assert!(said.contains("stopped s") && !said.contains("were killed"), "{said}");
+        assert_eq!(live.line(), format!("ready {number}"));
+    }
+    live.signal(15);
+    live.end();
+    trial.finish();
+}
+
+#[test]
 fn kill_with_a_signal_sends_just_that() {
     let trial = Trial::new();
     let registry = Registry::new();

@@ -1,6 +1,6 @@
 //! Stopping what an owner's containers hold, from outside: the ladder of every stop, climbed for somebody else.
 
-use super::container::Container;
+use super::container::{Claim, Container};
 use super::read::Clock;
 use super::{Member, containers_of};
 use crate::error::{Error, ErrorKind, Result};
@@ -68,7 +68,15 @@ impl Target {
     /// # Errors
     /// As there.
     pub fn stopping(&self, rule: StopRule) -> Result<Stopping> {
-        Ok(Stopping::begin(containers_of(self.owner, self.run.as_deref())?, rule))
+        let mut containers = containers_of(self.owner, self.run.as_deref())?;
+        // Before anybody is told to end: what is empty then is over, and is not waited for with another run in it.
+        let claims: Vec<_> = containers
+            .iter()
+            .filter(|container| !container.is_empty())
+            .filter_map(Container::claim)
+            .collect();
+        containers.retain(|container| !container.is_empty());
+        Ok(Stopping::begin(containers, claims, rule))
     }
 
     /// Sends a signal to everything that runs there now, and waits for nothing: who was there.
@@ -92,7 +100,7 @@ pub(super) fn members(containers: &[Container]) -> Vec<Member> {
 
 /// Kills what is in a container and waits until it is empty, within reason.
 pub(super) fn kill(container: Container) -> Container {
-    let mut stopping = Stopping::begin(vec![container], StopRule::KILL);
+    let mut stopping = Stopping::begin(vec![container], Vec::new(), StopRule::KILL);
     let _ = stopping.drive();
     stopping.containers.remove(0)
 }
@@ -102,6 +110,8 @@ pub(super) fn kill(container: Container) -> Container {
 #[derive(Debug)]
 pub struct Stopping {
     containers: Vec<Container>,
+    /// For as long as it is waited for.
+    _claims: Vec<Claim>,
     members: Vec<Member>,
     ladder: Ladder,
     act: Option<Act>,
@@ -109,10 +119,10 @@ pub struct Stopping {
 }
 
 impl Stopping {
-    fn begin(containers: Vec<Container>, rule: StopRule) -> Stopping {
+    fn begin(containers: Vec<Container>, claims: Vec<Claim>, rule: StopRule) -> Stopping {
         let members = members(&containers);
         let (ladder, act) = Ladder::begin(rule, Instant::now());
-        Stopping { containers, members, ladder, act: Some(act), give_up: None }
+        Stopping { containers, _claims: claims, members, ladder, act: Some(act), give_up: None }
     }
 
     fn act(&mut self, act: Act, now: Instant) {
