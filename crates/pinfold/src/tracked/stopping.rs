@@ -68,14 +68,7 @@ impl Target {
     /// # Errors
     /// As there.
     pub fn stopping(&self, rule: StopRule) -> Result<Stopping> {
-        let mut containers = containers_of(self.owner, self.run.as_deref())?;
-        // Before anybody is told to end: what is empty then is over, and is not waited for with another run in it.
-        let claims: Vec<_> = containers
-            .iter()
-            .filter(|container| !container.is_empty())
-            .filter_map(Container::claim)
-            .collect();
-        containers.retain(|container| !container.is_empty());
+        let (containers, claims) = self.claimed()?;
         Ok(Stopping::begin(containers, claims, rule))
     }
 
@@ -84,10 +77,19 @@ impl Target {
     /// # Errors
     /// As [`Target::stop`].
     pub fn signal(&self, signal: Signal) -> Result<Vec<Member>> {
-        let containers = containers_of(self.owner, self.run.as_deref())?;
+        let (containers, _claims) = self.claimed()?;
         let members = members(&containers);
         containers.iter().for_each(|container| container.signal(signal));
         Ok(members)
+    }
+
+    /// The containers of what runs now, in which their owner begins nothing else meanwhile. What is empty is over, and may be
+    /// another run's in a moment.
+    fn claimed(&self) -> Result<(Vec<Container>, Vec<Claim>)> {
+        let mut containers = containers_of(self.owner, self.run.as_deref())?;
+        containers.retain(|container| !container.is_empty());
+        let claims = containers.iter().filter_map(Container::claim).collect();
+        Ok((containers, claims))
     }
 }
 
