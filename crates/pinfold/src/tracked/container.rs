@@ -122,6 +122,15 @@ impl Container {
         }
     }
 
+    /// Sends a signal to all of it, and has what is stopped or frozen run on, which could not act on it.
+    pub(super) fn tell_to_stop(&self, signal: Signal) {
+        self.signal(signal);
+        if let Container::Cgroup(_, Some(cgroup)) = self {
+            let _ = cgroup.thaw();
+        }
+        self.signal(Signal::CONT);
+    }
+
     /// Ends all of it, and leaves to its owner what that has for it.
     pub(super) fn kill(&self) {
         match self {

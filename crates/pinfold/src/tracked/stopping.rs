@@ -129,7 +129,9 @@ impl Stopping {
 
     fn act(&mut self, act: Act, now: Instant) {
         match act {
-            Act::Signal(signal) => self.containers.iter().for_each(|container| container.signal(signal)),
+            Act::Signal(signal) => {
+                self.containers.iter().for_each(|container| container.tell_to_stop(signal));
+            }
             Act::Kill => {
                 self.containers.iter().for_each(Container::kill);
                 self.give_up = Some(now + DEATH);
@@ -149,6 +151,9 @@ impl Stopping {
         if self.full().next().is_some() && self.give_up.is_none_or(|at| at > now) {
             if let Some(due) = self.ladder.step(now) {
                 self.act(due, now);
+            } else if self.ladder.has_killed() {
+                // What was being made while the others were killed.
+                self.full().for_each(Container::kill);
             }
             return None;
         }
