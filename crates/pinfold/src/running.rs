@@ -176,7 +176,7 @@ impl Running {
         if self.ladder.is_none()
             && let Some(token) = &self.cancel
         {
-            waitables.extend(token.waitable());
+            waitables.extend(token.prepared());
         }
         Interest { waitables, deadline: self.deadline() }
     }
