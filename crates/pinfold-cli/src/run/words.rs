@@ -98,7 +98,7 @@ pub(crate) fn ended(args: &RunArgs, outcome: &Outcome) -> String {
         Cause::OutputLimit => (format!("went over its limit of {} and ", output_limits(args)), String::new()),
         _ => (String::new(), String::new()),
     };
-    let with = outcome.ended_with.as_ref().map(|with| ended_with(with)).unwrap_or_default();
+    let with = outcome.ended_with.as_ref().map(ended_with).unwrap_or_default();
     let how = match outcome.ending {
         Ending::Exited { code } => format!("exited with code {code}"),
         Ending::Signalled { signal, core_dumped: false } => format!("was ended by {signal}"),
