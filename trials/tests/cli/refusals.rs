@@ -77,7 +77,7 @@ fn a_long_path_is_counted_and_listed_to_who_asks() {
         let path = "/usr/bin:/bin:/nowhere/a:/nowhere/b:/bin";
         let output = pinfold(&trial, "").args(words).env("PATH", path).output().unwrap();
         assert_eq!(output.status.code(), Some(127), "{words:?}");
-        text(&output.stderr).to_owned()
+        text(&output.stderr)
     };
     let counted = "pinfold: shh: not found in any of the 4 directories of PATH; did you mean \"sh\"?\n";
     assert_eq!(said(&["shh"]), counted);
