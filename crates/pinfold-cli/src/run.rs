@@ -84,7 +84,8 @@ fn repeat(args: &RunArgs, command: &Command, inbox: &Inbox, record: &mut Record)
     let mut number = 1;
     loop {
         let attempt = attempt(args, command, inbox, |running| {
-            let weakness = words::weakness(args, running.mechanism(), running.guarantee());
+            let weakness =
+                words::weakness((args.isolation, args.require), running.mechanism(), running.guarantee());
             if let Some(weakness) = weakness.filter(|_| number == 1 && !args.quiet && !silent) {
                 out::say(&format!("{weakness}; {}", words::WEAKNESS_HINT));
             }

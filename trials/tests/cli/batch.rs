@@ -507,3 +507,41 @@ fn one_job_that_is_given_too_much_does_not_end_the_others() {
     );
     trial.finish();
 }
+
+#[test]
+fn its_jobs_have_the_container_that_is_asked_for_or_there_are_none() {
+    let trial = Trial::new();
+    let place = tempfile::tempdir().unwrap();
+    for isolation in crate::isolations() {
+        let path = place.path().join(isolation);
+        let mut command = batch(&trial, &format!("-q --isolation {isolation} --joblog"));
+        command.arg(&path).args(["true", ":::", "1", "2"]);
+        assert_eq!(fed(&mut command, b"").status.code(), Some(0), "{isolation}");
+        let name = if isolation == "cgroup" { "cgroup_v2".to_owned() } else { isolation.replace('-', "_") };
+        for job in log(&path) {
+            assert_eq!(job["outcome"]["mechanism"], name.as_str(), "{job}");
+        }
+    }
+    let group_only = |words: &str| {
+        let mut command = batch(&trial, words);
+        fed(command.env("PINFOLD_DENY", "cgroup,subreaper,pid_namespace"), b"")
+    };
+    let refused = group_only("--require guarded echo ::: a b");
+    assert_eq!((refused.status.code(), text(&refused.stdout).as_str()), (Some(125), ""));
+    let said = text(&refused.stderr);
+    assert!(
+        said.starts_with("pinfold: batch: the guarantee guarded was required") && said.lines().count() == 1,
+        "{said}"
+    );
+    // Whoever says nothing of it is told; whoever is content is not.
+    for (words, told) in [("echo ::: a", true), ("--require best-effort echo ::: a", false)] {
+        let output = group_only(words);
+        assert_eq!(text(&output.stdout), "a\n");
+        assert_eq!(
+            text(&output.stderr).contains("no more than a process group"),
+            told,
+            "{words}: {output:?}"
+        );
+    }
+    trial.finish();
+}

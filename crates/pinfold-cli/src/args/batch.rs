@@ -1,13 +1,14 @@
 //! The options of `pinfold batch`, and the template and arguments behind them.
 
-use super::flag::{Flag, Heading, Value, put, some};
+use super::flag::{Flag, Heading, Value, names, put, some};
 use super::parse::{Words, misuse};
 use super::sheet::Sheet;
+use super::values::{GUARANTEES, ISOLATIONS};
 use super::{Misuse, values};
 use crate::exit;
 use crate::log::STDERR;
 use clap::{Arg, ValueHint};
-use pinfold::Signal;
+use pinfold::{Guarantee, Isolation, Signal};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -39,6 +40,8 @@ pub(crate) struct BatchArgs {
     pub(crate) retry_jitter: f64,
     pub(crate) grace: Option<Duration>,
     pub(crate) signal: Option<Signal>,
+    pub(crate) isolation: Isolation,
+    pub(crate) require: Option<Guarantee>,
     pub(crate) dry_run: bool,
     /// The descriptor that the log goes to, if there is one.
     pub(crate) log: Option<i32>,
@@ -239,7 +242,7 @@ const fn flag(
     Flag::new(long, value, heading, about, apply)
 }
 
-use Heading::{Input, Jobs, Printing, Reporting};
+use Heading::{Containment, Input, Jobs, Printing, Reporting};
 use Value::{Needed, None as Nothing};
 
 pub(crate) const SHEET: Sheet<BatchArgs> = Sheet {
@@ -403,6 +406,17 @@ pub(crate) const FLAGS: &[Flag<BatchArgs>] = &[
         put(&mut args.dry_run, Ok(true))
     })
     .elsewhere(&["dryrun", "explain"]),
+    //
+    flag("isolation", Needed("CONTAINER"), Containment, "What holds each job together [default: best]", |args, value| {
+        put(&mut args.isolation, values::text(value).and_then(values::isolation))
+    })
+    .choices(|| names(ISOLATIONS))
+    .more("As for pinfold run."),
+    flag("require", Needed("GUARANTEE"), Containment, "Refuse to run them with less than this", |args, value| {
+        put(&mut args.require, values::choice(values::text(value)?, GUARANTEES).map(Some))
+    })
+    .choices(|| names(GUARANTEES))
+    .more("As for pinfold run."),
     //
     flag("keep-order", Nothing, Printing, "Print output in the order of the commands", |args, _| {
         put(&mut args.keep_order, Ok(true))

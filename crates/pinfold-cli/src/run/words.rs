@@ -17,10 +17,13 @@ pub(crate) fn started(args: &RunArgs, running: &Running) -> String {
 }
 
 /// What a person should know of the container, who did not ask for this one and may take it for a better one.
-pub(crate) fn weakness(args: &RunArgs, mechanism: Mechanism, guarantee: Guarantee) -> Option<String> {
+pub(crate) fn weakness(
+    (isolation, required): (Isolation, Option<Guarantee>),
+    mechanism: Mechanism,
+    guarantee: Guarantee,
+) -> Option<String> {
     // Whoever says that this guarantee will do knows it.
-    let was_asked_for = args.isolation != Isolation::Best || args.require.is_some();
-    if was_asked_for || guarantee > Guarantee::BestEffort {
+    if isolation != Isolation::Best || required.is_some() || guarantee > Guarantee::BestEffort {
         return None;
     }
     let (what, escape) = match mechanism {
