@@ -111,23 +111,23 @@ pub(crate) fn block(py: Python<'_>, work: &mut dyn Work) -> PyResult<Py<PyAny>> 
     }
 }
 
-/// How long the main thread waits before it looks for signals unasked. One that comes between its last look and its
-/// system call does not wake it; every other one does, at once.
+/// How long the main thread goes on before it looks for signals unasked. One that comes while it sleeps wakes it; one that comes
+/// between its last look and its system call does not, nor does one that comes while it is at work, as for a program that
+/// writes without end.
 fn patience() -> Option<Duration> {
     pinfold_os::signal::is_main_thread().then_some(Duration::from_millis(250))
 }
 
 /// Whether there is an answer; if not, a signal may have come.
 fn until_disturbed(work: &mut dyn Work, patience: Option<Duration>) -> io::Result<bool> {
+    let until = patience.map(|patience| Instant::now() + patience);
     loop {
         if work.advance()? {
             return Ok(true);
         }
-        let until = patience.map(|patience| Instant::now() + patience);
-        match work.rest(until)? {
-            Woken::Interrupted => return Ok(false),
-            Woken::Deadline if until.is_some_and(|until| until <= Instant::now()) => return Ok(false),
-            Woken::Deadline | Woken::Ready => {}
+        let woken = work.rest(until)?;
+        if woken == Woken::Interrupted || until.is_some_and(|until| until <= Instant::now()) {
+            return Ok(false);
         }
     }
 }
