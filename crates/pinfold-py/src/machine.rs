@@ -6,7 +6,7 @@
 use crate::error::failed;
 use pinfold::{Interest, Machine, Watch};
 use pinfold_os::poll::{Set, Waitable, Woken, wait};
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyException, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::sync::{MutexExt, PyOnceLock};
 use std::io;
@@ -101,6 +101,10 @@ pub(crate) fn block(py: Python<'_>, work: &mut dyn Work) -> PyResult<Py<PyAny>> 
     let patience = patience();
     loop {
         let done = py.detach(|| until_disturbed(work, patience)).map_err(failed)?;
+        if let Some(raised) = kept() {
+            py.detach(|| work.end());
+            return Err(raised);
+        }
         if done {
             return work.answer(py);
         }
@@ -108,6 +112,35 @@ pub(crate) fn block(py: Python<'_>, work: &mut dyn Work) -> PyResult<Py<PyAny>> 
             py.detach(|| work.end());
             return Err(raised);
         }
+    }
+}
+
+/// What a signal handler raised where nobody could take it, until the main thread is where it can be raised.
+static KEPT: Mutex<Option<PyErr>> = Mutex::new(None);
+
+/// Takes what was kept, on the main thread.
+pub(crate) fn kept() -> Option<PyErr> {
+    let is_ours = pinfold_os::signal::is_main_thread();
+    is_ours.then(|| KEPT.lock().unwrap_or_else(PoisonError::into_inner).take()).flatten()
+}
+
+fn keep(raised: PyErr) {
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(raised);
+}
+
+/// Calls Python where nobody takes what that raises: it is reported. Signal handlers run in the midst of whatever the main thread
+/// executes, so that what they raise comes out of the callback; that is kept for who waits.
+pub(crate) fn call_apart(py: Python<'_>, call: impl FnOnce() -> PyResult<()>) {
+    let is_main = pinfold_os::signal::is_main_thread();
+    // Those of signals that have come by now run here.
+    if is_main && let Err(raised) = py.check_signals() {
+        keep(raised);
+    }
+    match call() {
+        Ok(()) => {}
+        // An interrupt, or a word to exit, and no failure of the callback.
+        Err(raised) if is_main && !raised.is_instance_of::<PyException>(py) => keep(raised),
+        Err(raised) => raised.write_unraisable(py, None),
     }
 }
 
@@ -235,6 +268,9 @@ impl Pollable {
                     deadline.saturating_duration_since(Instant::now()).as_secs_f64()
                 })))
             })?;
+        if let Some(raised) = kept() {
+            return Err(raised);
+        }
         advanced.map_err(failed)
     }
 
