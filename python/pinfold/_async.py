@@ -169,7 +169,8 @@ class AsyncRunningProcess(Handle):
     retained.
 
     Leaving its ``async with`` block stops all of the run by the command's stop rule, or kills it at once if an exception, a
-    cancellation among them, is the reason. A handle that is forgotten kills its run too, with a ``ResourceWarning``.
+    cancellation among them, is the reason. A handle that is forgotten kills its run too, with a ``ResourceWarning``;
+    but a program whose output was read to its end has a quarter of a second to end by itself.
 
     >>> import asyncio
     >>> from pinfold import Command

@@ -258,11 +258,15 @@ class Handle:
     def __del__(self, warn: Any = warnings.warn) -> None:
         # Without a run, its start failed.
         run = getattr(self, "_run", None)
-        if run is None or not self._is_mine() or run.has_ended() or run.try_wait() is not None:
+        if run is None or not self._is_mine() or run.has_ended():
             return
         if not run.owns_group:
             # It is in the hands of its group, which ends it.
-            run.leave()
+            if run.try_wait() is None:
+                run.leave()
+            return
+        # Its output ends before it does, and whoever has read that has no reason to wait for more.
+        if run.ends_by_itself():
             return
         warn(f"{self!r} was forgotten, and is killed", ResourceWarning, source=self, stacklevel=2)
         run.end()

@@ -49,7 +49,9 @@ def _look(pid: int) -> tuple[Process, Seen] | None:
         return None
     fields = tail.split()
     comm = head.partition(b"(")[2].decode(errors="backslashreplace")
-    return Process(pid, int(fields[19])), Seen(comm, int(fields[1]), fields[0] in (b"Z", b"X"))
+    # The state is that of its first thread, and a process lives until its last one has ended.
+    is_zombie = fields[0] in (b"Z", b"X") and int(fields[17]) <= 1
+    return Process(pid, int(fields[19])), Seen(comm, int(fields[1]), is_zombie)
 
 
 def _children(pid: int) -> set[int]:

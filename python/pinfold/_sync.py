@@ -105,7 +105,8 @@ class RunningProcess(Handle):
     a stream can be opened at any time: it starts with what is retained.
 
     Leaving its ``with`` block stops all of the run by the command's stop rule, or kills it at once if an exception is the
-    reason. A handle that is forgotten kills its run too, with a ``ResourceWarning``.
+    reason. A handle that is forgotten kills its run too, with a ``ResourceWarning``;
+    but a program whose output was read to its end has a quarter of a second to end by itself.
 
     >>> from pinfold import Command
     >>> with Command("sh", ["-c", "echo listening; sleep 60"]).start() as server:

@@ -190,9 +190,19 @@ def script(tmp_path: Path) -> Callable[[str], list[str]]:
     return written
 
 
+# A program whose first thread has ended, which is a zombie by its state, and whose other one goes on.
+HEADLESS = """
+import ctypes, threading, time
+threading.Thread(target=time.sleep, args=(1000,)).start()
+print("ready", flush=True)
+ctypes.CDLL(None).pthread_exit(None)
+"""
+
+
 def is_alive(pid: int) -> bool:
     """Whether there is such a process that has not ended."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return fields[0] not in "ZX" or int(fields[17]) > 1
     except OSError:
         return False

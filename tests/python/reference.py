@@ -19,7 +19,7 @@ PLACES: dict[str, dict[str, str]] = {
     "pinfold": {
         "Say what to run": "Command Pipeline Limits IoLimit Sandbox CliClient",
         "Run many": "output_all output_all_bytes aoutput_all aoutput_all_bytes output_as_completed Completion Completed BatchProgress",
-        "Read how it went": "ProcessResult BytesResult Outcome Finished Stage Usage Seen Stray Strays LimitsHit RunProfile Sample",
+        "Read how it went": "ProcessResult BytesResult Outcome Finished Stage Usage Seen Stray Strays EndedWith LimitsHit RunProfile Sample",
         "Talk to what runs": "RunningProcess AsyncRunningProcess ProcessStdin AsyncProcessStdin OutputEvent CancelToken",
         "Wait until something is so": "Probe wait_for wait_for_port wait_for_unix wait_for_http wait_for_file wait_for_line",
         "Keep several in one container": "ProcessGroup GroupEvent GroupEvents GroupStats MemberInfo Pressure StopReport",

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from conftest import is_alive
-from pinfold import Command
+from pinfold import Command, Supervisor
 
 
 def tree(at: Path) -> Command:
@@ -30,6 +30,16 @@ def pids(at: Path) -> list[int]:
         assert time.monotonic() < deadline, "the tree was not made"
         time.sleep(0.002)
     return [int(word) for word in at.read_text().split()]
+
+
+def test_a_forgotten_await_is_told_by_the_name_of_the_verb() -> None:
+    one, two, supervisor = Command("true"), Command("true") | Command("true"), Supervisor(Command("true"))
+    for verb in ("arun", "aoutput", "aoutput_bytes", "aoutput_json", "arun_json", "aexit_code", "aprobe", "afirst_line"):
+        for whose in (one, two):
+            with pytest.warns(RuntimeWarning, match=f"^coroutine '{type(whose).__name__}.{verb}' was never awaited"):
+                getattr(whose, verb)()
+    with pytest.warns(RuntimeWarning, match="^coroutine 'Supervisor.arun' was never awaited"):
+        supervisor.arun()
 
 
 def test_cancelling_a_task_ends_the_tree_first(aio: Any, tmp_path: Path) -> None:

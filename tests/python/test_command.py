@@ -65,6 +65,27 @@ def test_what_is_of_the_wrong_type_is_refused(wrong: Any) -> None:
         wrong()
 
 
+def test_what_others_take_is_told_what_to_write_here(tmp_path: Path) -> None:
+    for words in (["ls", "-l"], ("ls", "-l")):
+        with pytest.raises(TypeError, match=r"list of their own: write Command\(\"ls\", \[\"-l\"\]\), or Command\(words\[0\]"):
+            ANY(words)
+        assert Command(words[0], words[1:]).arguments == ["-l"]
+    with pytest.raises(TypeError, match=r"not NoneType; its arguments are a list of their own: write Command\(\"ls\", \[\"-l\"\]\)$"):
+        ANY(None)
+    for one in ("-l", b"-l", 3):
+        with pytest.raises(TypeError, match=r"expected a sequence of arguments, not one (str|bytes|int); write \[argument\] for one"):
+            ANY("ls", one)
+    at = tmp_path / "file"
+    with at.open("w") as file:
+        for start in (ANY("x"), ANY("x") | ANY("y")):
+            with pytest.raises(TypeError, match=r'not TextIOWrapper; write stdout\(Path\("FILE"\)\), with append=True to add'):
+                start.stdout(file)
+            with pytest.raises(TypeError, match=r"not TextIOWrapper; write stdin_file\(path\), or stdin_bytes\(file.read\(\)\)"):
+                start.stdin_file(file)
+        with pytest.raises(TypeError, match=r'not TextIOWrapper; write stderr\(Path\("FILE"\)\).* pinfold.subprocess'):
+            ANY("x").stderr(file)
+
+
 @pytest.mark.parametrize("start", [ANY("x"), ANY("x") | ANY("y")])
 def test_text_and_bytes_to_feed_name_each_other(start: Any) -> None:
     for verb, wrong, said in [

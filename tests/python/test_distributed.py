@@ -7,6 +7,7 @@ import itertools
 import json
 import os
 import re
+import select
 import signal
 import subprocess
 import sys
@@ -35,6 +36,7 @@ from pinfold import (
     output_as_completed,
 )
 from pinfold.distributed import RemoteFailure, RemoteRunner, perform
+from pinfold.distributed._batch import RemoteBatch
 
 from conftest import Run, is_alive
 
@@ -164,6 +166,25 @@ def test_a_cancelled_batch_is_stopped_at_the_other_end(shell: Callable[..., Any]
     assert all(isinstance(slot, Cancelled) for slot in slots)
     # The answers still come, with what was written until then.
     assert [getattr(slot, "stdout", None) for slot in slots] == ["begun\n", "begun\n", None]
+
+
+def test_a_token_is_heard_at_once_and_by_nobody_who_looks_for_it() -> None:
+    runner, token = Threads(), CancelToken()
+    batch = RemoteBatch(runner, [Command("sleep", ["1000"])], False, None, 1, False, None, token)
+    # Nothing but a word wakes it.
+    assert batch.advance() == -1
+    assert select.select([batch], [], [], 0)[0] == []
+    token.cancel()
+    assert select.select([batch], [], [], 60)[0] == [batch]
+    wakes = 0
+    while batch.advance() is not None:
+        select.select([batch], [], [], 60)
+        wakes += 1
+    # It was told once: a token that went on telling would wake whoever waits for what it stopped all the time.
+    assert wakes < 50
+    ((_, _, _, slot),) = batch.result()
+    assert isinstance(slot, Cancelled)
+    batch.end()
 
 
 def test_a_connection_that_breaks_leaves_nothing_at_the_other_end(

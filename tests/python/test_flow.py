@@ -72,11 +72,11 @@ def test_whoever_lets_go_of_it_does_not_take_it_from_those_who_wait() -> None:
             assert len(lines_of(read_by_all(batches))) == 2000
 
 
-# The stream ends a moment before the run does, which nobody waits for here.
-forgotten = pytest.mark.filterwarnings("ignore:.*was forgotten.*:ResourceWarning")
+# The stream ends a moment before the run does, and a handle that is forgotten then gives it that moment.
+unforgotten = pytest.mark.filterwarnings("error::ResourceWarning", "error::pytest.PytestUnraisableExceptionWarning")
 
 
-@forgotten
+@unforgotten
 @pytest.mark.parametrize("name", STREAMS)
 def test_a_handle_lives_as_long_as_what_comes_of_it(name: str) -> None:
     assert lines_of(list(STREAMS[name](SLOW.start()))) == SLOW_LINES
@@ -92,7 +92,7 @@ def test_a_handle_lives_as_long_as_what_comes_of_it(name: str) -> None:
         os.kill(pid, 0)
 
 
-@forgotten
+@unforgotten
 @pytest.mark.parametrize("name", [name for name in STREAMS if name != "iter"])
 def test_so_does_one_that_is_awaited(aio: Run, name: str) -> None:
     async def main() -> list[Any]:
@@ -104,6 +104,31 @@ def test_so_does_one_that_is_awaited(aio: Run, name: str) -> None:
         return [line async for line in await SLOW.astart()]
 
     assert aio(itself) == SLOW_LINES
+
+
+@unforgotten
+def test_what_ends_soon_after_its_output_is_not_killed(aio: Run, tmp_path: Path) -> None:
+    at = tmp_path / "ended"
+    command = Command("sh", ["-c", 'echo one; exec >&-; sleep 0.05; echo "$1"; echo ended > "$1"', "sh", at])
+    assert list(command.start()) == ["one"]
+    assert at.read_text() == "ended\n"
+    at.unlink()
+
+    async def main() -> list[str]:
+        return [line async for line in await command.astart()]
+
+    assert aio(main) == ["one"]
+    assert at.read_text() == "ended\n"
+
+
+def test_what_goes_on_after_its_output_is_killed_with_a_warning() -> None:
+    process = Command("sh", ["-c", "echo one; exec >&- 2>&-; sleep 1000"]).start()
+    pid = process.pid
+    assert list(process) == ["one"]
+    with pytest.warns(ResourceWarning, match="was forgotten"):
+        del process
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
 
 
 def test_so_does_its_standard_input(aio: Run) -> None:
@@ -123,7 +148,7 @@ def test_so_does_its_standard_input(aio: Run) -> None:
     assert aio(main) == 0
 
 
-@forgotten
+@pytest.mark.filterwarnings("ignore:.*was forgotten.*:ResourceWarning")
 def test_supervision_lives_as_long_as_its_events(aio: Run) -> None:
     supervisor = Supervisor(Command("sh", ["-c", "sleep 0.05; exit 0"]))
     kinds = ["started", "ready", "ended", "stopped"]

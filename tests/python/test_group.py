@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import pickle
 import signal
 import subprocess
@@ -17,8 +18,8 @@ from typing import Any
 import pytest
 
 import pinfold
-from conftest import is_alive
-from pinfold import CancelToken, Command, ProcessGroup, Sandbox
+from conftest import HEADLESS, is_alive
+from pinfold import CancelToken, Command, ProcessGroup, Sandbox, tracked
 from test_cancel import pids, tree
 
 SLEEPER = Command("sleep", ["1000"])
@@ -509,15 +510,6 @@ def test_many_threads_share_it() -> None:
     assert sorted(map(int, answers)) == list(range(16))
 
 
-# A program whose first thread has ended, and whose other one goes on.
-HEADLESS = """
-import ctypes, threading, time
-threading.Thread(target=time.sleep, args=(1000,)).start()
-print("ready", flush=True)
-ctypes.CDLL(None).pthread_exit(None)
-"""
-
-
 def test_a_process_lives_as_long_as_one_of_its_threads(isolation: Any) -> None:
     with ProcessGroup(isolation=isolation) as group:
         process = group.start(Command(sys.executable, ["-S", "-c", HEADLESS]))
@@ -530,3 +522,13 @@ def test_a_process_lives_as_long_as_one_of_its_threads(isolation: Any) -> None:
         assert group.stop().members_before == 1
         assert process.wait().cause == "stopped"
     assert not is_alive(process.pid)
+
+
+def test_what_is_suspended_is_stopped_from_outside_without_a_kill(isolation: Any) -> None:
+    with ProcessGroup(isolation=isolation) as group:
+        process = group.start(SLEEPER)
+        group.suspend()
+        [mine] = [owner for owner in tracked().owners if owner.pid == os.getpid()]
+        stopped = mine.stop(grace=20)
+        assert not stopped.killed and not stopped.left and [member.pid for member in stopped.members] == [process.pid]
+        assert process.wait().signal == signal.SIGTERM

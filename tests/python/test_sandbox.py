@@ -51,6 +51,16 @@ def test_it_is_one_of_a_commands_settings() -> None:
     assert command.sandbox(Sandbox()) == Command("true")
 
 
+@pytest.mark.skipif(bool(NO_PATHS), reason=NO_PATHS)
+def test_what_it_may_have_to_do_with_a_failure_is_said() -> None:
+    sandbox = Sandbox().read_only("/")
+    with pytest.raises(pinfold.NonZeroExit, match="; its sandbox may be what denies that$") as caught:
+        Command("sh", ["-c", "echo x > /var/tmp/pinfold-barred"]).sandbox(sandbox).run()
+    assert caught.value.hint is not None and caught.value.hint.startswith("it last wrote: ")
+    with pytest.raises(pinfold.NonZeroExit, match="that code mostly means that it may not execute something"):
+        Command("sh", ["-c", "exit 126"]).sandbox(sandbox).run()
+
+
 def test_what_it_denies_fails(tmp_path: Path) -> None:
     command = Command("mkdir", [tmp_path / "made"])
     assert command.sandbox(Sandbox().deny_syscalls(["mkdir", "mkdirat"])).output().code not in (0, None)

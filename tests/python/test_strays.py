@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from conftest import is_alive
+from conftest import HEADLESS, is_alive
 
-ENDS = "import os, signal, subprocess, time, pytest\n"
+ENDS = "import os, signal, subprocess, sys, time, pytest\n"
 DAEMON = "subprocess.run(['sh', '-c', 'setsid sh -c \"echo \\\\$\\\\$ > pid; exec sleep 100\" & until grep -qs sleep /proc/$(cat pid)/comm; do sleep 0.01; done'])"
 
 
@@ -49,6 +49,8 @@ STRAYS = {
     "child": "open('pid', 'w').write(str(subprocess.Popen(['sleep', '100']).pid))",
     "daemon": DAEMON,
     "deaf": "open('pid', 'w').write(str(subprocess.Popen(['sh', '-c', 'trap \"\" TERM; sleep 100; :']).pid))",
+    "headless": f"child = subprocess.Popen([sys.executable, '-S', '-c', {HEADLESS!r}]); open('pid', 'w').write(str(child.pid))\n"
+    "    while ') Z ' not in open(f'/proc/{child.pid}/stat').read(): time.sleep(0.002)",
     "fork": "pid = os.fork(); pid or time.sleep(100); open('pid', 'w').write(str(pid))",
 }
 

@@ -102,6 +102,22 @@ def test_a_stray_is_ended_and_told_of() -> None:
     assert [stray.name for stray in result.strays.some] == ["sleep"]
 
 
+def test_who_is_ended_with_the_program_is_told() -> None:
+    command = Command("sh", ["-c", "sleep 1000 & echo $!; wait"])
+    token = CancelToken()
+    with pytest.raises(pinfold.Cancelled, match="1 other process was ended with it") as caught:
+        command.output(cancel=token, on_line=lambda *_: token.cancel())
+    result = caught.value.result
+    assert isinstance(result, pinfold.ProcessResult) and not result.strays
+    with_it = result.outcome.ended_with
+    assert with_it is not None and with_it.count == 1 and bool(with_it) and repr(with_it) == "EndedWith(count=1)"
+    assert [stray.pid for stray in with_it.some] == [int(result.stdout)]
+    assert pickle.loads(pickle.dumps(with_it)) == with_it == pinfold.EndedWith.from_json(with_it.to_json())
+    alone = Command("sleep", ["1000"]).timeout(0.05).output().ended_with
+    assert alone is not None and not alone and alone.some == []
+    assert Command("true").output().ended_with is None
+
+
 FAILURES: list[tuple[str, Command, type[BaseException], dict[str, Any]]] = [
     ("run", Command("sh", ["-c", "echo out; echo why >&2; exit 3"]), pinfold.NonZeroExit,
      {"program": "sh", "code": 3, "stdout": "out\n", "stderr": "why\n", "returncode": 3, "cmd": "sh", "output": "out\n"}),

@@ -56,7 +56,12 @@ pub(crate) fn batch(args: &BatchArgs) -> End {
         Ok(input) => input,
         Err((file, error)) => return failed(&format!("{file}: arguments cannot be read: {error}")),
     };
-    let end = Batch::new(args, template, &inbox, input, log, done).run();
+    let batch = Batch::new(args, template, &inbox, input, log, done);
+    if let Some((why, error)) = batch.jobs.lacks_container() {
+        out::fail(&why, error.what_to_do());
+        return End::Code(FAILED);
+    }
+    let end = batch.run();
     // The inbox stays open to the last: a ^C that comes now is not to end pinfold otherwise.
     end.leave()
 }

@@ -17,6 +17,7 @@ use pinfold_os::inbox::Inbox;
 use record::Record;
 use session::{Finished, Session};
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// A guard and a line in the registry take longer than many programs do. One that is still there after this gets them; until
@@ -28,6 +29,8 @@ struct Refusal {
     kind: &'static str,
     what: String,
     hint: Option<String>,
+    /// Where the program was looked for.
+    searched: Vec<PathBuf>,
     end: End,
     /// Whether it may be different the next time.
     passing: bool,
@@ -60,17 +63,17 @@ fn start(args: &RunArgs, record: Result<Record, Misuse>, inbox: Result<&Inbox, &
     };
     let command = match command::build(args) {
         Ok(command) => command,
-        Err(misuse) => return refuse(&Refusal::from(misuse), &mut record, 0),
+        Err(misuse) => return refuse(args, &Refusal::from(misuse), &mut record, 0),
     };
     if args.explain {
         return match explain::explain(args, &command) {
             Ok(end) => end,
-            Err(error) => refuse(&Refusal::from(error), &mut record, 0),
+            Err(error) => refuse(args, &Refusal::from(error), &mut record, 0),
         };
     }
     match inbox {
         Ok(inbox) => repeat(args, &command, inbox, &mut record),
-        Err(error) => refuse(&Refusal::of_io("its signals cannot be taken", error), &mut record, 0),
+        Err(error) => refuse(args, &Refusal::of_io("its signals cannot be taken", error), &mut record, 0),
     }
 }
 
@@ -81,7 +84,8 @@ fn repeat(args: &RunArgs, command: &Command, inbox: &Inbox, record: &mut Record)
     let mut number = 1;
     loop {
         let attempt = attempt(args, command, inbox, |running| {
-            let weakness = words::weakness(args, running.mechanism(), running.guarantee());
+            let weakness =
+                words::weakness((args.isolation, args.require), running.mechanism(), running.guarantee());
             if let Some(weakness) = weakness.filter(|_| number == 1 && !args.quiet && !silent) {
                 out::say(&format!("{weakness}; {}", words::WEAKNESS_HINT));
             }
@@ -156,7 +160,7 @@ fn is_success(args: &RunArgs, outcome: &Outcome) -> bool {
 fn conclude(args: &RunArgs, attempt: Attempt, record: &mut Record, attempts: u32) -> End {
     match attempt {
         Attempt::Cut(signal) => End::Signal(signal),
-        Attempt::Refused(refusal) => refuse(&refusal, record, attempts),
+        Attempt::Refused(refusal) => refuse(args, &refusal, record, attempts),
         Attempt::Finished(finished) => {
             let outcome = &finished.outcome;
             if let Some(error) = &finished.failure {
@@ -180,9 +184,14 @@ fn conclude(args: &RunArgs, attempt: Attempt, record: &mut Record, attempts: u32
     }
 }
 
-fn refuse(refusal: &Refusal, record: &mut Record, attempts: u32) -> End {
+fn refuse(args: &RunArgs, refusal: &Refusal, record: &mut Record, attempts: u32) -> End {
     if !record.replaces_words() {
         out::fail(&refusal.what, refusal.hint.as_deref());
+        if (args.verbose || args.explain) && refusal.searched.len() > 1 {
+            let directories = refusal.searched.iter().filter_map(|path| path.parent());
+            let directories: Vec<String> = directories.map(|path| path.display().to_string()).collect();
+            out::say(&format!("{} was looked for in {}", args.program.display(), directories.join(":")));
+        }
     }
     record.refusal(refusal, attempts)
 }
@@ -195,6 +204,7 @@ impl Refusal {
             kind: kind.as_str(),
             what: format!("{what}: {error}"),
             hint: None,
+            searched: Vec::new(),
             end: End::Code(FAILED),
             passing: false,
         }
@@ -207,6 +217,7 @@ impl From<Misuse> for Refusal {
             kind: ErrorKind::InvalidInput.as_str(),
             what: misuse.what,
             hint: Some(misuse.hint),
+            searched: Vec::new(),
             end: End::Code(FAILED),
             passing: false,
         }
@@ -219,6 +230,7 @@ impl From<Error> for Refusal {
             kind: error.kind().as_str(),
             what: error.message(),
             hint: error.what_to_do().map(limits::advice),
+            searched: error.searched().to_vec(),
             end: End::of_error(&error),
             passing: error.kind() == ErrorKind::ResourceLimit,
         }

@@ -1,6 +1,7 @@
 //! Cancellation tokens.
 
 use pyo3::prelude::*;
+use std::os::fd::AsRawFd;
 
 /// One word from one place that ends many runs: every verb that was given the token stops what it runs, by the command's
 /// own stop rule, and raises `Cancelled`.
@@ -37,6 +38,21 @@ impl CancelToken {
     #[getter]
     fn is_cancelled(&self) -> bool {
         self.0.is_cancelled()
+    }
+
+    /// The descriptor that is readable once it is cancelled, and stays so: for `select` and loops of one's own. It is the
+    /// token's, and is closed with it.
+    ///
+    /// >>> import select
+    /// >>> from pinfold import CancelToken
+    /// >>> token = CancelToken()
+    /// >>> select.select([token], [], [], 0)[0]
+    /// []
+    /// >>> token.cancel()
+    /// >>> select.select([token], [], [])[0] == [token]
+    /// True
+    fn fileno(&self) -> PyResult<i32> {
+        Ok(self.0.waitable()?.descriptor.as_raw_fd())
     }
 
     fn __repr__(&self) -> &'static str {

@@ -5,7 +5,7 @@ mod given;
 mod process;
 pub(crate) mod streams;
 
-use crate::convert::{Pairs, Text, Texts, shown, variable};
+use crate::convert::{Pairs, Text, Texts, shown, text_or, variable};
 use crate::plain::{Json, from_json, pickled, to_json};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
@@ -43,9 +43,17 @@ impl Command {
 impl Command {
     #[new]
     #[pyo3(signature = (program, args = None))]
-    fn new(program: Text, args: Option<Texts>) -> Command {
+    fn new(program: &Bound<'_, PyAny>, args: Option<Texts>) -> PyResult<Command> {
+        let program = text_or(program, |given| {
+            let words =
+                if matches!(given, "list" | "tuple") { ", or Command(words[0], words[1:])" } else { "" };
+            format!(
+                "program: expected str, bytes or a path, not {given}; its arguments are a list of their own: write \
+                 Command(\"ls\", [\"-l\"]){words}"
+            )
+        })?;
         let args = args.map(|args| args.0).unwrap_or_default();
-        Command::of(pinfold::Command::new(program.0).args(args))
+        Ok(Command::of(pinfold::Command::new(program).args(args)))
     }
 
     /// The program as it was given.

@@ -35,6 +35,16 @@ impl<'py> FromPyObject<'_, 'py> for Text {
     }
 }
 
+/// The same from an argument for which others give something else: `instead` has the name of its type, and says what to write.
+pub(crate) fn text_or(given: &Bound<'_, PyAny>, instead: impl FnOnce(&str) -> String) -> PyResult<OsString> {
+    let is_path = || given.get_type().hasattr(intern!(given.py(), "__fspath__"));
+    if given.is_instance_of::<PyString>() || given.is_instance_of::<PyBytes>() || is_path()? {
+        return Ok(given.extract::<Text>()?.0);
+    }
+    let name = given.get_type().name()?;
+    Err(PyTypeError::new_err(instead(&name.to_cow()?)))
+}
+
 #[cfg(unix)]
 fn from_bytes(bytes: &[u8]) -> PyResult<OsString> {
     use std::os::unix::ffi::OsStrExt;
@@ -58,11 +68,14 @@ impl<'py> FromPyObject<'_, 'py> for Texts {
     type Error = PyErr;
 
     fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Texts> {
-        if given.is_instance_of::<PyString>() || given.is_instance_of::<PyBytes>() {
-            let what = format!("expected a sequence of arguments, not one {}", given.get_type().name()?);
+        let is_one = given.is_instance_of::<PyString>() || given.is_instance_of::<PyBytes>();
+        let items = if is_one { None } else { given.try_iter().ok() };
+        let Some(items) = items else {
+            let name = given.get_type().name()?;
+            let what = format!("expected a sequence of arguments, not one {name}; write [argument] for one");
             return Err(PyTypeError::new_err(what));
-        }
-        given.try_iter()?.map(|item| Ok(item?.extract::<Text>()?.0)).collect::<PyResult<_>>().map(Texts)
+        };
+        items.map(|item| Ok(item?.extract::<Text>()?.0)).collect::<PyResult<_>>().map(Texts)
     }
 }
 

@@ -10,7 +10,7 @@ use crate::ask::Callable;
 use crate::convert::{Seconds, SignalArg};
 use crate::error::{Form, raised};
 use crate::limits::Limits;
-use crate::machine::{Pollable, Work, rest_for};
+use crate::machine::{Pollable, Work, rest_for, until_disturbed};
 use crate::number::named;
 use crate::plain::Json;
 use crate::probe::{Beside, Probe};
@@ -23,7 +23,7 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A live run. `pinfold.RunningProcess` and `pinfold.AsyncRunningProcess` are its handles.
 #[pyclass(frozen, module = "pinfold._native")]
@@ -187,6 +187,23 @@ impl Run {
     /// Kills all of it and returns when it is gone.
     fn end(&self, py: Python<'_>) {
         self.with(py, |run| run.end());
+    }
+
+    /// Whether it ends by itself, given a moment where its output is at its end: a program that ends closes that first. It does
+    /// not go by the interpreter, so that no signal handler raises where nobody would be told.
+    fn ends_by_itself(&self, py: Python<'_>) -> bool {
+        const MOMENT: Duration = Duration::from_millis(250);
+        self.with(py, |run| {
+            let ended = || run.try_outcome().is_ok_and(|outcome| outcome.is_some());
+            if ended() || !Stream::BOTH.into_iter().any(|stream| run.is_at_its_end(stream)) {
+                return run.known_outcome().is_some();
+            }
+            let Ok(watch) = run.watch() else { return false };
+            let question = Question::Outcome { until: Instant::now().checked_add(MOMENT) };
+            let mut asked = Asked { run: run.clone(), watch, question, answer: None };
+            while matches!(until_disturbed(&mut asked, None), Ok(false)) {}
+            run.known_outcome().is_some()
+        })
     }
 
     /// Has it go on without its handle, which is about to be dropped, until its group ends it.

@@ -74,7 +74,8 @@ mod _native {
     use crate::probe::Probe;
     #[pymodule_export]
     use crate::result::{
-        BytesResult, LimitsHit, Outcome, ProcessResult, Seen, Stage, Stray, Strays, Usage, unpickle_result,
+        BytesResult, EndedWith, LimitsHit, Outcome, ProcessResult, Seen, Stage, Stray, Strays, Usage,
+        unpickle_result,
     };
     #[pymodule_export]
     use crate::runner::AnyRunner;

@@ -7,8 +7,10 @@ use crate::error::failed;
 use pinfold::{Interest, Machine, Watch};
 use pinfold_os::poll::{Set, Waitable, Woken, wait};
 use pyo3::exceptions::{PyException, PyRuntimeError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::{MutexExt, PyOnceLock};
+use pyo3::types::PyString;
 use std::io;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, ThreadId};
@@ -120,8 +122,12 @@ static KEPT: Mutex<Option<PyErr>> = Mutex::new(None);
 
 /// Takes what was kept, on the main thread.
 pub(crate) fn kept() -> Option<PyErr> {
-    let is_ours = pinfold_os::signal::is_main_thread();
-    is_ours.then(|| KEPT.lock().unwrap_or_else(PoisonError::into_inner).take()).flatten()
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    // As a rule there is nothing, and then the kernel need not be asked which thread this is.
+    if kept.is_none() || !pinfold_os::signal::is_main_thread() {
+        return None;
+    }
+    kept.take()
 }
 
 fn keep(raised: PyErr) {
@@ -152,7 +158,7 @@ fn patience() -> Option<Duration> {
 }
 
 /// Whether there is an answer; if not, a signal may have come.
-fn until_disturbed(work: &mut dyn Work, patience: Option<Duration>) -> io::Result<bool> {
+pub(crate) fn until_disturbed(work: &mut dyn Work, patience: Option<Duration>) -> io::Result<bool> {
     let until = patience.map(|patience| Instant::now() + patience);
     loop {
         if work.advance()? {
@@ -207,10 +213,16 @@ impl Pollable {
         Pollable { work: Mutex::new(Some(Box::new(work))), holder: Mutex::default() }
     }
 
-    /// Has the user's loop drive it: a coroutine.
-    pub(crate) fn driven<'py>(self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+    /// Has the user's loop drive it: a coroutine, which whoever forgets to await it is told by the name of what was called.
+    pub(crate) fn driven<'py>(
+        self,
+        py: Python<'py>,
+        called: &Bound<'py, PyString>,
+    ) -> PyResult<Bound<'py, PyAny>> {
         static DRIVE: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        DRIVE.import(py, "pinfold._loop", "drive")?.call1((self,))
+        let coroutine = DRIVE.import(py, "pinfold._loop", "drive")?.call1((self,))?;
+        coroutine.setattr(intern!(py, "__qualname__"), called)?;
+        Ok(coroutine)
     }
 
     fn with<T: Send>(&self, py: Python<'_>, act: impl FnOnce(&mut dyn Work) -> T + Send) -> PyResult<T> {

@@ -5,8 +5,8 @@ mod verbs;
 
 use crate::command::Command;
 use crate::command::ending::retry_of;
-use crate::command::streams::target;
-use crate::convert::{Fed, FedText, Seconds, SignalArg, Text, Whole};
+use crate::command::streams::{file_to_read, target};
+use crate::convert::{Fed, FedText, Seconds, SignalArg, Whole};
 use crate::number::named;
 use crate::plain::{Json, from_json, pickled, to_json};
 use ends::Joined;
@@ -142,8 +142,9 @@ impl Pipeline {
     /// >>> from pinfold import Command
     /// >>> (Command("cat") | Command("wc", ["-c"])).stdin_file("/dev/null").run()
     /// '0'
-    fn stdin_file(&self, path: Text) -> Pipeline {
-        self.with(|pipeline| pipeline.stdin_file(path.0))
+    fn stdin_file(&self, path: &Bound<'_, PyAny>) -> PyResult<Pipeline> {
+        let path = file_to_read(path)?;
+        Ok(self.with(|pipeline| pipeline.stdin_file(path)))
     }
 
     /// Gives the first stage a pipe that stays open until the live handle's writer is closed.

@@ -43,6 +43,7 @@ pub(crate) fn unpickle<'py>(py: Python<'py>, class: &str, json: &str) -> PyResul
         "Usage" => Bound::new(py, result::Usage(from_json(py, json)?))?.into_any(),
         "Seen" => Bound::new(py, result::Seen(from_json(py, json)?))?.into_any(),
         "Stray" => Bound::new(py, result::Stray(from_json(py, json)?))?.into_any(),
+        "EndedWith" => Bound::new(py, result::EndedWith(from_json(py, json)?))?.into_any(),
         "Strays" => Bound::new(py, result::Strays(from_json(py, json)?))?.into_any(),
         "LimitsHit" => Bound::new(py, result::LimitsHit(from_json(py, json)?))?.into_any(),
         "RunEvent" => Bound::new(py, event::RunEvent(from_json(py, json)?))?.into_any(),

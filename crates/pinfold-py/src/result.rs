@@ -87,7 +87,7 @@ impl Usage {
     }
 }
 
-/// A process that outlived its program.
+/// A process that outlived its program, or was ended with it.
 ///
 /// >>> from pinfold import Command
 /// >>> strays = Command("sh", ["-c", "sleep 1000 & echo done"]).output().strays
@@ -113,6 +113,39 @@ impl Stray {
 
     fn __repr__(&self) -> String {
         format!("Stray(pid={}, name={:?})", self.0.pid.get(), self.0.name)
+    }
+}
+
+/// Who else was there when a timeout, a limit of its output or a cancellation ended a program.
+///
+/// >>> from pinfold import Command
+/// >>> with_it = Command("sh", ["-c", "sleep 1000 & wait"]).timeout(0.5).output().ended_with
+/// >>> with_it.count, [stray.name for stray in with_it.some]
+/// (1, ['sleep'])
+#[pyclass(frozen, module = "pinfold")]
+pub(crate) struct EndedWith(pub(crate) pinfold::EndedWith);
+plain!(EndedWith, "EndedWith");
+
+#[pymethods]
+impl EndedWith {
+    /// How many processes beside the program.
+    #[getter]
+    fn count(&self) -> usize {
+        self.0.count
+    }
+
+    /// The first of them, 16 at most.
+    #[getter]
+    fn some(&self) -> Vec<Stray> {
+        self.0.some.iter().cloned().map(Stray).collect()
+    }
+
+    fn __bool__(&self) -> bool {
+        self.0.count > 0
+    }
+
+    fn __repr__(&self) -> String {
+        format!("EndedWith(count={})", self.0.count)
     }
 }
 
@@ -282,6 +315,13 @@ macro_rules! outcome_getters {
             #[getter]
             fn strays(&self) -> Strays {
                 Strays(self.ended().strays.clone())
+            }
+
+            /// Who else was ended with it by a timeout, a limit of its output or a cancellation; `None` where it ended for another
+            /// reason.
+            #[getter]
+            fn ended_with(&self) -> Option<EndedWith> {
+                self.ended().ended_with.clone().map(EndedWith)
             }
 
             /// Which of its limits it ran into.

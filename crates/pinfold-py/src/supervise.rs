@@ -17,6 +17,7 @@ use crate::number::named;
 use crate::probe::Probe;
 use crate::result::ProcessResult;
 use pinfold::{Backoff, Liveness, Restart, Storm};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::{PyTraverseError, PyVisit};
@@ -242,7 +243,7 @@ impl Supervisor {
 
     /// `run()`, awaited.
     fn arun<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        Pollable::new(self.to_its_end(py)?).driven(py)
+        Pollable::new(self.to_its_end(py)?).driven(py, intern!(py, "Supervisor.arun"))
     }
 
     /// Supervises in the background, by one thread for all that is supervised so, and returns a live handle. Leaving its `with`

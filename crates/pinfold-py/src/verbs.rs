@@ -113,7 +113,8 @@ macro_rules! verbs {
                 ) -> PyResult<Bound<'py, PyAny>> {
                     let call = Call::new(cancel, on_event).until_the_end(on_line, retry_if);
                     let (runner, command, _) = self.ran_by(py, runner)?;
-                    Pollable::new(to_its_end(runner, &command, $shape, call)).driven(py)
+                    let called = pyo3::intern!(py, concat!(stringify!($class), ".", stringify!($twin)));
+                    Pollable::new(to_its_end(runner, &command, $shape, call)).driven(py, called)
                 }
             )*
         }
@@ -150,7 +151,8 @@ macro_rules! live_verbs {
                 runner: Option<&Bound<'py, PyAny>>,
             ) -> PyResult<Bound<'py, PyAny>> {
                 let (runner, command, _) = self.ran_by(py, runner)?;
-                Pollable::new(to_a_line(runner, &command, Call::new(cancel, on_event))).driven(py)
+                let called = pyo3::intern!(py, concat!(stringify!($class), ".afirst_line"));
+                Pollable::new(to_a_line(runner, &command, Call::new(cancel, on_event))).driven(py, called)
             }
 
             $(#[$start])*

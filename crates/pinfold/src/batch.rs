@@ -212,7 +212,7 @@ impl<I: Iterator<Item = Command>, R: Runner> Batch<I, R> {
     pub fn interest(&self, now: Instant) -> Interest<'_> {
         let mut interest = self.crowd.interest(now);
         if self.closed.is_none() {
-            interest.waitables.extend(self.runner.cancel_token().and_then(CancelToken::waitable));
+            interest.waitables.extend(self.runner.cancel_token().and_then(CancelToken::prepared));
         }
         let begins = self.closed.is_none() && self.crowd.len() < self.concurrency.max(1);
         if begins || !self.ready.is_empty() {

@@ -89,6 +89,29 @@ impl CancelToken {
         self.0.cancelled.load(Ordering::SeqCst)
     }
 
+    /// What is readable once it is cancelled, and stays so: for a loop of one's own, where [`crate::poll::wait`] stands here.
+    ///
+    /// ```
+    /// use pinfold::{CancelToken, poll};
+    ///
+    /// let token = CancelToken::new();
+    /// let asked = std::thread::spawn({
+    ///     let token = token.clone();
+    ///     move || token.cancel()
+    /// });
+    /// poll::wait(&[token.waitable()?], None)?;
+    /// assert!(token.is_cancelled());
+    /// # asked.join().unwrap();
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Where no descriptor is left for it. It takes one as soon as somebody waits for it, for as long as it lives.
+    pub fn waitable(&self) -> io::Result<Waitable<'_>> {
+        self.prepare()?;
+        self.prepared().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
     /// Makes sure that it can be waited for.
     pub(crate) fn prepare(&self) -> io::Result<()> {
         if self.0.told.event().is_none() {
@@ -101,7 +124,7 @@ impl CancelToken {
     }
 
     /// Readable once it is cancelled; `None` before [`CancelToken::prepare`].
-    pub(crate) fn waitable(&self) -> Option<Waitable<'_>> {
+    pub(crate) fn prepared(&self) -> Option<Waitable<'_>> {
         self.0.told.event().map(Event::waitable)
     }
 }
@@ -168,7 +191,7 @@ mod tests {
         let ready = |event: &Event| {
             wait(&[event.waitable()], Some(std::time::Instant::now())).expect("poll") == Woken::Ready
         };
-        assert!(token.waitable().is_none(), "what is there is its parent's");
+        assert!(token.prepared().is_none(), "what is there is its parent's");
         token.prepare().expect("an eventfd");
         let own = token.0.told.event().expect("it was prepared");
         token.prepare().expect("it is there");

@@ -98,6 +98,7 @@ struct Inner {
     stage: Option<(usize, usize)>,
     about_limits: bool,
     path: Option<PathBuf>,
+    searched: Vec<PathBuf>,
 }
 
 /// The result of everything in this crate that can fail.
@@ -118,6 +119,7 @@ impl Error {
             stage: None,
             about_limits: false,
             path: None,
+            searched: Vec::new(),
         }))
     }
 
@@ -173,6 +175,12 @@ impl Error {
         self
     }
 
+    #[must_use]
+    pub(crate) fn looked_for(mut self, searched: &[PathBuf]) -> Error {
+        self.0.searched = searched.to_owned();
+        self
+    }
+
     /// The file or directory that was not there or was refused, where that is not the program's own: the directory to start in,
     /// a file to read or to write, the interpreter that a script names in its `#!` line (or that of its interpreter).
     ///
@@ -184,6 +192,20 @@ impl Error {
     /// ```
     pub fn path(&self) -> Option<&Path> {
         self.0.path.as_deref()
+    }
+
+    /// The files that were looked for, in order, where the program was not found: its name in each directory of its `PATH`. The
+    /// message names the directories only where they are few.
+    ///
+    /// ```
+    /// use pinfold::Command;
+    ///
+    /// let error = Command::new("sl33p").env("PATH", "/usr/bin:/bin").run().unwrap_err();
+    /// assert!(error.searched().iter().all(|file| file.ends_with("sl33p")));
+    /// assert_eq!(error.searched().len(), 2);
+    /// ```
+    pub fn searched(&self) -> &[PathBuf] {
+        &self.0.searched
     }
 
     /// Whether it is limits of a run or a group that cannot be had here.
@@ -241,6 +263,7 @@ impl Error {
             stage,
             about_limits,
             path,
+            searched,
         } = &*self.0;
         let source = source.as_ref().map(|source| match source.raw_os_error() {
             Some(number) => io::Error::from_raw_os_error(number),
@@ -258,6 +281,7 @@ impl Error {
             stage: *stage,
             about_limits: *about_limits,
             path: path.clone(),
+            searched: searched.clone(),
         }))
     }
 

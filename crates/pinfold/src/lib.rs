@@ -90,7 +90,9 @@ pub use limits::{BlockDevice, Enforcement, IoLimit, Limits};
 pub use listener::Listener;
 pub use machine::{Answered, Crowd, Interest, Key, Machine};
 pub use observe::{Happening, LimitKind, Observer, RunEvent};
-pub use outcome::{Cause, Ending, Guarantee, LimitsHit, Mechanism, Outcome, Seen, Stray, Strays, Usage};
+pub use outcome::{
+    Cause, EndedWith, Ending, Guarantee, LimitsHit, Mechanism, Outcome, Seen, Stray, Strays, Usage,
+};
 pub use output::{Output, Stage};
 pub use pinfold_os::handle::Pid;
 pub use pinfold_os::limits::Resource;

@@ -197,6 +197,16 @@ pub struct Strays {
     pub beyond_reach: Vec<Stray>,
 }
 
+/// Who else was there when all of a run began to be ended: the processes of it beside its program.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub struct EndedWith {
+    /// How many.
+    pub count: usize,
+    /// The first of them, 16 at most.
+    pub some: Vec<Stray>,
+}
+
 /// What came from one stream.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
@@ -257,6 +267,10 @@ pub struct Outcome {
     pub stderr: Option<Seen>,
     /// What outlived the program.
     pub strays: Strays,
+    /// Who else was ended with the program, where a timeout, a limit of its output or a cancellation did that. `None` where it
+    /// ended for another reason, or before it was ended: then nobody looked.
+    #[cfg_attr(feature = "serde", serde(default))]
+    pub ended_with: Option<EndedWith>,
     /// Which of its limits it ran into.
     #[cfg_attr(feature = "serde", serde(default))]
     pub limits_hit: LimitsHit,
@@ -307,6 +321,17 @@ impl Outcome {
     }
 }
 
+impl fmt::Display for EndedWith {
+    /// What is said behind the end of the program: nothing where it was alone.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.count {
+            0 => Ok(()),
+            1 => f.write_str(", and 1 other process was ended with it"),
+            count => write!(f, ", and {count} other processes were ended with it"),
+        }
+    }
+}
+
 impl fmt::Display for Outcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.cause {
@@ -324,6 +349,9 @@ impl fmt::Display for Outcome {
                 write!(f, "was ended by {signal}{core}")?;
             }
             Ending::Lost => f.write_str("ended, and its status was taken by other code of this process")?,
+        }
+        if let Some(ended_with) = &self.ended_with {
+            fmt::Display::fmt(ended_with, f)?;
         }
         match self.limits_hit.oom_kills {
             None | Some(0) => Ok(()),

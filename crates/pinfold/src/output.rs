@@ -1,6 +1,7 @@
 //! What a finished run wrote, together with how it ended.
 
 use crate::capture::{Cut, Limit, Segment, combine, shorten};
+use crate::command::Command;
 use crate::error::{Error, ErrorKind, Result};
 use crate::outcome::{Cause, Ending, Outcome};
 use crate::settings::{Payload, Stream};
@@ -66,6 +67,21 @@ pub(crate) struct Terms {
     pub(crate) timeout: Option<Duration>,
     pub(crate) idle_timeout: Option<Duration>,
     pub(crate) limit: Limit,
+    /// Whether it had a sandbox, and whether that allows but some paths.
+    pub(crate) sandboxed: bool,
+    pub(crate) kept_to_paths: bool,
+}
+
+impl Terms {
+    pub(crate) fn of(command: &Command) -> Terms {
+        Terms {
+            timeout: command.timeout,
+            idle_timeout: command.idle_timeout,
+            limit: command.limit,
+            sandboxed: !command.process.sandbox.is_none(),
+            kept_to_paths: command.process.sandbox.paths.is_some(),
+        }
+    }
 }
 
 impl Stage {
@@ -285,6 +301,7 @@ mod tests {
                 stderr: None,
                 limits_hit: Default::default(),
                 strays: Strays::default(),
+                ended_with: None,
                 mechanism: Mechanism::ProcessGroup,
                 guarantee: Guarantee::BestEffort,
             },

@@ -17,6 +17,7 @@ use crate::lookup::{self, LookupError};
 use crate::outcome::{Guarantee, Mechanism};
 use crate::settings::{Stdin, Stdio};
 use pinfold_os::order::{Identity, Limit};
+use std::collections::BTreeSet;
 use std::ffi::{CString, OsStr};
 use std::path::{Path, PathBuf};
 
@@ -195,8 +196,9 @@ fn find(command: &Command, search: Option<&OsStr>) -> Result<PathBuf> {
                         command.error(kind, format!("not found: there is no {}", place.display()))
                     }
                     [] => command.error(kind, "not found: PATH is empty"),
-                    _ => command.error(kind, format!("not found in {}", directories(&searched))),
-                };
+                    _ => command.error(kind, not_found_in(&searched)),
+                }
+                .looked_for(&searched);
                 if let Some(hint) = hint {
                     error.hint(hint.to_string())
                 } else if unsearchable.is_empty() {
@@ -231,6 +233,16 @@ fn absolute(command: &Command, path: PathBuf) -> PathBuf {
         return path;
     }
     std::path::absolute(&path).unwrap_or(path)
+}
+
+/// A `PATH` of more directories than a line has room for would hide what is said behind it.
+fn not_found_in(searched: &[PathBuf]) -> String {
+    const NAMED: usize = 3;
+    let different: BTreeSet<_> = searched.iter().filter_map(|path| path.parent()).collect();
+    match different.len() {
+        ..=NAMED => format!("not found in {}", directories(searched)),
+        count => format!("not found in any of the {count} directories of PATH"),
+    }
 }
 
 fn directories(paths: &[PathBuf]) -> String {

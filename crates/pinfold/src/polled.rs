@@ -456,6 +456,14 @@ impl PolledHandle {
         self.0.lock().change_limits(&self.0.command, limits)
     }
 
+    /// Whether a stream is captured and nothing more can come of it. A program that ends closes its streams a moment before.
+    pub fn is_at_its_end(&self, stream: Stream) -> bool {
+        self.looked_at(|running| {
+            let channel = &running.channels[stream as usize];
+            channel.capture.is_some() && !channel.is_open()
+        })
+    }
+
     /// Bytes and lines seen on a stream so far; `None` if it is not captured.
     pub fn seen(&self, stream: Stream) -> Option<Seen> {
         self.0.lock().seen(stream)

@@ -121,15 +121,12 @@ impl Probe {
     /// # Errors
     /// [`ErrorKind::Unsupported`] for `https`, which it does not speak; [`ErrorKind::InvalidInput`] for what is no URL.
     pub fn http(url: &str) -> Result<Probe> {
-        let refused = |kind, what: String| {
-            Error::new(kind, OsStr::new(url.split('?').next().unwrap_or_default()), what)
-        };
         match http::Url::parse(url) {
             Ok(url) => Ok(Probe::new(Kind::Http { url, good: 200..=299 })),
-            Err(http::Refused::Malformed(what)) => Err(refused(ErrorKind::InvalidInput, what)),
+            Err(http::Refused::Malformed(what)) => Err(text::refused(url, "http", &what)),
             Err(http::Refused::Tls) => {
-                let error =
-                    refused(ErrorKind::Unsupported, "would take TLS, which is not spoken here".to_owned());
+                let what = "would take TLS, which is not spoken here";
+                let error = Error::new(ErrorKind::Unsupported, OsStr::new(&text::shown(url)), what);
                 Err(error.hint("wait for a command such as `curl --fail --silent`, or for the port alone"))
             }
         }

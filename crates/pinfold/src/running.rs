@@ -42,7 +42,7 @@ use crate::cursor::EventCursor;
 use crate::machine::Interest;
 use crate::maker::Maker;
 use crate::observe::Watched;
-use crate::outcome::{Cause, Ending, Guarantee, Mechanism, Outcome, Strays};
+use crate::outcome::{Cause, EndedWith, Ending, Guarantee, Mechanism, Outcome, Strays};
 use crate::settings::{StopRule, StrayRule, Stream};
 use crate::stop::{Act, Ladder};
 use pinfold_os::wait::{Exit, ExitStatus};
@@ -72,6 +72,7 @@ pub struct Running {
     stopping_strays: bool,
     cause: Cause,
     strays: Strays,
+    ended_with: Option<EndedWith>,
     /// Whether the program withstands its kill, once that was asked.
     withstands: Option<bool>,
     outcome: Option<Outcome>,
@@ -147,6 +148,7 @@ impl Running {
             stopping_strays: false,
             cause: Cause::Itself,
             strays: Strays::default(),
+            ended_with: None,
             withstands: None,
             outcome: None,
             failure: None,
@@ -174,7 +176,7 @@ impl Running {
         if self.ladder.is_none()
             && let Some(token) = &self.cancel
         {
-            waitables.extend(token.waitable());
+            waitables.extend(token.prepared());
         }
         Interest { waitables, deadline: self.deadline() }
     }
@@ -399,6 +401,7 @@ impl Running {
     }
 
     fn begin(&mut self, rule: StopRule, now: Instant) {
+        self.look_who_is_ended_with_it();
         if self.exit.is_some() && self.strays.count == 0 {
             let members = self.members();
             self.strays.count = members.len();
@@ -476,6 +479,7 @@ impl Running {
                 _ => chain.cause(),
             };
             chain.add_strays(&mut self.strays);
+            self.ended_with = self.ended_with.take().or_else(|| chain.ended_with());
             self.failure = self.failure.take().or_else(|| chain.take_failure());
         }
         let outcome = Outcome {
@@ -486,6 +490,7 @@ impl Running {
             stdout: self.seen(Stream::Stdout),
             stderr: self.seen(Stream::Stderr),
             strays: std::mem::take(&mut self.strays),
+            ended_with: self.ended_with.take(),
             limits_hit: counters.hit,
             mechanism: self.mechanism,
             guarantee: self.guarantee,

@@ -3,7 +3,7 @@
 use crate::command::Command;
 use crate::error::{Error, ErrorKind, Result};
 use crate::listener::Listener;
-use crate::outcome::{Cause, Ending, Outcome};
+use crate::outcome::{Cause, EndedWith, Ending, Outcome};
 use crate::output::{Output, Terms};
 use crate::retry::{Retry, RetryIf, RetryOn};
 use crate::running::{Progress, Running};
@@ -127,7 +127,7 @@ pub(crate) fn json_line<T: serde::de::DeserializeOwned>(
 }
 
 fn failure(kind: ErrorKind, output: Output<Vec<u8>>, command: &Command) -> Error {
-    let own = Terms { timeout: command.timeout, idle_timeout: command.idle_timeout, limit: command.limit };
+    let own = Terms::of(command);
     let blamed = output.blamed();
     let terms = blamed.map_or(&own, |index| &output.stages[index].terms);
     let what = describe(&output.outcome, terms);
@@ -142,24 +142,44 @@ fn failure(kind: ErrorKind, output: Output<Vec<u8>>, command: &Command) -> Error
         Some(index) => error.at_stage(index, output.stages.len()),
         None => error,
     };
-    let error = match last {
-        Some(line) => error.hint(format!("it last wrote: {line}")),
-        None => error,
-    };
+    let barred =
+        (kind == ErrorKind::NonZeroExit).then(|| barred(&output.outcome, terms, last.as_deref())).flatten();
+    let hints: Vec<String> = last
+        .map(|line| format!("it last wrote: {line}"))
+        .into_iter()
+        .chain(barred.map(str::to_owned))
+        .collect();
+    let error = if hints.is_empty() { error } else { error.hint(hints.join("; ")) };
     error.with_output(output)
+}
+
+/// What its sandbox may have to do with the failure of a program, which was told that it may not, and never why. That is a
+/// guess, and is said as one.
+fn barred(outcome: &Outcome, terms: &Terms, last: Option<&str>) -> Option<&'static str> {
+    const CANNOT_EXECUTE: i32 = 126;
+    let is_denied = |line: &str| line.contains("ermission denied") || line.contains("not permitted");
+    if terms.kept_to_paths && outcome.code() == Some(CANNOT_EXECUTE) {
+        let what = "that code mostly means that it may not execute something, which has to lie in the paths that its sandbox \
+                    allows";
+        return Some(what);
+    }
+    (terms.sandboxed && last.is_some_and(is_denied)).then_some("its sandbox may be what denies that")
 }
 
 fn describe(outcome: &Outcome, terms: &Terms) -> String {
     let after = |limit: Option<Duration>| limit.map_or(String::new(), |limit| format!(" after {limit:?}"));
+    let with = outcome.ended_with.as_ref().map(EndedWith::to_string).unwrap_or_default();
     match outcome.cause {
-        Cause::Timeout => format!("timed out{}", after(terms.timeout)),
-        Cause::IdleTimeout => format!("wrote nothing for {:?}", terms.idle_timeout.unwrap_or_default()),
+        Cause::Timeout => format!("timed out{}{with}", after(terms.timeout)),
+        Cause::IdleTimeout => {
+            format!("wrote nothing for {:?}{with}", terms.idle_timeout.unwrap_or_default())
+        }
         Cause::OutputLimit => {
             let limit = &terms.limit;
             let bytes = limit.max_bytes.map(|bytes| format!("{bytes} bytes"));
             let lines = limit.max_lines.map(|lines| format!("{lines} lines"));
             let limits: Vec<String> = bytes.into_iter().chain(lines).collect();
-            format!("wrote more than {}", limits.join(" or "))
+            format!("wrote more than {}{with}", limits.join(" or "))
         }
         _ => outcome.to_string(),
     }

@@ -25,9 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["RemoteBatch"]
 
-# Seconds: how soon a token is obeyed, which tells of itself to the native half alone.
-_LOOK = 0.05
-# After which those that are to stop are told again, and how wide the runner is is asked again.
+# Seconds after which those that are to stop are told again, and how wide the runner is is asked again.
 _AGAIN = 1.0
 _WIDTH = 2.0
 # For which the end of what is left behind is waited for.
@@ -77,7 +75,7 @@ class RemoteBatch:
         self._told_at = float("-inf")
         self._over = False
         self._raised: BaseException | None = None
-        self._bell: _Bell | None = _Bell()
+        self._bell: _Bell | None = _Bell(cancel)
         # After a fork, the copy in the child ends nothing.
         self._maker = os.getpid()
 
@@ -95,14 +93,11 @@ class RemoteBatch:
             return None
         if self._closed in _WHY:
             return max(0.0, self._told_at + _AGAIN - time.monotonic())
-        waits = [_LOOK] if self._cancel is not None else []
-        if self._concurrency is None and self._closed is None:
-            waits.append(_WIDTH)
-        return min(waits, default=-1.0)
+        return _WIDTH if self._concurrency is None and self._closed is None else -1.0
 
     def fileno(self) -> int:
         """The descriptor that is readable when there is a step to take."""
-        return self._rings().reader
+        return self._rings().fileno()
 
     def result(self) -> list[tuple[int, Command | None, int, Any]]:
         """The answer."""
@@ -157,11 +152,11 @@ class RemoteBatch:
 
     def _rest(self, left: float) -> None:
         # Signal handlers are run meanwhile, and what they raise comes out of it.
-        select.select([self._rings().reader], [], [], None if left < 0 else left)
+        select.select([self._rings()], [], [], None if left < 0 else left)
 
     def _rings(self) -> _Bell:
         if self._bell is None:
-            self._bell = _Bell()
+            self._bell = _Bell(self._cancel)
         return self._bell
 
     def _close_bell(self) -> None:
@@ -269,14 +264,22 @@ class _Undisturbed:
 
 
 class _Bell:
-    """A descriptor that other threads make readable."""
+    """A descriptor that other threads make readable, and the word of a token."""
 
-    def __init__(self) -> None:
-        self.reader, self._writer = os.pipe()
-        os.set_blocking(self.reader, False)
+    def __init__(self, cancel: CancelToken | None) -> None:
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
         os.set_blocking(self._writer, False)
+        self._cancel = cancel
+        self._set = select.epoll()
+        self._set.register(self._reader, select.EPOLLIN)
+        if cancel is not None:
+            self._set.register(cancel, select.EPOLLIN)
         self._open = True
         self._mutex = threading.Lock()
+
+    def fileno(self) -> int:
+        return self._set.fileno()
 
     def ring(self) -> None:
         with self._mutex:
@@ -288,15 +291,19 @@ class _Bell:
 
     def quieten(self) -> None:
         try:
-            while os.read(self.reader, 4096):
+            while os.read(self._reader, 4096):
                 pass
         except BlockingIOError:
             pass
+        if self._cancel is not None and self._cancel.is_cancelled:
+            # It tells of itself for good, and once is enough.
+            self._set.unregister(self._cancel)
+            self._cancel = None
 
     def close(self) -> None:
         with self._mutex:
             if self._open:
                 self._open = False
-                os.close(self.reader)
+                self._set.close()
+                os.close(self._reader)
                 os.close(self._writer)
-

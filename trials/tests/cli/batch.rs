@@ -82,7 +82,9 @@ fn it_ends_with_a_code_that_says_what_became_of_the_jobs() {
         ("--joblog /no/such/log true ::: a", 125, "/no/such/log: cannot be the job log"),
         ("-t 0 sleep ::: 0.1", 0, "1 succeeded"),
         ("echo ::: a :::+ b", 125, "lists are not linked by :::+"),
+        ("--retry 1 --retry-pause 1ms ::: false", 123, "exited with code 1, attempt 2"),
         ("--retries 1 --retry-pause 1ms ::: false", 123, "exited with code 1, attempt 2"),
+        ("-s HUP -t 50ms sleep ::: 100", 123, "timed out and was ended by SIGHUP"),
     ] {
         let output = batch(&trial, words).output().unwrap();
         let told = text(&output.stderr);
@@ -198,7 +200,7 @@ fn retries_and_halts_are_kept() {
     let trial = Trial::new();
     let directory = tempfile::tempdir().unwrap();
     let third = "echo x >> count; [ $(wc -l < count) = 3 ]";
-    let mut command = batch(&trial, "-q --retries 4 --retry-pause 1ms --joblog log sh -c");
+    let mut command = batch(&trial, "-q --retry 4 --retry-pause 1ms --joblog log sh -c");
     assert!(command.args([third, ":::", "x"]).current_dir(&directory).status().unwrap().success());
     assert_eq!(log(&directory.path().join("log"))[0]["attempts"], 3);
     for (halt, ended) in [
@@ -253,6 +255,25 @@ fn a_signal_ends_all_of_it_and_the_log_is_whole() {
         assert_eq!(text(&command.output().unwrap().stdout).lines().count(), 3);
         trial.finish();
     }
+}
+
+#[test]
+fn jobs_are_stopped_by_the_signal_that_is_asked_for() {
+    let trial = Trial::new();
+    let mut live = Live::start(batch(&trial, "-q --line-buffer --grace 1h -s USR2").args([
+        fixture().to_str().unwrap(),
+        "trap",
+        ":::",
+        "USR2",
+    ]));
+    assert!(live.line().starts_with("ready"));
+    live.signal(libc::SIGTERM);
+    assert_eq!(live.line(), "USR2");
+    let asked = Instant::now();
+    wait_until("the end of patience", LONG, || asked.elapsed().as_millis() > 550);
+    live.signal(libc::SIGTERM);
+    assert_eq!(live.end().1.signal(), Some(libc::SIGTERM));
+    trial.finish();
 }
 
 #[test]
@@ -407,14 +428,14 @@ fn lines_pass_as_the_bytes_that_they_are() {
     }
     // What attempts that failed had written is passed as it came, to the last of it.
     for pause in ["0", "1ms"] {
-        let mut command = batch(&trial, &format!("-q --line-buffer --retries 2 --retry-pause {pause} sh -c"));
+        let mut command = batch(&trial, &format!("-q --line-buffer --retry 2 --retry-pause {pause} sh -c"));
         let output = command.args(["echo try; printf end; exit 1", ":::", "x"]).output().unwrap();
         assert_eq!(text(&output.stdout), "try\nend\n".repeat(3), "{pause}");
     }
     // Of attempts that failed no page is printed.
     let directory = tempfile::tempdir().unwrap();
     let script = "head -c 3000000 /dev/zero | tr '\\0' $1; [ -e again ] || { touch again; exit 1; }";
-    let mut command = batch(&trial, "-q --retries 1 --retry-pause 1ms sh -c");
+    let mut command = batch(&trial, "-q --retry 1 --retry-pause 1ms sh -c");
     let output = command.args([script, "sh", ":::", "z"]).current_dir(&directory).output().unwrap();
     assert_eq!((output.status.code(), output.stdout.len()), (Some(0), 3_000_000));
     trial.finish();
@@ -493,5 +514,43 @@ fn one_job_that_is_given_too_much_does_not_end_the_others() {
         "{}",
         text(&output.stderr)
     );
+    trial.finish();
+}
+
+#[test]
+fn its_jobs_have_the_container_that_is_asked_for_or_there_are_none() {
+    let trial = Trial::new();
+    let place = tempfile::tempdir().unwrap();
+    for isolation in crate::isolations() {
+        let path = place.path().join(isolation);
+        let mut command = batch(&trial, &format!("-q --isolation {isolation} --joblog"));
+        command.arg(&path).args(["true", ":::", "1", "2"]);
+        assert_eq!(fed(&mut command, b"").status.code(), Some(0), "{isolation}");
+        let name = if isolation == "cgroup" { "cgroup_v2".to_owned() } else { isolation.replace('-', "_") };
+        for job in log(&path) {
+            assert_eq!(job["outcome"]["mechanism"], name.as_str(), "{job}");
+        }
+    }
+    let group_only = |words: &str| {
+        let mut command = batch(&trial, words);
+        fed(command.env("PINFOLD_DENY", "cgroup,subreaper,pid_namespace"), b"")
+    };
+    let refused = group_only("--require guarded echo ::: a b");
+    assert_eq!((refused.status.code(), text(&refused.stdout).as_str()), (Some(125), ""));
+    let said = text(&refused.stderr);
+    assert!(
+        said.starts_with("pinfold: batch: the guarantee guarded was required") && said.lines().count() == 1,
+        "{said}"
+    );
+    // Whoever says nothing of it is told; whoever is content is not.
+    for (words, told) in [("echo ::: a", true), ("--require best-effort echo ::: a", false)] {
+        let output = group_only(words);
+        assert_eq!(text(&output.stdout), "a\n");
+        assert_eq!(
+            text(&output.stderr).contains("no more than a process group"),
+            told,
+            "{words}: {output:?}"
+        );
+    }
     trial.finish();
 }

@@ -94,6 +94,21 @@ fn a_timeout_is_124_however_the_program_then_ended() {
 }
 
 #[test]
+fn who_is_ended_at_a_timeout_is_told() {
+    for isolation in isolations() {
+        let output = result(&format!("--isolation {isolation} -t 1s"), "escape plain --stay");
+        let said = text(&output.stderr);
+        assert!(
+            said.contains(
+                "fixture timed out after 1s and was ended by SIGTERM, and 1 other process was ended with it: "
+            ),
+            "{said}"
+        );
+        assert!(said.ends_with(")\n") && said.lines().count() == 1, "{said}");
+    }
+}
+
+#[test]
 fn the_stop_signal_is_the_one_that_was_asked_for() {
     let output = with_time_enough(|limit| {
         let output = result(&format!("-t {limit:?} -k 60 -s USR1"), "trap TERM --exit-on USR1:9");

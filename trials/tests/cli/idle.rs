@@ -20,7 +20,7 @@ fn a_tool_that_waits_is_not_at_work() {
         (1, "run -- sleep 1000"),
         (1, "run --timeout 900 --idle-timeout 900 --output-limit 1M --json=2 -- sleep 1000"),
         (2, "batch -j2 sleep ::: 1000 1001"),
-        (2, "batch -j2 --line-buffer -t 900 --retries 3 sleep ::: 1000 1001"),
+        (2, "batch -j2 --line-buffer -t 900 --retry 3 sleep ::: 1000 1001"),
         (1, "batch -k -j1 sleep ::: 1000 1001"),
         (0, "wait-for --timeout 900 file:/no/such/file"),
     ]

@@ -143,7 +143,7 @@ fn on_a_descriptor_of_its_own_it_is_beside_the_words_and_the_program_does_not_ge
 #[test]
 fn a_batch_says_of_which_job_it_tells() {
     let trial = Trial::new();
-    let mut command = other(&trial, "batch -j1 --log-format json --retries 1 --retry-pause 1ms :::");
+    let mut command = other(&trial, "batch -j1 --log-format json --retry 1 --retry-pause 1ms :::");
     let output = command.args(["true", "false", "no-such-program"]).output().unwrap();
     let told = lines(&text(&output.stderr));
     let of = |job: u64| {
@@ -162,7 +162,7 @@ fn a_batch_says_of_which_job_it_tells() {
 #[test]
 fn chance_has_the_part_of_each_pause_that_it_is_given() {
     let trial = Trial::new();
-    for (verb, tail) in [("run --retry", "--"), ("batch -j1 --retries", ":::")] {
+    for (verb, tail) in [("run --retry", "--"), ("batch -j1 --retry", ":::")] {
         for (jitter, least) in [("0", 1.0), ("0.5", 0.5), ("1", 0.0)] {
             let options =
                 format!("{verb} 5 --retry-pause 2ms --retry-jitter {jitter} --log-format json {tail} false");

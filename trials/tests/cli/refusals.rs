@@ -52,8 +52,9 @@ fn programs_that_cannot_be_had() {
     let for_plain = file("for-plain", &format!("#!{plain}\n"), 0o755);
     let garbage = file("garbage", "\u{1}\u{2}\u{3}", 0o755);
     let folder = directory.path().display().to_string();
-    refused(&["no-such-program"], 127, &["no-such-program: not found", "/bin"]);
+    refused(&["no-such-program"], 127, &["no-such-program: not found in "]);
     refused(&["shh"], 127, &["shh: not found", "did you mean"]);
+    refused(&["FOO=2", "env"], 127, &["FOO=2: not found", "set it by -e FOO=...\n"]);
     refused(&["./nothing-here"], 127, &["./nothing-here", "there is no"]);
     refused(&[&plain], 126, &["plain", "execute permission", "chmod"]);
     refused(&[&folder], 126, &[&folder, "directory"]);
@@ -67,6 +68,24 @@ fn programs_that_cannot_be_had() {
     refused(&["-C", "/usr/bin", "././nope"], 127, &["././nope: not found: there is no /usr/bin/nope"]);
     let long = file("long", &format!("A={}", "x".repeat(200_000)), 0o644);
     refused(&["--env-file", &long, "true"], 126, &["true: cannot be executed", "too long", "in a file"]);
+}
+
+#[test]
+fn a_long_path_is_counted_and_listed_to_who_asks() {
+    let trial = Trial::new();
+    let said = |words: &[&str]| {
+        let path = "/usr/bin:/bin:/nowhere/a:/nowhere/b:/bin";
+        let output = pinfold(&trial, "").args(words).env("PATH", path).output().unwrap();
+        assert_eq!(output.status.code(), Some(127), "{words:?}");
+        text(&output.stderr)
+    };
+    let counted = "pinfold: shh: not found in any of the 4 directories of PATH; did you mean \"sh\"?\n";
+    assert_eq!(said(&["shh"]), counted);
+    let listed = "pinfold: shh was looked for in /usr/bin:/bin:/nowhere/a:/nowhere/b:/bin\n";
+    for asked in ["-v", "--explain"] {
+        assert_eq!(said(&[asked, "shh"]), format!("{counted}{listed}"), "{asked}");
+    }
+    trial.finish();
 }
 
 #[test]
@@ -100,7 +119,7 @@ fn what_means_nothing() {
     refused(&["--affinity", "9999", "true"], 125, &["true", "CPU"]);
     refused(&["--idle-timeout", "1", "--stdout", "null", "--stderr", "null", "true"], 125, &["idle timeout"]);
     refused(&["--user", "root", "--uid", "0", "true"], 125, &["true", "user"]);
-    refused(&["--explain", "--setsid", "no-such-program"], 127, &["no-such-program"]);
+    refused(&["--explain", "--setsid", "/no/such/program"], 127, &["/no/such/program"]);
     refused(&["--explain", "--cwd", "/nope", "true"], 125, &["true", "/nope", "does not exist"]);
     refused(&["--explain", "--cwd", "/etc/passwd", "/bin/true"], 125, &["not a directory"]);
     refused(&["--explain", "--stdin", "/nope", "true"], 125, &["true", "standard input", "/nope"]);

@@ -64,6 +64,7 @@ fn the_page_has_every_field_of_every_record() {
         of("--json --output-limit 1M", "exit 3"),
         of("--json", "signal TERM"),
         of("--json", "escape plain"),
+        of("--json --timeout 1s", "escape plain --stay"),
         of("--json --cwd /nope", "exit 0"),
     ];
     agree("pinfold run --json", &runs);

@@ -189,6 +189,33 @@ fn kill_waits_for_whoever_comes_while_others_go() {
 }
 
 #[test]
+fn kill_stops_what_runs_and_not_what_its_owner_runs_next() {
+    const KILLS: usize = 40;
+    let trial = Trial::new();
+    let registry = Registry::new();
+    for way in ["--grace 20s", "-s TERM"] {
+        let place = tempfile::tempdir().unwrap();
+        let log = place.path().join("log");
+        let mut command = Command::new(pinfold_bin());
+        command.args(["batch", "-q", "-u", "-j1", "--joblog"]).arg(&log).envs([trial.env()]);
+        // Each begins the moment that the one before it has ended, and none ends by itself.
+        command.args(["sh", "-c", "echo ready; exec sleep 1000", "-", ":::"]);
+        command.args((0..10 * KILLS).map(|number| number.to_string()));
+        let mut live = registry.started(command, "");
+        for _ in 0..KILLS {
+            let said = registry.says(&format!("kill {way} {}", live.child.id()));
+            assert!(!said.contains("were killed"), "{said}");
+            assert_eq!(live.line(), "ready");
+        }
+        live.signal(15);
+        live.end();
+        // The last of them was stopped with the batch.
+        assert_eq!(fs::read_to_string(log).unwrap().lines().count(), KILLS + 1, "{way}");
+    }
+    trial.finish();
+}
+
+#[test]
 fn kill_with_a_signal_sends_just_that() {
     let trial = Trial::new();
     let registry = Registry::new();

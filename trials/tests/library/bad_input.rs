@@ -86,6 +86,20 @@ pub(crate) fn refusals(junk: &Path) -> Vec<Refusal> {
         &["there is no /no/such/place/pinfold-no"],
         false,
     );
+    add(
+        "long PATH",
+        unknown().env("PATH", "/bin:/usr/bin:/a:/b:/a:/c"),
+        NotFound,
+        &["not found in any of the 5 directories of PATH"],
+        false,
+    );
+    add(
+        "variable as program",
+        Command::new("FOO=2"),
+        NotFound,
+        &["to a shell that would set a variable; set it by env, as FOO=..."],
+        true,
+    );
     add("unknown path", Command::new(nowhere), NotFound, &["not found: there is no such file"], false);
     let close = Command::new("frobnicat").env("PATH", junk);
     add("mistyped program", close, NotFound, &["not found", "did you mean \"frobnicate\"?"], true);

@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use pinfold::{Cause, Command, Ending, Isolation, Mechanism, Outcome, Resource, Signal, Stray, StrayRule};
+use pinfold::{
+    CancelToken, Cause, Command, Ending, ErrorKind, Host, Isolation, Mechanism, Outcome, Resource, Runner,
+    Signal, Stray, StrayRule,
+};
 use pinfold_trials::{Trial, given, wait_until, with_time_enough};
 
 use crate::{LONG, Of, begin, fixture, mechanisms, sh};
@@ -63,6 +66,42 @@ fn a_core_that_was_dumped_is_told() {
     assert_eq!(outcome.to_string(), "was ended by SIGABRT (core dumped)");
     let outcome = of(&fixture("abort").of(&trial).cwd(folder.path()));
     assert_eq!((outcome.signal(), outcome.core_dumped()), (Some(Signal::ABRT), false));
+}
+
+#[test]
+fn who_is_ended_with_the_program_is_told() {
+    let trial = begin();
+    for isolation in mechanisms() {
+        let host = |token: &CancelToken| {
+            let told = token.clone();
+            Host::new().cancel_on(token).on_line(move |_, _| told.cancel())
+        };
+        let is_told = |error: pinfold::Error| {
+            assert_eq!(error.kind(), ErrorKind::Cancelled, "{error}");
+            assert!(error.to_string().contains(", and 1 other process was ended with it"), "{error}");
+            let output = error.output().unwrap();
+            let ended_with = output.outcome.ended_with.clone().unwrap();
+            assert_eq!((ended_with.count, output.outcome.strays.count), (1, 0), "{error:#?}");
+            let child = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+            // In a namespace of its own it has another number.
+            if isolation != Isolation::PidNamespace {
+                assert_eq!(ended_with.some[0].pid.to_string(), child, "{error:#?}");
+            }
+        };
+        let one = sh("sleep 1000 & echo $!; wait").of(&trial).isolation(isolation);
+        is_told(host(&CancelToken::new()).output_bytes(&one).unwrap_err());
+        let first = fixture("sleep 60").of(&trial).isolation(isolation);
+        let pipeline = first.pipe(one.clone());
+        is_told(pipeline.on(host(&CancelToken::new())).output_bytes().unwrap_err());
+
+        let alone =
+            of(&fixture("sleep 60").of(&trial).isolation(isolation).timeout(Duration::from_millis(50)));
+        assert_eq!((alone.ended_with.map(|with| with.count), alone.cause), (Some(0), Cause::Timeout));
+        assert_eq!(of(&fixture("exit 0").of(&trial).isolation(isolation)).ended_with, None);
+        let handle = one.start().unwrap();
+        assert_eq!(handle.stop().unwrap().ended_with, None, "who tells it to stop has not asked");
+    }
+    assert!(trial.survivors().is_empty());
 }
 
 #[test]

@@ -14,7 +14,7 @@ use pinfold::{Access, Command, ErrorKind, Isolation, Sandbox};
 use pinfold_trials::{as_nobody, is_root};
 
 use crate::part::Part;
-use crate::{begin, sh};
+use crate::{Of, begin, sh};
 
 /// Whether a tool of the system that does the same can do it here, as the user in question. What the kernel of this host
 /// does not have, or a container bars, is no failure of ours.
@@ -267,6 +267,37 @@ fn a_script_whose_interpreter_is_not_allowed_is_refused_by_its_name() {
     assert!(error.message().contains("no execute permission"), "{error}");
     assert!(!error.to_string().contains("sandbox allows"), "{error}");
     trial.finish();
+}
+
+#[test]
+fn a_failure_is_told_with_what_the_sandbox_may_have_to_do_with_it() {
+    let trial = begin();
+    if !has_landlock(1) {
+        return;
+    }
+    let said = |sandbox: Sandbox, script: &str| {
+        let error = sh(script).of(&trial).sandbox(sandbox).run().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NonZeroExit, "{error}");
+        error.what_to_do().unwrap_or_default().to_owned()
+    };
+    let denied = "echo 'x: Permission denied' >&2; exit 3";
+    let may_be = "it last wrote: x: Permission denied; its sandbox may be what denies that";
+    let read_only = || Sandbox::new().read_only("/");
+    assert_eq!(said(read_only(), denied), may_be);
+    assert_eq!(said(Sandbox::new(), denied), "it last wrote: x: Permission denied");
+    assert_eq!(said(read_only(), "echo broken >&2; exit 3"), "it last wrote: broken");
+    assert!(
+        said(read_only(), "echo x >/var/tmp/pinfold-barred").ends_with(may_be.rsplit_once("; ").unwrap().1)
+    );
+    let code = said(read_only(), "exit 126");
+    assert!(
+        code.starts_with("that code mostly means") && code.ends_with("the paths that its sandbox allows"),
+        "{code}"
+    );
+    let barred = sh(denied).of(&trial).sandbox(read_only()).pipe(sh("cat").of(&trial));
+    assert_eq!(barred.run().unwrap_err().what_to_do(), Some(may_be));
+    let other = sh("exit 0").of(&trial).sandbox(read_only()).pipe(sh(denied).of(&trial));
+    assert_eq!(other.run().unwrap_err().what_to_do(), Some("it last wrote: x: Permission denied"));
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! The options of `pinfold batch`, and the template and arguments behind them.
 
-use super::flag::{Flag, Heading, Value, put, some};
+use super::flag::{Flag, Heading, Value, names, put, some};
 use super::parse::{Words, misuse};
 use super::sheet::Sheet;
+use super::values::{GUARANTEES, ISOLATIONS};
 use super::{Misuse, values};
 use crate::exit;
 use crate::log::STDERR;
 use clap::{Arg, ValueHint};
+use pinfold::{Guarantee, Isolation, Signal};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -32,11 +34,14 @@ pub(crate) struct BatchArgs {
     pub(crate) resume_failed: bool,
     pub(crate) halt: Option<Halt>,
     pub(crate) timeout: Option<Duration>,
-    pub(crate) retries: u32,
+    pub(crate) retry: u32,
     pub(crate) retry_pause: Option<Duration>,
     /// The part of each pause that is left to chance, 0 to 1.
     pub(crate) retry_jitter: f64,
     pub(crate) grace: Option<Duration>,
+    pub(crate) signal: Option<Signal>,
+    pub(crate) isolation: Isolation,
+    pub(crate) require: Option<Guarantee>,
     pub(crate) dry_run: bool,
     /// The descriptor that the log goes to, if there is one.
     pub(crate) log: Option<i32>,
@@ -237,7 +242,7 @@ const fn flag(
     Flag::new(long, value, heading, about, apply)
 }
 
-use Heading::{Input, Jobs, Printing, Reporting};
+use Heading::{Containment, Input, Jobs, Printing, Reporting};
 use Value::{Needed, None as Nothing};
 
 pub(crate) const SHEET: Sheet<BatchArgs> = Sheet {
@@ -261,7 +266,7 @@ Each job is in a container of its own, so that nothing that it starts outlives i
 Examples:
   pinfold batch -j4 gzip -9 ::: *.log
   find . -name '*.png' -print0 | pinfold batch -0 optipng -quiet {}
-  pinfold batch --joblog jobs.jsonl --retries 2 -t 5m < commands.txt
+  pinfold batch --joblog jobs.jsonl --retry 2 -t 5m < commands.txt
   pinfold batch --joblog jobs.jsonl --resume < commands.txt
   pinfold batch -k --tag convert {} {.}.webp ::: *.jpg
   pinfold batch --dry-run echo {1} {2} ::: a b ::: 1 2",
@@ -349,19 +354,26 @@ pub(crate) const FLAGS: &[Flag<BatchArgs>] = &[
     )
     .short('t')
     .more("Durations are 500ms, 5s, 2m, 1h30m, or a number of seconds."),
-    flag("grace", Needed("DURATION"), Jobs, "Between SIGTERM and SIGKILL [default: 5s]", |args, value| {
+    flag("grace", Needed("DURATION"), Jobs, "Between the stop signal and SIGKILL [default: 5s]", |args, value| {
         put(&mut args.grace, some(value, values::duration))
     })
     .elsewhere(&["kill-after", "termseq"])
     .more("0 kills at once."),
+    flag("signal", Needed("SIGNAL"), Jobs, "Stop jobs with this signal [default: TERM]", |args, value| {
+        put(&mut args.signal, some(value, values::signal))
+    })
+    .short('s')
+    .elsewhere(&["kill-signal"])
+    .more("At a timeout, by --halt now, and where the batch is told to stop. A name (INT, SIGINT, RTMIN+1) or a number."),
     flag(
-        "retries",
+        "retry",
         Needed("N"),
         Jobs,
         "Try a job again up to N times when it fails [default: 0]",
-        |args, value| put(&mut args.retries, values::text(value).and_then(values::number)),
+        |args, value| put(&mut args.retry, values::text(value).and_then(values::number)),
     )
-    .elsewhere(&["retry"]),
+    .also(&["retries"])
+    .more("A job that was stopped with the batch is not tried again."),
     flag(
         "retry-pause",
         Needed("DURATION"),
@@ -394,6 +406,17 @@ pub(crate) const FLAGS: &[Flag<BatchArgs>] = &[
         put(&mut args.dry_run, Ok(true))
     })
     .elsewhere(&["dryrun", "explain"]),
+    //
+    flag("isolation", Needed("CONTAINER"), Containment, "What holds each job together [default: best]", |args, value| {
+        put(&mut args.isolation, values::text(value).and_then(values::isolation))
+    })
+    .choices(|| names(ISOLATIONS))
+    .more("As for pinfold run."),
+    flag("require", Needed("GUARANTEE"), Containment, "Refuse to run them with less than this", |args, value| {
+        put(&mut args.require, values::choice(values::text(value)?, GUARANTEES).map(Some))
+    })
+    .choices(|| names(GUARANTEES))
+    .more("As for pinfold run."),
     //
     flag("keep-order", Nothing, Printing, "Print output in the order of the commands", |args, _| {
         put(&mut args.keep_order, Ok(true))
@@ -521,6 +544,18 @@ mod tests {
     }
 
     #[test]
+    fn what_run_has_as_well_is_called_alike() {
+        for line in ["batch --retry 3 -s INT x", "batch --retries=3 --signal=SIGINT x"] {
+            let args = read(line).unwrap();
+            assert_eq!((args.retry, args.signal), (3, Some(Signal::INT)), "{line}");
+        }
+        for line in ["run --retry 3 x", "run --retries=3 x"] {
+            let Ok(Task::Run(args)) = parse(words(line)) else { panic!("{line} is refused") };
+            assert_eq!(args.retry, 3, "{line}");
+        }
+    }
+
+    #[test]
     fn values_read_as_documented() {
         for (text, expected) in [
             ("3", Ok(Share::Count(3))),
@@ -558,7 +593,11 @@ mod tests {
             ("batch --resume x", "--joblog FILE"),
             ("batch -a - -a - x", "read once"),
             ("batch x ::::", "no file"),
-            ("batch --retry 3 x", "here it is called --retries"),
+            ("batch --retry x y", "--retry: 'x'"),
+            ("batch --retries x y", "--retry: 'x'"),
+            ("batch --retris 3 x", "did you mean --retry?"),
+            ("batch --kill-signal INT x", "here it is called --signal"),
+            ("batch -s NONE x", "--signal: no signal is called 'NONE'"),
             ("batch -j x", "no number of jobs"),
             ("batch --log-format json -v x", "--verbose says arguments"),
             ("batch --log-format json --progress x", "progress bar"),

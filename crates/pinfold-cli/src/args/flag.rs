@@ -19,6 +19,8 @@ pub(crate) struct Flag<T> {
     pub(crate) more: &'static str,
     /// Every value, where they are a closed set.
     pub(crate) choices: fn() -> Vec<&'static str>,
+    /// Other names that it goes by.
+    pub(crate) also: &'static [&'static str],
     /// What the tools that people come from call it: good for a hint, not for use.
     pub(crate) elsewhere: &'static [&'static str],
     /// Puts the value, empty where there is none, into the arguments.
@@ -82,7 +84,18 @@ impl<T> Flag<T> {
         about: &'static str,
         apply: Apply<T>,
     ) -> Flag<T> {
-        Flag { long, short: None, value, heading, about, more: "", choices: Vec::new, elsewhere: &[], apply }
+        Flag {
+            long,
+            short: None,
+            value,
+            heading,
+            about,
+            more: "",
+            choices: Vec::new,
+            also: &[],
+            elsewhere: &[],
+            apply,
+        }
     }
 
     pub(crate) const fn short(self, short: char) -> Flag<T> {
@@ -95,6 +108,15 @@ impl<T> Flag<T> {
 
     pub(crate) const fn choices(self, choices: fn() -> Vec<&'static str>) -> Flag<T> {
         Flag { choices, ..self }
+    }
+
+    pub(crate) const fn also(self, also: &'static [&'static str]) -> Flag<T> {
+        Flag { also, ..self }
+    }
+
+    /// Whether it goes by this name.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        self.long == name || self.also.contains(&name)
     }
 
     pub(crate) const fn elsewhere(self, elsewhere: &'static [&'static str]) -> Flag<T> {

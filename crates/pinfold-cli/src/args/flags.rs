@@ -50,7 +50,7 @@ pub(crate) const FLAGS: &[Flag<RunArgs>] = &[
     flag("retry", Needed("N"), Time, "Try again up to N times when it fails [default: 0]", |run, value| {
         put(&mut run.retry, values::text(value).and_then(values::number))
     })
-    .elsewhere(&["retries"])
+    .also(&["retries"])
     .more("A run that was stopped by a signal to pinfold, or by ^C, is not tried again."),
     flag("retry-pause", Needed("DURATION"), Time, "Before the first retry; it doubles, up to 30s [default: 100ms]", |run, value| {
         put(&mut run.retry_pause, some(value, values::duration))

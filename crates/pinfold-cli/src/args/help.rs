@@ -81,6 +81,7 @@ fn of<T>(sheet: &Sheet<T>) -> Command {
 
 fn arg<T>(flag: &Flag<T>) -> Arg {
     let arg = Arg::new(flag.long).long(flag.long).help(flag.about).help_heading(flag.heading.as_str());
+    let arg = arg.visible_aliases(flag.also.iter().copied());
     let arg =
         if flag.more.is_empty() { arg } else { arg.long_help(format!("{}. {}", flag.about, flag.more)) };
     let arg = match flag.short {
@@ -144,6 +145,11 @@ mod tests {
             assert_eq!(run.get_one::<String>("program").unwrap(), "make");
             assert_eq!(run.get_many::<String>("args").unwrap().next().unwrap(), "-x");
             assert!(run.value_source(flag.long).is_some(), "{word}");
+            for other in flag.also {
+                let word = word.replacen(flag.long, other, 1);
+                let matches = tool().try_get_matches_from(["pinfold", "run", &word, "--", "make"]).unwrap();
+                assert!(matches.subcommand().unwrap().1.value_source(flag.long).is_some(), "{word}");
+            }
         }
     }
 

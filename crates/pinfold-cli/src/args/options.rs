@@ -75,7 +75,7 @@ impl<T> Reader<'_, T> {
         let sign = word.as_encoded_bytes().iter().position(|byte| *byte == b'=');
         let name = slice(word, 2, sign.unwrap_or(word.len())).unwrap_or_default();
         let name = name.to_string_lossy();
-        let Some(flag) = self.flags.iter().find(|flag| flag.long == name) else {
+        let Some(flag) = self.flags.iter().find(|flag| flag.is_called(&name)) else {
             return Err(self.unknown_option(&name));
         };
         let given = match sign {

@@ -394,7 +394,7 @@ mod tests {
             ("kill -- -1", "'-1' is no pid", "kill --help"),
             ("wait-for", "nothing is named", "tcp://"),
             ("wait-for db", "wait-for: db: is nothing", "tcp://HOST:PORT"),
-            ("wait-for tcp://db", "tcp://db: names no port", "wait-for --help"),
+            ("wait-for tcp://db", "tcp://db: names no port", "write tcp://HOST:PORT"),
             ("wait-for https://db/", "would take TLS", "curl"),
             ("wait-for db:80 --", "no program is given", "leave out"),
             ("wait-for db:80 --wait-retry-interval 1s", "no option", "called --interval"),

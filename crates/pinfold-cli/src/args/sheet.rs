@@ -28,6 +28,7 @@ mod tests {
         let flags = sheet.flags;
         let mut names: Vec<String> = flags.iter().map(|flag| flag.long.to_owned()).collect();
         names.extend(flags.iter().filter_map(|flag| flag.short.map(String::from)));
+        names.extend(flags.iter().flat_map(|flag| flag.also.iter().map(|name| (*name).to_owned())));
         names.extend(flags.iter().flat_map(|flag| flag.elsewhere.iter().map(|name| (*name).to_owned())));
         names.extend(["help".to_owned(), "h".to_owned()]);
         let all = names.len();

@@ -166,6 +166,11 @@ mod tests {
         assert_eq!(read("db:5432").as_deref(), Ok("tcp://db:5432"));
         assert_eq!(read("[::1]:80").as_deref(), Ok("tcp://[::1]:80"));
         assert_eq!(read("unix:80").as_deref(), Ok("unix:80"));
+        let wrong = |text: &str| read(text).expect_err("what names no kind");
+        assert!(wrong("db:http").contains("as HOST:PORT it has 'http' for a port"), "{}", wrong("db:http"));
+        assert!(wrong("::1").contains("an IPv6 address stands in brackets"), "{}", wrong("::1"));
+        assert!(wrong("db").ends_with("what is to be run stands behind --"), "{}", wrong("db"));
+        assert!(wrong("/run/x").ends_with("for a file write file:/run/x"), "{}", wrong("/run/x"));
         for text in ["db", "tcp:80", "ftp://db:80", "db:http", "https://db:80", ""] {
             assert!(read(text).is_err(), "{text}");
         }

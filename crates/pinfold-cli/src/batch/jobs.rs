@@ -5,13 +5,13 @@ use super::joblog::{Entry, JobLog};
 use super::order::Order;
 use super::page::{Flow, Page};
 use super::screen::Screen;
-use crate::args::RunArgs;
 use crate::args::batch::{BatchArgs, Halt, HaltOn};
 use crate::exit::End;
 use crate::log;
 use crate::run::words;
 use pinfold::{
-    Command, Completion, Crowd, ErrorKind, Host, Interest, Judge, Key, Output, Resource, Retry, Stdio,
+    Command, Completion, Crowd, Error, ErrorKind, Guarantee, Host, Interest, Isolation, Judge, Key, Output,
+    Resource, Retry, Stdio,
 };
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -67,6 +67,8 @@ struct Live {
 /// What of the arguments is needed for each job.
 struct Settings {
     base: Command,
+    /// What was asked for.
+    container: (Isolation, Option<Guarantee>),
     halt: Option<Halt>,
     tag: bool,
     line_buffer: bool,
@@ -96,13 +98,21 @@ impl Jobs {
         if let Some(grace) = args.grace {
             base = base.timeout_grace(grace);
         }
-        if args.retries > 0 {
-            let retry = Retry::times(args.retries.saturating_add(1));
+        if let Some(signal) = args.signal {
+            base = base.timeout_signal(signal);
+        }
+        base = base.isolation(args.isolation);
+        if let Some(guarantee) = args.require {
+            base = base.require(guarantee);
+        }
+        if args.retry > 0 {
+            let retry = Retry::times(args.retry.saturating_add(1));
             let pause = args.retry_pause.unwrap_or(retry.pause);
             base = base.retry(Retry { pause, jitter: args.retry_jitter, ..retry });
         }
         let settings = Settings {
             base,
+            container: (args.isolation, args.require),
             halt: args.halt,
             tag: args.tag,
             line_buffer: args.line_buffer,
@@ -145,6 +155,19 @@ impl Jobs {
 
     pub(crate) fn has_room(&self, width: usize) -> bool {
         self.crowd.len() < width.min(self.room) && !self.order.as_ref().is_some_and(Order::is_full)
+    }
+
+    /// Why jobs cannot have the container that was asked for.
+    pub(crate) fn lacks_container(&self) -> Option<(String, Error)> {
+        /// A program that is there.
+        const OURS: &str = "/proc/self/exe";
+        let (isolation, required) = self.settings.container;
+        if isolation == Isolation::Best && required.is_none() {
+            return None;
+        }
+        let job = self.settings.base.clone().named(OURS);
+        let error = self.host.plan(&job).err().filter(|error| error.kind() == ErrorKind::Unsupported)?;
+        Some((error.message().replacen(OURS, "batch", 1), error))
     }
 
     pub(crate) fn no_program(&self) -> Option<End> {
@@ -345,10 +368,11 @@ impl Jobs {
         let Some(running) = self.crowd.iter().find_map(|(_, completion)| completion.running()) else {
             return;
         };
-        let weakness = words::weakness(&RunArgs::default(), running.mechanism(), running.guarantee());
+        let weakness = words::weakness(self.settings.container, running.mechanism(), running.guarantee());
         self.warned = true;
         if let Some(weakness) = weakness {
-            self.screen.say(&format!("{weakness}; `pinfold doctor` says why"));
+            let hint = "`pinfold doctor` says why, --require guarded refuses it, --require best-effort is content with it";
+            self.screen.say(&format!("{weakness}; {hint}"));
         }
     }
 

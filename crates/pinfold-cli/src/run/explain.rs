@@ -51,7 +51,9 @@ fn line(text: &mut String, name: &str, value: &str) {
 /// What a person would be surprised by.
 fn notes(args: &RunArgs, plan: &Plan<'_>) -> Vec<String> {
     let mut notes: Vec<String> =
-        words::weakness(args, plan.mechanism(), plan.guarantee()).into_iter().collect();
+        words::weakness((args.isolation, args.require), plan.mechanism(), plan.guarantee())
+            .into_iter()
+            .collect();
     if captures(args) {
         notes.push("its output goes through pinfold: it sees a pipe there, and no terminal".to_owned());
     }

@@ -50,6 +50,7 @@ pub(crate) fn advice(hint: &str) -> String {
         ("or use Enforcement::Cgroup", "or leave --limits-per-process out"),
         ("Enforcement::PerProcess", "--limits-per-process (it has --memory, --processes and --cpuset)"),
         ("Host::take_over_cgroup()", "--take-over-cgroup"),
+        ("set it by env, as ", "set it by -e "),
         (
             "start this program in a cgroup of its own",
             "start pinfold in a cgroup of its own (systemd-run --user --scope -p Delegate=yes pinfold run ...)",

@@ -4,7 +4,7 @@ use super::limits;
 use super::session::Finished;
 use crate::args::RunArgs;
 use crate::out;
-use pinfold::{Cause, Ending, Guarantee, Isolation, Mechanism, Outcome, Pid, Running, Stray};
+use pinfold::{Cause, EndedWith, Ending, Guarantee, Isolation, Mechanism, Outcome, Pid, Running, Stray};
 use std::time::Duration;
 
 /// No message lists more processes.
@@ -17,10 +17,13 @@ pub(crate) fn started(args: &RunArgs, running: &Running) -> String {
 }
 
 /// What a person should know of the container, who did not ask for this one and may take it for a better one.
-pub(crate) fn weakness(args: &RunArgs, mechanism: Mechanism, guarantee: Guarantee) -> Option<String> {
+pub(crate) fn weakness(
+    (isolation, required): (Isolation, Option<Guarantee>),
+    mechanism: Mechanism,
+    guarantee: Guarantee,
+) -> Option<String> {
     // Whoever says that this guarantee will do knows it.
-    let was_asked_for = args.isolation != Isolation::Best || args.require.is_some();
-    if was_asked_for || guarantee > Guarantee::BestEffort {
+    if isolation != Isolation::Best || required.is_some() || guarantee > Guarantee::BestEffort {
         return None;
     }
     let (what, escape) = match mechanism {
@@ -98,6 +101,7 @@ pub(crate) fn ended(args: &RunArgs, outcome: &Outcome) -> String {
         Cause::OutputLimit => (format!("went over its limit of {} and ", output_limits(args)), String::new()),
         _ => (String::new(), String::new()),
     };
+    let with = outcome.ended_with.as_ref().map(ended_with).unwrap_or_default();
     let how = match outcome.ending {
         Ending::Exited { code } => format!("exited with code {code}"),
         Ending::Signalled { signal, core_dumped: false } => format!("was ended by {signal}"),
@@ -105,7 +109,7 @@ pub(crate) fn ended(args: &RunArgs, outcome: &Outcome) -> String {
         _ => "ended, and its status was lost".to_owned(),
     };
     if !args.verbose {
-        return format!("{program} {why}{how}{so}");
+        return format!("{program} {why}{how}{so}{with}");
     }
     let memory = match outcome.usage.peak_memory {
         Some(bytes) => format!(", {} MiB at most", bytes.div_ceil(1 << 20)),
@@ -116,7 +120,14 @@ pub(crate) fn ended(args: &RunArgs, outcome: &Outcome) -> String {
         _ => String::new(),
     };
     let (ran, cpu) = (short(outcome.duration), short(outcome.usage.cpu_time()));
-    format!("{program} {why}{how}{so}; it ran for {ran}, {cpu} on CPUs{memory}{throttled}")
+    format!("{program} {why}{how}{so}{with}; it ran for {ran}, {cpu} on CPUs{memory}{throttled}")
+}
+
+/// Who else was ended, and that by name.
+fn ended_with(with: &EndedWith) -> String {
+    let who = list(&with.some, with.count);
+    let colon = if who.is_empty() { "" } else { ": " };
+    format!("{with}{colon}{who}")
 }
 
 /// What is said of a program that was killed and lives, since it is another user's.

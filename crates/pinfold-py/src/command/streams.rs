@@ -1,13 +1,14 @@
 //! Where the streams of a command come from and go to, and what is kept of them.
 
 use super::Command;
-use crate::convert::{Fed, FedText, Text, Whole, one_of, parsed};
+use crate::convert::{Fed, FedText, Whole, one_of, parsed, text_or};
 use crate::error::invalid;
 use crate::handle::stream_named;
 use crate::number::named;
 use pinfold::{Encoding, Keep, Limit, LineRule, Overflow, Stdin, Stdio, Stream};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
+use std::ffi::OsString;
 
 /// What it reads.
 #[pymethods]
@@ -35,8 +36,9 @@ impl Command {
     /// >>> from pinfold import Command
     /// >>> Command("wc", ["-c"]).stdin_file("/dev/null").run()
     /// '0'
-    fn stdin_file(&self, path: Text) -> Command {
-        self.with(|command| command.stdin_file(path.0))
+    fn stdin_file(&self, path: &Bound<'_, PyAny>) -> PyResult<Command> {
+        let path = file_to_read(path)?;
+        Ok(self.with(|command| command.stdin_file(path)))
     }
 
     /// Lets it read what this process would.
@@ -194,6 +196,16 @@ impl Command {
     }
 }
 
+/// A file that is named; an open one is not taken for it.
+pub(crate) fn file_to_read(path: &Bound<'_, PyAny>) -> PyResult<OsString> {
+    text_or(path, |given| {
+        format!(
+            "expected the path of a file, not {given}; write stdin_file(path), or stdin_bytes(file.read()) for what is in an \
+             open file"
+        )
+    })
+}
+
 /// Where a stream goes. A word that is none of those known is no file: whoever means one says so by a path.
 pub(crate) fn target(to: &Bound<'_, PyAny>, append: bool, stream: Stream) -> PyResult<Stdio> {
     let py = to.py();
@@ -214,6 +226,11 @@ pub(crate) fn target(to: &Bound<'_, PyAny>, append: bool, stream: Stream) -> PyR
             }
         });
     }
-    let path = to.extract::<Text>()?.0;
+    let path = text_or(to, |given| {
+        format!(
+            "expected \"pipe\", \"inherit\", \"null\" or the path of a file, not {given}; write {stream}(Path(\"FILE\")), with \
+             append=True to add to it; open files are taken by pinfold.subprocess"
+        )
+    })?;
     Ok(if append { Stdio::append(path) } else { Stdio::file(path) })
 }

@@ -1,6 +1,6 @@
 //! What runs wrote, together with how they ended.
 
-use super::{LimitsHit, Outcome, Seen, Stage, Strays, Usage};
+use super::{EndedWith, LimitsHit, Outcome, Seen, Stage, Strays, Usage};
 use crate::convert::shown;
 use crate::error::{Form, raised_with};
 use crate::plain::{Json, from_json, to_json};

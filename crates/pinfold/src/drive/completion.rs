@@ -212,7 +212,7 @@ impl<R: Runner, C: Borrow<Command>> Machine for Completion<R, C> {
             State::Due | State::Cancelled => Interest { waitables: Vec::new(), deadline: Some(now) },
             State::Under(attempt) => attempt.running.interest(),
             State::Resting { until, .. } => {
-                let token = self.runner.cancel_token().and_then(CancelToken::waitable);
+                let token = self.runner.cancel_token().and_then(CancelToken::prepared);
                 Interest { waitables: token.into_iter().collect(), deadline: *until }
             }
             State::Over => Interest { waitables: Vec::new(), deadline: None },

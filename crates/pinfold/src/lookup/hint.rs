@@ -11,6 +11,8 @@ const ENTRIES: usize = 16_384;
 const LONGEST: usize = 64;
 /// A name shorter than this is close to many others by chance.
 const SHORT: usize = 4;
+/// In one that is shorter than this, two slips leave too little of what was meant.
+const LONG: usize = 8;
 
 /// What may have been meant by the name of a program that was not found.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -39,7 +41,13 @@ pub enum Hint {
     /// The first word alone is a program, and among the others is what only a shell would act upon.
     #[error("what only a shell reads is in it; run it by sh -c, or do without")]
     NeedsShell,
-    /// A program whose name differs in a letter or two.
+    /// It is what a shell takes for a variable that is set for one command.
+    #[error("to a shell that would set a variable; set it by env, as {name}=...")]
+    Variable {
+        /// The name of the variable. Its value is nobody's business.
+        name: String,
+    },
+    /// A program whose name is a slip of the fingers away, or two where it is long; a version at its end is none.
     #[error("did you mean {program:?}?")]
     CloseName {
         /// The name of that program.
@@ -52,6 +60,7 @@ pub(super) fn find(program: &OsStr, places: &[PathBuf], directories: &[PathBuf],
     dangling(places)
         .or_else(|| in_cwd(program, cwd))
         .or_else(|| has_arguments(program, directories, cwd))
+        .or_else(|| variable(program))
         .or_else(|| close_name(program, places, directories))
 }
 
@@ -76,6 +85,13 @@ fn has_arguments(program: &OsStr, directories: &[PathBuf], cwd: &Path) -> Option
     })
 }
 
+fn variable(program: &OsStr) -> Option<Hint> {
+    let (name, _) = program.to_str()?.split_once('=')?;
+    let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name.chars().all(|char| char.is_ascii_alphanumeric() || char == '_');
+    is_name.then(|| Hint::Variable { name: name.to_owned() })
+}
+
 fn close_name(program: &OsStr, places: &[PathBuf], directories: &[PathBuf]) -> Option<Hint> {
     let parents: Vec<&Path> = match directories {
         [] => places.iter().filter_map(|place| place.parent()).collect(),
@@ -83,15 +99,15 @@ fn close_name(program: &OsStr, places: &[PathBuf], directories: &[PathBuf]) -> O
     };
     let wanted = Path::new(program).file_name()?.as_encoded_bytes();
     let mut allowed = match wanted.len() {
-        2..6 => 1,
-        6..=LONGEST => 2,
+        2..LONG => 1,
+        LONG..=LONGEST => 2,
         _ => return None,
     };
     let entries = parents.iter().filter_map(|parent| parent.read_dir().ok()).flatten().flatten();
     let mut best = None;
     for entry in entries.take(ENTRIES) {
         let name = entry.file_name();
-        let bytes = name.as_encoded_bytes();
+        let bytes = unversioned(wanted, name.as_encoded_bytes());
         if bytes.len().abs_diff(wanted.len()) > allowed {
             continue;
         }
@@ -108,6 +124,15 @@ fn close_name(program: &OsStr, places: &[PathBuf], directories: &[PathBuf]) -> O
         }
     }
     best.map(|(_, program)| Hint::CloseName { program })
+}
+
+/// A program's name without the version at its end (`python3.12`, `gcc-13`), unless what was asked for ends with one too.
+fn unversioned<'n>(wanted: &[u8], name: &'n [u8]) -> &'n [u8] {
+    let is_version = |byte: &u8| byte.is_ascii_digit() || matches!(byte, b'.' | b'-');
+    if wanted.last().is_some_and(is_version) || !name.last().is_some_and(u8::is_ascii_digit) {
+        return name;
+    }
+    &name[..name.iter().rposition(|byte| !is_version(byte)).map_or(0, |last| last + 1)]
 }
 
 /// Whether the two have the same letters in another order, or one of them has a letter doubled: `gti`, `shh`.

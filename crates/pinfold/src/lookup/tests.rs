@@ -124,7 +124,7 @@ fn names_that_can_be_no_file_are_refused() {
 fn a_hint_names_what_may_have_been_meant() {
     let folder = folder();
     let root = folder.path();
-    for name in ["bin/git", "bin/make", "bin/python3", "work/script"] {
+    for name in ["bin/git", "bin/make", "bin/python3", "bin/touch", "bin/optipng", "work/script"] {
         program(root.join(name));
     }
     put(&root.join("bin/mako"), "", 0o644);
@@ -137,7 +137,13 @@ fn a_hint_names_what_may_have_been_meant() {
     for chance in ["gut", "it", "get", "gif"] {
         assert_eq!(hint(chance, "../bin", &work), None, "short names are close to many by chance");
     }
-    assert_eq!(hint("pyhton", "../bin", &work), close("python3"));
+    for far in ["nosuch", "couch2", "maketo", "mkae2", "optimizer"] {
+        assert_eq!(hint(far, "../bin", &work), None, "{far} is more than a slip away from all of them");
+    }
+    assert_eq!(hint("pyhton", "../bin", &work), close("python3"), "a version is no slip");
+    assert_eq!(hint("pyhton2", "../bin", &work), None);
+    assert_eq!(hint("optpng", "../bin", &work), close("optipng"));
+    assert_eq!(hint("optippngg", "../bin", &work), close("optipng"), "two slips in a long name");
     assert_eq!(hint("../bin/gti", "", &work), close("git"));
     assert_eq!(hint("ruby", "../bin", &work), None);
     assert_eq!(hint(&"g".repeat(100), "../bin", &work), None);
@@ -149,6 +155,14 @@ fn a_hint_names_what_may_have_been_meant() {
         assert_eq!(hint(line, "../bin", &work), Some(Hint::NeedsShell), "{line}");
     }
     assert_eq!(hint("work status", "../bin", &work), None);
+    let variable = Hint::Variable { name: "FOO_2".into() };
+    for assignment in ["FOO_2=secret", "FOO_2=", "FOO_2=a/b", "FOO_2=secret git", "FOO_2=a=b"] {
+        assert_eq!(hint(assignment, "../bin", &work), Some(variable.clone()), "{assignment}");
+    }
+    assert!(!variable.to_string().contains("secret"));
+    for none in ["2FOO=a", "=a", "a-b=c", "./FOO=a"] {
+        assert_eq!(hint(none, "../bin", &work), None, "{none}");
+    }
     symlink("gone", root.join("bin/tool")).unwrap();
     let link = work.join("../bin/tool");
     assert_eq!(hint("tool", "../bin", &work), Some(Hint::DanglingLink { link, target: "gone".into() }));

@@ -164,8 +164,7 @@ impl<'a> Stages<'a> {
     }
 
     fn terms(&self) -> Terms {
-        let Command { timeout, idle_timeout, limit, .. } = *self.whole;
-        Terms { timeout, idle_timeout, limit }
+        Terms::of(self.whole)
     }
 
     fn naming(&self, index: usize) -> impl Fn(Error) -> Error {

@@ -43,11 +43,15 @@ impl Address {
         if host.is_empty() {
             return Err("names no host".to_owned());
         }
-        if host.contains(|c: char| c.is_whitespace() || c.is_control() || c == '@') {
+        if host.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '@' | '/')) {
             return Err("names a host that cannot be one".to_owned());
         }
         let port = match port {
-            Some(port) => port.parse().ok().filter(|port| *port > 0).ok_or("has no port from 1 to 65535")?,
+            Some("") => return Err("names no port".to_owned()),
+            Some(port) => match port.parse() {
+                Ok(0) | Err(_) => return Err(format!("has '{port}' for a port, and ports are 1 to 65535")),
+                Ok(port) => port,
+            },
             None => default.ok_or("names no port")?,
         };
         Ok(Address::new(host, port))

@@ -28,7 +28,10 @@ pub(super) enum Refused {
 impl Url {
     pub(super) fn parse(text: &str) -> Result<Url, Refused> {
         let malformed = |what: &str| Refused::Malformed(what.to_owned());
-        let (scheme, rest) = text.split_once("://").ok_or_else(|| malformed("has no http:// in front"))?;
+        let (scheme, rest) = text.split_once("://").ok_or_else(|| {
+            let has_http = text.to_ascii_lowercase().starts_with("http:");
+            malformed(if has_http { "has no :// after http" } else { "has no http:// in front" })
+        })?;
         match scheme.to_ascii_lowercase().as_str() {
             "http" => {}
             "https" => return Err(Refused::Tls),

@@ -7,7 +7,7 @@ use crate::command::Command;
 use crate::containment::{Counters, Nest};
 use crate::limits::Limits;
 use crate::observe::Observer;
-use crate::outcome::{Cause, Ending, LimitsHit, Outcome, Strays, Usage};
+use crate::outcome::{Cause, EndedWith, Ending, LimitsHit, Outcome, Strays, Usage};
 use crate::output::{Output, Stage, Terms};
 use crate::settings::{StopRule, Stream};
 use pinfold_os::handle::Pid;
@@ -299,6 +299,21 @@ impl Chain {
         }
     }
 
+    /// Who was ended with the stages of which one was ended.
+    pub(super) fn ended_with(&self) -> Option<EndedWith> {
+        let of_stages = self.runs().filter_map(|running| running.outcome()?.ended_with.clone());
+        of_stages.reduce(|mut all, more| {
+            all.count += more.count;
+            all.some.extend(more.some);
+            all.some.truncate(NAMED);
+            all
+        })
+    }
+
+    pub(super) fn is_a_program(&self, pid: Pid) -> bool {
+        self.runs().any(|running| running.pid() == pid)
+    }
+
     /// The first failure of a stream of one of its stages.
     pub(super) fn take_failure(&mut self) -> Option<io::Error> {
         self.links.iter_mut().find_map(|link| link.running.failure.take())
@@ -345,12 +360,7 @@ impl Chain {
         let mut outcome = running.outcome()?.clone();
         // What went on to the next stage was seen by that.
         outcome.stdout = None;
-        let terms = if self.told == Some(outcome.cause) {
-            self.terms.clone()
-        } else {
-            let Command { timeout, idle_timeout, limit, .. } = *command;
-            Terms { timeout, idle_timeout, limit }
-        };
+        let terms = if self.told == Some(outcome.cause) { self.terms.clone() } else { Terms::of(command) };
         let capture = running.capture(Stream::Stderr);
         let stderr = capture.map(crate::capture::Capture::retained);
         Some(Stage {

@@ -1,7 +1,8 @@
-//! What a run does about processes that it may not end.
+//! Whom the end of a run reaches: who is ended with its program, and what it does about processes that it may not end.
 
 use super::Running;
 use crate::containment;
+use crate::outcome::{Cause, EndedWith};
 use crate::stop::Ladder;
 use pinfold_os::signal::Signal;
 use std::io;
@@ -13,6 +14,16 @@ const DOUBT_AGAIN: Duration = Duration::from_millis(100);
 const ASK_AGAIN: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(50)];
 
 impl Running {
+    /// Notes who else is there, where pinfold itself ends the program. Whoever tells a run to stop has not asked.
+    pub(super) fn look_who_is_ended_with_it(&mut self) {
+        let is_ours =
+            matches!(self.cause, Cause::Timeout | Cause::IdleTimeout | Cause::OutputLimit | Cause::Cancelled);
+        if is_ours && self.exit.is_none() && self.ended_with.is_none() {
+            let others = self.source.others();
+            self.ended_with = Some(EndedWith { count: others.len(), some: containment::describe(&others) });
+        }
+    }
+
     /// Whether nobody is left but processes that have become another user's, which no signal of ours reaches: these are
     /// named and left alone.
     pub(super) fn leaves_whom_it_may_not_end(&mut self, now: Instant) -> bool {

@@ -179,6 +179,16 @@ impl Source {
         }
     }
 
+    /// Those of it that are no program of ours.
+    pub(super) fn others(&self) -> Vec<Pid> {
+        let mut members = self.members();
+        match self {
+            Source::Chain(chain) => members.retain(|pid| !chain.is_a_program(*pid)),
+            _ => members.retain(|pid| *pid != self.pid()),
+        }
+        members
+    }
+
     pub(super) fn signal(&self, signal: Signal) -> io::Result<()> {
         match self {
             Source::Real(real) => real.process.signal(signal),

@@ -512,7 +512,7 @@ impl Machine for Supervision {
             State::Due | State::Stopped => Interest { waitables: Vec::new(), deadline: Some(now) },
             State::Running(run) => run.interest(now),
             State::Pausing { until, .. } => {
-                let token = self.runner.cancel_token().and_then(CancelToken::waitable);
+                let token = self.runner.cancel_token().and_then(CancelToken::prepared);
                 Interest { waitables: token.into_iter().collect(), deadline: *until }
             }
         };

@@ -12,6 +12,7 @@ use pinfold_os::signal::Signal;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// A place where something of an owner may live.
@@ -101,6 +102,17 @@ impl Container {
         }
     }
 
+    /// Has its owner give a cgroup to no other run once it is empty, for as long as the claim lives: owners put by only what
+    /// nothing lies below. A keeper has one run and ends with it.
+    pub(super) fn claim(&self) -> Option<Claim> {
+        static CLAIMS: AtomicU64 = AtomicU64::new(0);
+        let Container::Cgroup(path, Some(_)) = self else { return None };
+        let (pid, number) = (std::process::id(), CLAIMS.fetch_add(1, Ordering::Relaxed));
+        let claim = path.join(format!("stopping.{pid}.{number}"));
+        // Where none can be made here, the next run of its owner may be stopped with this one.
+        fs::create_dir(&claim).is_ok().then_some(Claim(claim))
+    }
+
     /// Sends a signal to all of it; those that may not be signalled are passed over.
     pub(super) fn signal(&self, signal: Signal) {
         match self {
@@ -108,6 +120,15 @@ impl Container {
             Container::Process(..) => tell_all(signal, || self.members()),
             Container::Cgroup(_, None) => {}
         }
+    }
+
+    /// Sends a signal to all of it, and has what is stopped or frozen run on, which could not act on it.
+    pub(super) fn tell_to_stop(&self, signal: Signal) {
+        self.signal(signal);
+        if let Container::Cgroup(_, Some(cgroup)) = self {
+            let _ = cgroup.thaw();
+        }
+        self.signal(Signal::CONT);
     }
 
     /// Ends all of it, and leaves to its owner what that has for it.
@@ -189,6 +210,17 @@ impl Container {
             }
             Container::Process(..) => None,
         }
+    }
+}
+
+/// A directory below somebody's cgroup.
+#[derive(Debug)]
+pub(super) struct Claim(PathBuf);
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        // Its owner has removed it with the cgroup, as a rule.
+        let _ = fs::remove_dir(&self.0);
     }
 }
 

@@ -60,7 +60,7 @@ pub(super) fn scan(registry: &Path) -> io::Result<Vec<(PathBuf, Found)>> {
                         .to_owned(),
                 ),
             },
-            Life::Lives => match read(&path, &owner) {
+            Life::Lives => match steadily(|| read(&path, &owner)) {
                 Ok((_, Some(entry))) => Found::Living(entry),
                 // It has just ended, or just begun to write.
                 Ok((_, None)) => continue,
@@ -71,6 +71,19 @@ pub(super) fn scan(registry: &Path) -> io::Result<Vec<(PathBuf, Found)>> {
         found.push((path, what));
     }
     Ok(found)
+}
+
+/// What is read of a file that its owner may be writing to just now: a read can find half of a line where that goes beyond a page.
+fn steadily<T>(mut read: impl FnMut() -> Result<T, String>) -> Result<T, String> {
+    const READS: usize = 5;
+    let mut last = read();
+    for _ in 1..READS {
+        if last.is_ok() {
+            break;
+        }
+        last = read();
+    }
+    last
 }
 
 /// The files or directories of owners that are gone for certain, by their names alone.
@@ -141,5 +154,22 @@ impl Clock {
             age: self.now.saturating_sub(time(stat.starttime)),
             cpu: time(stat.utime.saturating_add(stat.stime)),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn half_a_line_is_read_again_and_what_stays_wrong_is_wrong() {
+        let mut said = vec![Ok(7), Err("half".to_owned()), Err("half".to_owned())];
+        assert_eq!(steadily(|| said.pop().unwrap_or(Ok(8))), Ok(7));
+        let mut reads = 0;
+        let wrong: Result<(), String> = steadily(|| {
+            reads += 1;
+            Err("wrong".to_owned())
+        });
+        assert_eq!((wrong, reads), (Err("wrong".to_owned()), 5));
     }
 }

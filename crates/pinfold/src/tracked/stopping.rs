@@ -1,6 +1,6 @@
 //! Stopping what an owner's containers hold, from outside: the ladder of every stop, climbed for somebody else.
 
-use super::container::Container;
+use super::container::{Claim, Container};
 use super::read::Clock;
 use super::{Member, containers_of};
 use crate::error::{Error, ErrorKind, Result};
@@ -68,7 +68,8 @@ impl Target {
     /// # Errors
     /// As there.
     pub fn stopping(&self, rule: StopRule) -> Result<Stopping> {
-        Ok(Stopping::begin(containers_of(self.owner, self.run.as_deref())?, rule))
+        let (containers, claims) = self.claimed()?;
+        Ok(Stopping::begin(containers, claims, rule))
     }
 
     /// Sends a signal to everything that runs there now, and waits for nothing: who was there.
@@ -76,10 +77,19 @@ impl Target {
     /// # Errors
     /// As [`Target::stop`].
     pub fn signal(&self, signal: Signal) -> Result<Vec<Member>> {
-        let containers = containers_of(self.owner, self.run.as_deref())?;
+        let (containers, _claims) = self.claimed()?;
         let members = members(&containers);
         containers.iter().for_each(|container| container.signal(signal));
         Ok(members)
+    }
+
+    /// The containers of what runs now, in which their owner begins nothing else meanwhile. What is empty is over, and may be
+    /// another run's in a moment.
+    fn claimed(&self) -> Result<(Vec<Container>, Vec<Claim>)> {
+        let mut containers = containers_of(self.owner, self.run.as_deref())?;
+        containers.retain(|container| !container.is_empty());
+        let claims = containers.iter().filter_map(Container::claim).collect();
+        Ok((containers, claims))
     }
 }
 
@@ -92,7 +102,7 @@ pub(super) fn members(containers: &[Container]) -> Vec<Member> {
 
 /// Kills what is in a container and waits until it is empty, within reason.
 pub(super) fn kill(container: Container) -> Container {
-    let mut stopping = Stopping::begin(vec![container], StopRule::KILL);
+    let mut stopping = Stopping::begin(vec![container], Vec::new(), StopRule::KILL);
     let _ = stopping.drive();
     stopping.containers.remove(0)
 }
@@ -102,6 +112,8 @@ pub(super) fn kill(container: Container) -> Container {
 #[derive(Debug)]
 pub struct Stopping {
     containers: Vec<Container>,
+    /// For as long as it is waited for.
+    _claims: Vec<Claim>,
     members: Vec<Member>,
     ladder: Ladder,
     act: Option<Act>,
@@ -109,15 +121,17 @@ pub struct Stopping {
 }
 
 impl Stopping {
-    fn begin(containers: Vec<Container>, rule: StopRule) -> Stopping {
+    fn begin(containers: Vec<Container>, claims: Vec<Claim>, rule: StopRule) -> Stopping {
         let members = members(&containers);
         let (ladder, act) = Ladder::begin(rule, Instant::now());
-        Stopping { containers, members, ladder, act: Some(act), give_up: None }
+        Stopping { containers, _claims: claims, members, ladder, act: Some(act), give_up: None }
     }
 
     fn act(&mut self, act: Act, now: Instant) {
         match act {
-            Act::Signal(signal) => self.containers.iter().for_each(|container| container.signal(signal)),
+            Act::Signal(signal) => {
+                self.containers.iter().for_each(|container| container.tell_to_stop(signal));
+            }
             Act::Kill => {
                 self.containers.iter().for_each(Container::kill);
                 self.give_up = Some(now + DEATH);
@@ -137,6 +151,9 @@ impl Stopping {
         if self.full().next().is_some() && self.give_up.is_none_or(|at| at > now) {
             if let Some(due) = self.ladder.step(now) {
                 self.act(due, now);
+            } else if self.ladder.has_killed() {
+                // What was being made while the others were killed.
+                self.full().for_each(Container::kill);
             }
             return None;
         }
