@@ -33,7 +33,8 @@ def pids(at: Path) -> list[int]:
 
 
 def test_a_forgotten_await_is_told_by_the_name_of_the_verb() -> None:
-    one, two, supervisor = Command("true"), Command("true") | Command("true"), Supervisor(Command("true"))
+    one, two = Command("true"), Command("true") | Command("true")
+    supervisor: Any = Supervisor(Command("true"))
     for verb in ("arun", "aoutput", "aoutput_bytes", "aoutput_json", "arun_json", "aexit_code", "aprobe", "afirst_line"):
         for whose in (one, two):
             with pytest.warns(RuntimeWarning, match=f"^coroutine '{type(whose).__name__}.{verb}' was never awaited"):

@@ -17,7 +17,6 @@ use crate::lookup::{self, LookupError};
 use crate::outcome::{Guarantee, Mechanism};
 use crate::settings::{Stdin, Stdio};
 use pinfold_os::order::{Identity, Limit};
-use std::collections::BTreeSet;
 use std::ffi::{CString, OsStr};
 use std::path::{Path, PathBuf};
 
@@ -238,7 +237,12 @@ fn absolute(command: &Command, path: PathBuf) -> PathBuf {
 /// A `PATH` of more directories than a line has room for would hide what is said behind it.
 fn not_found_in(searched: &[PathBuf]) -> String {
     const NAMED: usize = 3;
-    let different: BTreeSet<_> = searched.iter().filter_map(|path| path.parent()).collect();
+    let mut different: Vec<&Path> = Vec::new();
+    for directory in searched.iter().filter_map(|path| path.parent()) {
+        if !different.contains(&directory) {
+            different.push(directory);
+        }
+    }
     match different.len() {
         ..=NAMED => format!("not found in {}", directories(searched)),
         count => format!("not found in any of the {count} directories of PATH"),

@@ -27,6 +27,48 @@ pub(crate) struct Flag<T> {
     pub(crate) apply: Apply<T>,
 }
 
+/// The options of a command and the arguments that they are put into, whatever type those have: what reads a command line is
+/// there once, and not once for each command.
+pub(crate) trait Options {
+    /// An option by its place, and none behind the last.
+    fn face(&self, index: usize) -> Option<Face>;
+    /// Puts a value into the arguments by the option in this place.
+    fn apply(&mut self, index: usize, value: &OsStr) -> Read<()>;
+}
+
+/// What is known of an option without the type of its arguments.
+#[derive(Clone, Copy)]
+pub(crate) struct Face {
+    /// Its place.
+    pub(crate) index: usize,
+    pub(crate) long: &'static str,
+    pub(crate) short: Option<char>,
+    pub(crate) value: Value,
+    pub(crate) also: &'static [&'static str],
+    pub(crate) elsewhere: &'static [&'static str],
+}
+
+impl Face {
+    /// Whether it goes by this name.
+    pub(crate) fn is_called(&self, name: &str) -> bool {
+        self.long == name || self.also.contains(&name)
+    }
+}
+
+/// The options of one command, and its arguments.
+pub(crate) struct Of<'a, T: 'static>(pub(crate) &'static [Flag<T>], pub(crate) &'a mut T);
+
+impl<T> Options for Of<'_, T> {
+    fn face(&self, index: usize) -> Option<Face> {
+        let Flag { long, short, value, also, elsewhere, .. } = *self.0.get(index)?;
+        Some(Face { index, long, short, value, also, elsewhere })
+    }
+
+    fn apply(&mut self, index: usize, value: &OsStr) -> Read<()> {
+        (self.0[index].apply)(self.1, value)
+    }
+}
+
 /// What an option wants after its name.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Value {
@@ -112,11 +154,6 @@ impl<T> Flag<T> {
 
     pub(crate) const fn also(self, also: &'static [&'static str]) -> Flag<T> {
         Flag { also, ..self }
-    }
-
-    /// Whether it goes by this name.
-    pub(crate) fn is_called(&self, name: &str) -> bool {
-        self.long == name || self.also.contains(&name)
     }
 
     pub(crate) const fn elsewhere(self, elsewhere: &'static [&'static str]) -> Flag<T> {

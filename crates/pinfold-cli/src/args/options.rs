@@ -1,7 +1,7 @@
 //! Reading the options of one command: the usual grammar of long and short options, and words between or behind them.
 
 use super::Misuse;
-use super::flag::{Flag, Value};
+use super::flag::{self, Face, Value};
 use super::parse::{Words, misuse, nearest};
 use super::sheet::Sheet;
 use super::values::slice;
@@ -34,10 +34,13 @@ pub(super) enum Options {
 pub(super) fn read<T>(
     sheet: &Sheet<T>,
     args: &mut T,
-    mut words: Words,
+    words: Words,
     where_options: Options,
 ) -> Result<Given, Misuse> {
-    let mut reader = Reader { command: sheet.name, flags: sheet.flags, args };
+    read_by(Reader { command: sheet.name, options: &mut flag::Of(sheet.flags, args) }, words, where_options)
+}
+
+fn read_by(mut reader: Reader<'_>, mut words: Words, where_options: Options) -> Result<Given, Misuse> {
     let mut others = Vec::new();
     while let Some(word) = words.next() {
         let bytes = word.as_encoded_bytes();
@@ -63,19 +66,22 @@ pub(super) fn read<T>(
     Ok(Given::Words(others))
 }
 
-struct Reader<'a, T: 'static> {
+struct Reader<'a> {
     command: &'static str,
-    flags: &'static [Flag<T>],
-    args: &'a mut T,
+    options: &'a mut dyn flag::Options,
 }
 
-impl<T> Reader<'_, T> {
+impl Reader<'_> {
+    fn faces(&self) -> impl Iterator<Item = Face> {
+        (0..).map_while(|index| self.options.face(index))
+    }
+
     /// `--name`, `--name=value` or `--name value`.
     fn long(&mut self, word: &OsStr, words: &mut Words) -> Result<(), Misuse> {
         let sign = word.as_encoded_bytes().iter().position(|byte| *byte == b'=');
         let name = slice(word, 2, sign.unwrap_or(word.len())).unwrap_or_default();
         let name = name.to_string_lossy();
-        let Some(flag) = self.flags.iter().find(|flag| flag.is_called(&name)) else {
+        let Some(flag) = self.faces().find(|flag| flag.is_called(&name)) else {
             return Err(self.unknown_option(&name));
         };
         let given = match sign {
@@ -103,7 +109,7 @@ impl<T> Reader<'_, T> {
             if letter == 'h' {
                 return Ok(false);
             }
-            let Some(flag) = self.flags.iter().find(|flag| flag.short == Some(letter)) else {
+            let Some(flag) = self.faces().find(|flag| flag.short == Some(letter)) else {
                 let shown = if byte.is_ascii() { format!("-{letter}") } else { word.display().to_string() };
                 let what = format!("{}: there is no option {shown}", self.command);
                 if self.command == "kill" && byte.is_ascii_digit() {
@@ -125,8 +131,8 @@ impl<T> Reader<'_, T> {
         Ok(true)
     }
 
-    fn apply(&mut self, flag: &Flag<T>, value: &OsStr) -> Result<(), Misuse> {
-        (flag.apply)(self.args, value).map_err(|wrong| {
+    fn apply(&mut self, flag: Face, value: &OsStr) -> Result<(), Misuse> {
+        self.options.apply(flag.index, value).map_err(|wrong| {
             // Most readers of values say what would be right.
             let see_help = self.see_help();
             let (what, hint) = wrong.rsplit_once("; ").unwrap_or((&wrong, &see_help));
@@ -139,10 +145,10 @@ impl<T> Reader<'_, T> {
     }
 
     fn unknown_option(&self, name: &str) -> Misuse {
-        let same = self.flags.iter().find(|flag| flag.elsewhere.contains(&name)).map(|flag| flag.long);
+        let same = self.faces().find(|flag| flag.elsewhere.contains(&name)).map(|flag| flag.long);
         // Short names are close to others by chance: of those only letters in a wrong order say something.
         let near = || {
-            let names = self.flags.iter().map(|flag| flag.long);
+            let names = self.faces().map(|flag| flag.long);
             nearest(name, names.filter(|long| name.len() > 3 || sorted(long) == sorted(name)))
         };
         let hint = match (same, near()) {
@@ -157,11 +163,11 @@ impl<T> Reader<'_, T> {
     }
 }
 
-fn no_value<T>(flag: &Flag<T>, wanted: &str) -> Misuse {
+fn no_value(flag: Face, wanted: &str) -> Misuse {
     misuse(format!("--{} needs a value", flag.long), format!("use --{} {wanted}", flag.long))
 }
 
-fn not_text<T>(flag: &Flag<T>) -> Misuse {
+fn not_text(flag: Face) -> Misuse {
     misuse(format!("the value of --{} is not UTF-8", flag.long), "this platform takes text only")
 }
 
