@@ -34,7 +34,7 @@ def judge(script: str, limits: Limits) -> ProcessResult:
         .stdin_text("19\n23\n")
         .sandbox(Sandbox.untrusted())
         .limits(limits)
-        .timeout(2)
+        .timeout(5)
         .timeout_grace(0)
         .output_limit(max_bytes=64 << 10, on_overflow="error")
     )

@@ -173,6 +173,24 @@ def test_a_handler_that_does_not_raise_lets_a_verb_go_on() -> None:
     assert rung == [signal.SIGALRM]
 
 
+def test_an_interrupt_is_heard_beside_a_program_that_writes_without_end() -> None:
+    """There is always something to read, so that the main thread seldom sleeps in the kernel, where a signal would wake it."""
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    chatty = Command("sh", ["-c", "while :; do echo x; done"]).timeout(60)
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        for _ in range(8):
+            with pytest.raises(KeyboardInterrupt):
+                signal.setitimer(signal.ITIMER_REAL, 0.1)
+                chatty.run()
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
 def test_other_threads_go_on_meanwhile(tmp_path: Path) -> None:
     import threading
 

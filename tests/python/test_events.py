@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -15,6 +17,8 @@ import pytest
 import pinfold
 from pinfold import Command, RunEvent, Runner, enable_logging, metrics
 from pinfold.testing import RecordingRunner, Reply, ScriptedRunner
+
+from conftest import is_alive
 
 FAILS = Command("sh", ["-c", "exit 3", "argument"]).env("NAME", "variable")
 
@@ -190,6 +194,46 @@ process = pinfold.Command("sleep", ["60"]).start()
 def test_logging_is_not_imported_unless_it_is_used() -> None:
     source = "import sys, pinfold; pinfold.Command('true').run(); assert 'logging' not in sys.modules"
     subprocess.run([sys.executable, "-c", source], check=True)
+
+
+class Raised(BaseException):
+    """What a signal handler raises, as it does `KeyboardInterrupt`."""
+
+
+@pytest.mark.parametrize("call", ["run", "start", "wait", "arun"])
+@pytest.mark.parametrize("event", ["started", "ended"])
+def test_the_log_swallows_no_interrupt(call: str, event: str, caplog: pytest.LogCaptureFixture) -> None:
+    class Interrupting(logging.Handler):
+        """A signal comes in the midst of what is called for the log."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            if getattr(record, "pinfold_event", None) == event and not told:
+                told.append(record.pinfold_pid)  # type: ignore[attr-defined]
+                signal.raise_signal(signal.SIGUSR1)
+
+    def interrupt(*_: object) -> None:
+        raise Raised
+
+    enable_logging()
+    told: list[int] = []
+    command = Command("sleep", ["1000" if event == "started" else "0"])
+    logger, handler, before = logging.getLogger("pinfold"), Interrupting(), signal.signal(signal.SIGUSR1, interrupt)
+    logger.addHandler(handler)
+    try:
+        with caplog.at_level(logging.DEBUG, "pinfold"), pytest.raises(Raised):
+            if call == "run":
+                command.run()
+            elif call == "arun":
+                asyncio.run(command.arun())
+            else:
+                with command.start() as process:
+                    # Without the end of a `with` block being what is interrupted.
+                    process.wait() if call == "wait" or event == "ended" else None
+                    pytest.fail("it was not raised")
+    finally:
+        logger.removeHandler(handler)
+        signal.signal(signal.SIGUSR1, before)
+    assert not is_alive(told[0])
 
 
 def test_what_is_counted() -> None:

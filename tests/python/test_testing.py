@@ -499,10 +499,10 @@ def test_a_client_says_its_defaults_each_time(loop: Any) -> None:
 
 
 def test_a_client_of_this_host() -> None:
-    shell = CliClient(Command("sh", ["-c"]).success_codes([3]), default_timeout=0.05, default_env={"NAME": "world"})
+    shell = CliClient(Command("sh", ["-c"]).success_codes([3]), default_timeout=30, default_env={"NAME": "world"})
     assert shell.run(["echo hello $NAME; exit 3"]) == "hello world"
     with pytest.raises(pinfold.Timeout):
-        shell.run(["sleep 60"])
+        CliClient(Command("sh", ["-c"]), default_timeout=0.05).run(["sleep 60"])
     with pytest.raises(TypeError, match="default_env_remove: expected names, not one str"):
         CliClient("git", default_env_remove="GIT_DIR")
     # Nothing of it is in how it is shown.

@@ -48,4 +48,4 @@ pub use programs::{RELAY, fixture, pinfold_bin};
 pub use terminal::Terminal;
 #[cfg(target_os = "linux")]
 pub use trial::Trial;
-pub use wait::wait_until;
+pub use wait::{wait_until, with_time_enough};

@@ -23,6 +23,23 @@ pub fn wait_until(what: &str, deadline: Duration, condition: impl FnMut() -> boo
     assert!(holds_within(deadline, condition), "waited {deadline:?} in vain for {what}");
 }
 
+/// Tries what needs a program that is up when its time is over, with more and more time: `attempt` gives `None` where the program
+/// was not, by its own word.
+///
+/// # Panics
+/// When the most that there is was too little.
+///
+/// ```
+/// let limit = pinfold_trials::with_time_enough(|limit| (limit.as_secs() > 1).then_some(limit));
+/// assert_eq!(limit.as_secs(), 4);
+/// ```
+#[track_caller]
+pub fn with_time_enough<T>(mut attempt: impl FnMut(Duration) -> Option<T>) -> T {
+    let limits = [1, 4, 16].map(Duration::from_secs);
+    let Some(done) = limits.into_iter().find_map(&mut attempt) else { panic!("{limits:?} were too little") };
+    done
+}
+
 /// Waits until `condition` holds, and tells whether it did within `deadline`.
 pub(crate) fn holds_within(deadline: Duration, mut condition: impl FnMut() -> bool) -> bool {
     let start = Instant::now();

@@ -54,7 +54,7 @@ pub fn keep(program: usize, is_init: bool) -> ! {
         if hung_up || waits[0].came != 0 {
             if is_init {
                 if !has_ended {
-                    end_program(program, deaths);
+                    end_program(program, deaths, children);
                 }
                 exit(0);
             }
@@ -145,13 +145,16 @@ fn reap(program: usize) -> Left {
     }
 }
 
-/// Kills the program itself, so that its end is told before the kernel kills all the others, and us.
-fn end_program(program: usize, deaths: u32) {
-    const ROUNDS: u32 = 100;
+/// Kills the program itself, so that its end is told before the kernel kills all the others, and us. That can take it long:
+/// memory is given back by the dying, in their own time on a CPU. Nobody lives on meanwhile.
+fn end_program(program: usize, deaths: u32, children: Option<usize>) {
     kill(program);
-    for _ in 0..ROUNDS {
+    for _ in 0..PATIENCE {
         if reap(program) != Left::Some {
             return;
+        }
+        if let Some(children) = children {
+            each_number(children, kill);
         }
         poll(&mut [Wait { file: deaths, events: INPUT, came: 0 }], Some(SOON));
         take(deaths);

@@ -1,6 +1,7 @@
 //! What happens to runs, as data.
 
 use crate::convert::shown;
+use crate::machine::call_apart;
 use crate::plain::plain;
 use crate::result::Outcome;
 use pinfold::{Happening, Observer};
@@ -214,9 +215,7 @@ pub(crate) fn on_every_event(callback: Py<PyAny>) {
     Observer::everywhere(move |event| {
         // An interpreter that is going away can be told nothing.
         Python::try_attach(|py| {
-            if let Err(raised) = callback.call1(py, (RunEvent(event.clone()),)) {
-                raised.write_unraisable(py, None);
-            }
+            call_apart(py, || callback.call1(py, (RunEvent(event.clone()),)).map(drop));
         });
     });
 }

@@ -6,7 +6,7 @@
 use crate::error::failed;
 use pinfold::{Interest, Machine, Watch};
 use pinfold_os::poll::{Set, Waitable, Woken, wait};
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyException, PyRuntimeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::{MutexExt, PyOnceLock};
@@ -103,6 +103,10 @@ pub(crate) fn block(py: Python<'_>, work: &mut dyn Work) -> PyResult<Py<PyAny>> 
     let patience = patience();
     loop {
         let done = py.detach(|| until_disturbed(work, patience)).map_err(failed)?;
+        if let Some(raised) = kept() {
+            py.detach(|| work.end());
+            return Err(raised);
+        }
         if done {
             return work.answer(py);
         }
@@ -113,23 +117,56 @@ pub(crate) fn block(py: Python<'_>, work: &mut dyn Work) -> PyResult<Py<PyAny>> 
     }
 }
 
-/// How long the main thread waits before it looks for signals unasked. One that comes between its last look and its
-/// system call does not wake it; every other one does, at once.
+/// What a signal handler raised where nobody could take it, until the main thread is where it can be raised.
+static KEPT: Mutex<Option<PyErr>> = Mutex::new(None);
+
+/// Takes what was kept, on the main thread.
+pub(crate) fn kept() -> Option<PyErr> {
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    // As a rule there is nothing, and then the kernel need not be asked which thread this is.
+    if kept.is_none() || !pinfold_os::signal::is_main_thread() {
+        return None;
+    }
+    kept.take()
+}
+
+fn keep(raised: PyErr) {
+    KEPT.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(raised);
+}
+
+/// Calls Python where nobody takes what that raises: it is reported. Signal handlers run in the midst of whatever the main thread
+/// executes, so that what they raise comes out of the callback; that is kept for who waits.
+pub(crate) fn call_apart(py: Python<'_>, call: impl FnOnce() -> PyResult<()>) {
+    let is_main = pinfold_os::signal::is_main_thread();
+    // Those of signals that have come by now run here.
+    if is_main && let Err(raised) = py.check_signals() {
+        keep(raised);
+    }
+    match call() {
+        Ok(()) => {}
+        // An interrupt, or a word to exit, and no failure of the callback.
+        Err(raised) if is_main && !raised.is_instance_of::<PyException>(py) => keep(raised),
+        Err(raised) => raised.write_unraisable(py, None),
+    }
+}
+
+/// How long the main thread goes on before it looks for signals unasked. One that comes while it sleeps wakes it; one that comes
+/// between its last look and its system call does not, nor does one that comes while it is at work, as for a program that
+/// writes without end.
 fn patience() -> Option<Duration> {
     pinfold_os::signal::is_main_thread().then_some(Duration::from_millis(250))
 }
 
 /// Whether there is an answer; if not, a signal may have come.
 pub(crate) fn until_disturbed(work: &mut dyn Work, patience: Option<Duration>) -> io::Result<bool> {
+    let until = patience.map(|patience| Instant::now() + patience);
     loop {
         if work.advance()? {
             return Ok(true);
         }
-        let until = patience.map(|patience| Instant::now() + patience);
-        match work.rest(until)? {
-            Woken::Interrupted => return Ok(false),
-            Woken::Deadline if until.is_some_and(|until| until <= Instant::now()) => return Ok(false),
-            Woken::Deadline | Woken::Ready => {}
+        let woken = work.rest(until)?;
+        if woken == Woken::Interrupted || until.is_some_and(|until| until <= Instant::now()) {
+            return Ok(false);
         }
     }
 }
@@ -243,6 +280,9 @@ impl Pollable {
                     deadline.saturating_duration_since(Instant::now()).as_secs_f64()
                 })))
             })?;
+        if let Some(raised) = kept() {
+            return Err(raised);
+        }
         advanced.map_err(failed)
     }
 

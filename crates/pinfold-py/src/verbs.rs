@@ -10,7 +10,7 @@ use crate::command::Command;
 use crate::convert::{one_of, shown};
 use crate::error::{Form, raised};
 use crate::handle::Run;
-use crate::machine::{Pollable, block};
+use crate::machine::{Pollable, block, kept};
 use crate::runner::{Any, chosen};
 use call::Ear;
 use pinfold::Runner;
@@ -66,7 +66,8 @@ pub(crate) fn launched(
         // Before that is taken, so that the end of the run is not told to who has raised.
         py.detach(|| running = None);
     }
-    if let Some(raised) = ear.desert() {
+    if let Some(raised) = ear.desert().or_else(kept) {
+        py.detach(|| running = None);
         return Err(raised);
     }
     let running = running.ok_or_else(nothing)?.map_err(|error| raised(py, error, &command.0, Form::Text))?;

@@ -34,7 +34,7 @@ fn judge(script: &str, limits: &Limits) -> Result<Output> {
         .stdin_text("19\n23\n")
         .sandbox(Sandbox::untrusted())
         .limits(limits.clone())
-        .timeout(Duration::from_secs(2))
+        .timeout(Duration::from_secs(5))
         .timeout_grace(Duration::ZERO)
         .output_limit(Limit { max_bytes: Some(64 << 10), on_overflow: Overflow::Error, ..Limit::default() })
         .output()

@@ -107,10 +107,13 @@ fn output_is_whole_in_order_or_line_by_line_as_asked() {
     // The first waits for the second, so that it ends last.
     let script = "echo $1 one; echo $1 err >&2; [ $1 = b ] && touch go; \
                   while [ ! -e go ]; do sleep 0.01; done; echo $1 two";
-    let run = |options: &str| {
+    let command = |options: &str, script: &str| {
         let mut command = batch(&trial, options);
         command.args(["-j2", "sh", "-c", script, "sh", ":::", "a", "b"]).current_dir(&directory);
-        let output = command.output().unwrap();
+        command
+    };
+    let run = |options: &str| {
+        let output = command(options, script).output().unwrap();
         std::fs::remove_file(directory.path().join("go")).unwrap();
         assert!(output.status.success(), "{}", text(&output.stderr));
         (text(&output.stdout), text(&output.stderr))
@@ -123,8 +126,14 @@ fn output_is_whole_in_order_or_line_by_line_as_asked() {
         "{stdout}"
     );
     assert_eq!(run("-qk --tag").0, "a\ta one\na\ta two\nb\tb one\nb\tb two\n");
-    let mut lines: Vec<String> = run("-q --line-buffer --tag").0.lines().map(str::to_owned).collect();
-    assert!(lines[..2].iter().all(|line| line.ends_with("one")), "{lines:?}");
+    // Line by line, both go on when a line of each has come.
+    let both = "echo $1 one; while [ ! -e go ]; do sleep 0.01; done; echo $1 two";
+    let mut live = Live::start(&mut command("-q --line-buffer --tag", both));
+    let mut lines = vec![live.line(), live.line()];
+    assert!(lines.iter().all(|line| line.ends_with("one")), "{lines:?}");
+    std::fs::write(directory.path().join("go"), "").unwrap();
+    lines.extend(live.end().0.lines().map(str::to_owned));
+    std::fs::remove_file(directory.path().join("go")).unwrap();
     lines.sort();
     assert_eq!(lines, ["a\ta one", "a\ta two", "b\tb one", "b\tb two"]);
     assert_eq!(run("-q --ungroup").0.lines().count(), 4);

@@ -2,9 +2,9 @@
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::ExitStatusExt;
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 
-use pinfold_trials::{Trial, as_nobody, given, is_root, pinfold_bin, setuid_fixture};
+use pinfold_trials::{Trial, as_nobody, given, is_root, pinfold_bin, setuid_fixture, with_time_enough};
 
 use crate::{isolations, result, run, text};
 
@@ -62,25 +62,33 @@ fn a_signal_that_cannot_end_pinfold_becomes_a_code() {
 fn a_timeout_is_124_however_the_program_then_ended() {
     for isolation in isolations() {
         let trial = Trial::new();
-        // All at once, since each has a second to be up.
-        let begun = [
+        let rows = [
             ("60", "sleep 60", "was ended by SIGTERM"),
             ("60", "trap TERM --exit-on TERM:0", "exited with code 0"),
             ("60", "trap TERM --exit-on TERM:3", "exited with code 3"),
             ("0.1", "trap TERM", "was ended by SIGKILL"),
             ("0", "trap TERM", "was ended by SIGKILL"),
-        ]
-        .map(|(grace, arguments, how)| {
-            let mut command = run(&trial, &format!("--isolation {isolation} -t 1s -k {grace}"), arguments);
-            (command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(), arguments, how)
+        ];
+        // All at once, since each has to be up by then.
+        with_time_enough(|limit| {
+            let begun = rows.map(|(grace, arguments, how)| {
+                let options = format!("--isolation {isolation} -t {limit:?} -k {grace}");
+                let mut command = run(&trial, &options, arguments);
+                (command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap(), arguments, how)
+            });
+            let ended =
+                begun.map(|(child, arguments, how)| (child.wait_with_output().unwrap(), arguments, how));
+            let is_up = |output: &Output| output.stdout.starts_with(b"ready");
+            let all_up = ended.iter().all(|(output, words, _)| !words.starts_with("trap") || is_up(output));
+            for (output, arguments, how) in ended {
+                assert_eq!(output.status.code(), Some(124), "{arguments}: {output:?}");
+                let said = text(&output.stderr);
+                let late = format!("fixture timed out after {limit:?}");
+                assert!(said.starts_with("pinfold: ") && said.contains(&late), "{said}");
+                assert!(!all_up || said.contains(how) && said.lines().count() == 1, "{said}");
+            }
+            all_up.then_some(())
         });
-        for (child, arguments, how) in begun {
-            let output = child.wait_with_output().unwrap();
-            assert_eq!(output.status.code(), Some(124), "{arguments}: {output:?}");
-            let said = text(&output.stderr);
-            assert!(said.starts_with("pinfold: ") && said.contains("fixture timed out after 1s"), "{said}");
-            assert!(said.contains(how) && said.lines().count() == 1, "{said}");
-        }
         trial.finish();
     }
 }
@@ -102,7 +110,10 @@ fn who_is_ended_at_a_timeout_is_told() {
 
 #[test]
 fn the_stop_signal_is_the_one_that_was_asked_for() {
-    let output = result("-t 1s -k 60 -s USR1", "trap TERM --exit-on USR1:9");
+    let output = with_time_enough(|limit| {
+        let output = result(&format!("-t {limit:?} -k 60 -s USR1"), "trap TERM --exit-on USR1:9");
+        output.stdout.starts_with(b"ready").then_some(output)
+    });
     assert!(text(&output.stderr).contains("exited with code 9"), "{output:?}");
 }
 
@@ -156,11 +167,16 @@ fn strays_are_waited_for_where_that_is_asked_for() {
 
 #[test]
 fn a_timeout_that_only_strays_lived_to_see_is_not_said_of_the_program() {
-    let output = result("--strays wait -t 1s", "escape plain");
+    let (limit, output) = with_time_enough(|limit| {
+        let output = result(&format!("--strays wait -t {limit:?}"), "escape plain");
+        // By then its descendant is up, and nothing is left to be done but to end.
+        output.stdout.starts_with(b"ready").then_some((limit, output))
+    });
     let said = text(&output.stderr);
     assert_eq!(output.status.code(), Some(124), "{said}");
     let first = said.lines().next().unwrap();
-    assert!(first.ends_with("exited with code 0, and what it left was still there after 1s"), "{said}");
+    let left = format!("exited with code 0, and what it left was still there after {limit:?}");
+    assert!(first.ends_with(&left), "{said}");
     assert!(said.contains("stopped 1 process that outlived "), "{said}");
 }
 

@@ -54,9 +54,10 @@ fn a_program_goes_with_a_pinfold_that_has_no_guard_yet_and_the_next_owner_clears
     let trial = Trial::new();
     let place = Place::new();
     for _ in 0..10 {
-        // One that never gets a guard is as one that does not have it yet.
+        // One that never gets a guard is as one that does not have it yet. It is noted nowhere, so that no owner elsewhere
+        // comes first.
         let mut command = place.inside(&run(&trial, "--isolation cgroup", "trap USR2"));
-        let mut live = Live::ready(command.env("PINFOLD_DENY", "guard"));
+        let mut live = Live::ready(command.envs([("PINFOLD_DENY", "guard"), ("PINFOLD_REGISTRY", "none")]));
         live.child.kill().unwrap();
         live.child.wait().unwrap();
         trial.wait_until_gone(LONG);

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::process::{Command, Stdio};
 
-use pinfold_trials::{Trial, fixture, pinfold_bin};
+use pinfold_trials::{Trial, fixture, pinfold_bin, with_time_enough};
 use serde_json::{Value, json};
 
 use crate::{pinfold, result, run, text};
@@ -38,7 +38,6 @@ fn what_happens_is_told_as_it_happens_and_words_are_lines_too() {
     for (options, arguments, expected) in [
         ("", "exit 3", &["started", "ended"][..]),
         ("--quiet -t 200ms", "sleep 60", &["started", "stopping", "ended"]),
-        ("-t 1s -k 100ms", "trap TERM", &["started", "stopping", "stopping", "ended", "said"]),
         ("--output-limit 1k", "flood 4K", &["started", "limit_hit", "stopping", "ended", "said"]),
         ("--max-lines 1:drop-newest", "lines 3", &["started", "limit_hit", "ended"]),
         ("", "escape plain", &["started", "stopping", "ended", "said"]),
@@ -62,8 +61,12 @@ fn what_happens_is_told_as_it_happens_and_words_are_lines_too() {
 
 #[test]
 fn the_lines_have_what_the_page_on_events_says() {
-    let output = result("--log-format json -t 1s -k 100ms", "trap TERM");
+    let (limit, output) = with_time_enough(|limit| {
+        let output = result(&format!("--log-format json -t {limit:?} -k 100ms"), "trap TERM");
+        output.stdout.starts_with(b"ready").then_some((limit, output))
+    });
     let told = lines(&text(&output.stderr));
+    assert_eq!(names(&told), ["started", "stopping", "stopping", "ended", "said"]);
     assert_eq!(output.status.code(), Some(124));
     let [started, term, kill, ended, said] = &told[..] else { panic!("{told:#?}") };
     let pid = &started["pid"];
@@ -73,7 +76,8 @@ fn the_lines_have_what_the_page_on_events_says() {
     assert_eq!(term["grace_seconds"], 0.1);
     assert_eq!((&kill["signal"], &kill["grace_seconds"]), (&json!("KILL"), &json!(0.0)));
     assert_eq!(ended["outcome"]["ending"]["signalled"]["signal"], "KILL");
-    assert!(said["message"].as_str().unwrap().ends_with("timed out after 1s and was ended by SIGKILL"));
+    let late = format!("timed out after {limit:?} and was ended by SIGKILL");
+    assert!(said["message"].as_str().unwrap().ends_with(&late));
     let missing = Trial::new();
     let output = pinfold(&missing, "--log-format json no-such-program").output().unwrap();
     let told = lines(&text(&output.stderr));

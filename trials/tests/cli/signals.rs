@@ -179,8 +179,11 @@ fn a_second_request_kills_what_takes_its_time() {
 fn a_request_that_comes_twice_at_once_is_one() {
     let trial = Trial::new();
     let mut live = Live::ready(&mut run(&trial, "-k 1h", "trap TERM --exit-on USR1:9"));
+    // Stopped, it finds both at once, whoever is kept from the processor in between.
+    live.signal(libc::SIGSTOP);
     live.signal(libc::SIGTERM);
     live.signal(libc::SIGHUP);
+    live.signal(libc::SIGCONT);
     assert_eq!(live.line(), "TERM");
     live.signal(libc::SIGUSR1);
     assert_eq!(live.end().1.code(), Some(9));

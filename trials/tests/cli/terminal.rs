@@ -3,7 +3,7 @@
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command};
 
-use pinfold_trials::{Terminal, Trial, fixture, pinfold_bin};
+use pinfold_trials::{Terminal, Trial, fixture, pinfold_bin, with_time_enough};
 
 use crate::{LONG, isolations};
 
@@ -168,12 +168,14 @@ fn a_foreground_that_was_left_to_nobody_is_taken_back() {
         return;
     }
     let trial = Trial::new();
-    let script = "$P run -q -t 1500ms -k 0 --isolation cgroup -- sh -mc '$F trap TERM'; echo $?; $F tty";
-    let (mut terminal, mut child) = shell(&trial, &[], script);
-    terminal.wait_for("ready\r\n124\r\n", LONG);
-    let shown = terminal.wait_for_hang_up(LONG);
-    assert!(shown.contains("foreground self"), "{shown}");
-    child.wait().unwrap();
-    drop((terminal, child));
+    with_time_enough(|limit| {
+        let job = format!("$P run -q -t {limit:?} -k 0 --isolation cgroup -- sh -mc '$F trap TERM'");
+        let (mut terminal, mut child) = shell(&trial, &[], &format!("{job}; echo $?; $F tty"));
+        let before = terminal.wait_for("124\r\n", LONG);
+        let shown = terminal.wait_for_hang_up(LONG);
+        assert!(shown.contains("foreground self"), "{shown}");
+        child.wait().unwrap();
+        before.starts_with("ready\r\n").then_some(())
+    });
     trial.finish();
 }

@@ -250,6 +250,27 @@ fn a_run_after_a_killed_one_is_none_the_worse() {
     }
 }
 
+/// Before the first of a namespace ends, and all others with it, it waits for the program to have died and tells of it.
+#[test]
+fn a_program_that_is_long_in_dying_is_told_as_any_other() {
+    let trial = begin();
+    if !mechanisms().contains(&Isolation::PidNamespace) {
+        return;
+    }
+    // Its memory is given back in its own time on a CPU, of which it gets next to none.
+    let busy = fixture("burn 100").of(&trial).affinity([0]).start().unwrap();
+    let slow = fixture("alloc 100M --hold").of(&trial).isolation(Isolation::PidNamespace);
+    let handle = slow.affinity([0]).start().unwrap();
+    assert!(handle.stdout_lines().unwrap().next().unwrap().unwrap().starts_with("peak"));
+    let pid = rustix::process::Pid::from_raw(handle.pid().get() as i32);
+    rustix::process::setpriority_process(pid, 19).unwrap();
+    let outcome = handle.kill().unwrap();
+    assert_eq!(outcome.signal(), Some(pinfold::Signal::KILL));
+    assert!(outcome.usage.cpu_time() > Duration::ZERO, "{outcome:?}");
+    drop((handle, busy));
+    trial.finish();
+}
+
 #[test]
 fn who_has_become_another_user_is_named_and_holds_nothing_up() {
     let mut part = Part::new(|case| {

@@ -6,7 +6,7 @@ use pinfold::{
     CancelToken, Cause, Command, Ending, ErrorKind, Host, Isolation, Mechanism, Outcome, Resource, Runner,
     Signal, Stray, StrayRule,
 };
-use pinfold_trials::{Trial, given, wait_until};
+use pinfold_trials::{Trial, given, wait_until, with_time_enough};
 
 use crate::{LONG, Of, begin, fixture, mechanisms, sh};
 
@@ -223,7 +223,11 @@ fn strays_that_are_waited_for_end_by_a_stop_or_a_timeout() {
         // The program ended by itself, and what was left of it was stopped.
         assert_eq!((outcome.code(), outcome.strays.count), (Some(0), 1), "{isolation:?}");
 
-        let outcome = of(&command.timeout(Duration::from_secs(1)));
+        let outcome = with_time_enough(|limit| {
+            let output = command.clone().timeout(limit).output().unwrap();
+            // By then its descendant is up, and nothing is left to be done but to end.
+            output.stdout.starts_with("ready").then_some(output.outcome)
+        });
         assert_eq!((outcome.cause, outcome.code(), outcome.strays.count), (Cause::Timeout, Some(0), 1));
     }
 }
@@ -232,7 +236,9 @@ fn strays_that_are_waited_for_end_by_a_stop_or_a_timeout() {
 fn many_strays_are_counted_and_the_first_of_them_named() {
     let trial = begin();
     for isolation in mechanisms() {
-        let script = "for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do sleep 100 & done";
+        // Each has become what it is called by when the shell ends.
+        let script = "for n in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do sleep 100 & pids=\"$pids $!\"; done
+            for pid in $pids; do until read name < /proc/$pid/comm && [ $name = sleep ]; do :; done; done";
         let outcome = of(&sh(script).of(&trial).isolation(isolation));
         assert_eq!((outcome.strays.count, outcome.strays.some.len()), (20, 16), "{isolation:?}");
         assert!(outcome.strays.some.iter().all(|stray| stray.name == "sleep"));
@@ -242,8 +248,9 @@ fn many_strays_are_counted_and_the_first_of_them_named() {
 #[test]
 fn who_holds_the_output_from_outside_is_named_and_holds_nothing_up() {
     let mut trial = begin();
-    // `setsid` leaves the process group, and the pipe goes with it.
-    let command = sh("setsid sleep 100 & echo $!; exit 6").of(&trial).isolation(Isolation::ProcessGroup);
+    // `setsid` leaves the process group before it becomes the other program, and the pipe goes with it.
+    let script = "setsid sleep 100 & echo $!; until read name < /proc/$!/comm && [ $name = sleep ]; do :; done; exit 6";
+    let command = sh(script).of(&trial).isolation(Isolation::ProcessGroup);
     let output = command.timeout(LONG).output().unwrap();
     let pid: u32 = output.stdout.trim_end().parse().unwrap();
     trial.expect_survivor(pid);

@@ -7,7 +7,7 @@ use pinfold::{
     CancelToken, Cause, Command, ErrorKind, Guarantee, Host, Isolation, Limit, Mechanism, Overflow, Pipeline,
     ProcessGroup, Retry, Runner, Signal, Sink, Source, Stdio, StopRule, Stream,
 };
-use pinfold_trials::{Trial, wait_until};
+use pinfold_trials::{Trial, wait_until, with_time_enough};
 
 use crate::{LONG, Of, begin, fixture, mechanisms, sh};
 
@@ -158,21 +158,29 @@ fn one_timeout_ends_the_whole_chain() {
     for isolation in mechanisms() {
         let stage = |arguments: &str| fixture(arguments).of(&trial).isolation(isolation);
         let pipeline = sh("exit 0").of(&trial).isolation(isolation) | stage("sleep 100") | stage("sleep 100");
-        // Time enough for the first to end, and for the last to be up.
-        let limit = Duration::from_millis(700);
-        let error = pipeline.timeout(limit).run().unwrap_err();
+        let causes = |output: &pinfold::Output<Vec<u8>>| -> Vec<Cause> {
+            output.stages().iter().map(|stage| stage.outcome.cause).collect()
+        };
+        // Time enough for the first to end.
+        let (limit, error) = with_time_enough(|limit| {
+            let error = pipeline.clone().timeout(limit).run().unwrap_err();
+            (causes(error.output().unwrap())[0] == Cause::Itself).then_some((limit, error))
+        });
         assert_eq!(
             (error.kind(), error.timeout(), error.stage()),
             (ErrorKind::Timeout, Some(limit), Some(1))
         );
-        assert!(error.to_string().contains("(stage 2 of 3): timed out after 700ms"), "{error}");
-        let stages = error.output().unwrap().stages();
-        let causes: Vec<Cause> = stages.iter().map(|stage| stage.outcome.cause).collect();
-        assert_eq!(causes, [Cause::Itself, Cause::Timeout, Cause::Timeout]);
+        let late = format!("(stage 2 of 3): timed out after {limit:?}");
+        assert!(error.to_string().contains(&late), "{error}");
+        assert_eq!(causes(error.output().unwrap())[1..], [Cause::Timeout, Cause::Timeout]);
         assert!(trial.survivors().is_empty());
         // Who ignores the signal is killed when grace is over.
         let stubborn = sh("exec sleep 100").of(&trial).isolation(isolation) | stage("trap TERM");
-        let output = stubborn.timeout(limit).timeout_grace(limit).output().unwrap();
+        let grace = Duration::from_millis(200);
+        let output = with_time_enough(|limit| {
+            let output = stubborn.clone().timeout(limit).timeout_grace(grace).output().unwrap();
+            output.stdout.starts_with("ready").then_some(output)
+        });
         assert_eq!(output.cause, Cause::Timeout);
         let signals: Vec<_> = output.stages().iter().map(|stage| stage.outcome.signal()).collect();
         assert_eq!(signals, [Some(Signal::TERM), Some(Signal::KILL)]);
@@ -182,15 +190,14 @@ fn one_timeout_ends_the_whole_chain() {
 #[test]
 fn a_stage_has_its_own_timeout_and_output_limit() {
     let trial = begin();
-    let limit = Duration::from_millis(700);
-    let pipeline = sh("echo a; exec sleep 100").of(&trial).timeout(limit) | sh("cat").of(&trial);
-    let output = pipeline.output().unwrap();
-    assert_eq!(
-        (output.stdout.as_str(), output.failed_stage(), output.cause),
-        ("a\n", Some(0), Cause::Timeout)
-    );
+    let (limit, pipeline, output) = with_time_enough(|limit| {
+        let pipeline = sh("echo a; exec sleep 100").of(&trial).timeout(limit) | sh("cat").of(&trial);
+        let output = pipeline.output().unwrap();
+        (output.stdout == "a\n").then_some((limit, pipeline, output))
+    });
+    assert_eq!((output.failed_stage(), output.cause), (Some(0), Cause::Timeout));
     assert!(output.stages()[1].outcome.exited_zero());
-    assert!(pipeline.run().unwrap_err().to_string().contains("timed out after 700ms"));
+    assert!(pipeline.run().unwrap_err().to_string().contains(&format!("timed out after {limit:?}")));
 
     let few = Limit { max_bytes: Some(100), max_lines: None, on_overflow: Overflow::Error };
     let chatty = sh("yes >&2").of(&trial).output_limit(few);
@@ -205,7 +212,7 @@ fn a_stage_has_its_own_timeout_and_output_limit() {
     let idle = sh("sleep 100").of(&trial) | sh("cat").of(&trial).idle_timeout(limit);
     let error = idle.run().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Timeout, "{error}");
-    assert!(error.to_string().contains("wrote nothing for 700ms"), "{error}");
+    assert!(error.to_string().contains(&format!("wrote nothing for {limit:?}")), "{error}");
 }
 
 #[test]

@@ -10,7 +10,7 @@ use pinfold::{
     Runner, RunnerJson, Signal, Stdin, Stdio, StopRule, Stream,
 };
 
-use pinfold_trials::wait_until;
+use pinfold_trials::{wait_until, with_time_enough};
 
 use crate::part::Part;
 use crate::{LONG, Of, begin, fixture, sh};
@@ -365,7 +365,10 @@ fn a_stop_signal_of_ones_own_is_the_first_word() {
     let trial = begin();
     let rule = StopRule { signal: Signal::USR2, grace: LONG };
     let command = fixture("trap USR1 --exit-on USR2:42").of(&trial).stop_rule(rule);
-    let output = command.timeout(Duration::from_secs(1)).output().unwrap();
+    let output = with_time_enough(|limit| {
+        let output = command.clone().timeout(limit).output().unwrap();
+        output.stdout.starts_with("ready").then_some(output)
+    });
     assert_eq!((output.outcome.cause, output.outcome.code()), (Cause::Timeout, Some(42)));
     assert_eq!(output.stdout, "ready\nUSR2\n");
 }

@@ -5,6 +5,7 @@ use crate::cancel::CancelToken;
 use crate::error::told;
 use crate::event::RunEvent;
 use crate::heard::Ears;
+use crate::machine::call_apart;
 use crate::result::ProcessResult;
 use crate::runner::Any;
 use pinfold::With;
@@ -109,22 +110,14 @@ impl Ear {
             return None;
         }
         // An interpreter that is going away can be told nothing.
-        let said = Python::try_attach(|py| {
-            call(py).inspect_err(|raised| {
-                if self.0.deserted.load(Ordering::Relaxed) {
-                    raised.clone_ref(py).write_unraisable(py, None);
-                }
-            })
-        });
-        match said? {
-            Ok(said) => Some(said),
-            Err(raised) => {
-                if !self.0.deserted.load(Ordering::Relaxed) {
-                    *self.0.lock() = Some(raised);
-                }
-                None
+        Python::try_attach(|py| {
+            if self.0.deserted.load(Ordering::Relaxed) {
+                let mut said = None;
+                call_apart(py, || call(py).map(|answer| said = Some(answer)));
+                return said;
             }
-        }
+            call(py).map_err(|raised| *self.0.lock() = Some(raised)).ok()
+        })?
     }
 
     /// What was raised so far; what comes later has nobody to be raised to, and is reported as such at once.

@@ -209,11 +209,12 @@ fn is_left_over(name: &str, namespace: u64) -> bool {
 }
 
 pub(super) fn wait_until_empty(cgroup: &Cgroup, deadline: Instant) {
+    /// Somebody else may remove it the moment that it is empty, and then nothing tells us so: see GOTCHAS.md.
+    const LOOK: Duration = Duration::from_millis(50);
     while cgroup.is_populated().unwrap_or(false) {
-        let Ok(waitable) = cgroup.waitable() else { return };
-        match pinfold_os::poll::wait(&[waitable], Some(deadline)) {
-            Ok(pinfold_os::poll::Woken::Deadline) | Err(_) => return,
-            Ok(_) => {}
+        let (Ok(waitable), now) = (cgroup.waitable(), Instant::now()) else { return };
+        if now >= deadline || pinfold_os::poll::wait(&[waitable], Some(deadline.min(now + LOOK))).is_err() {
+            return;
         }
     }
 }

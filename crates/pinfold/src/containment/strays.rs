@@ -55,24 +55,28 @@ pub(crate) fn holders(_: Borrowed<'_>) -> Vec<Stray> {
 }
 
 /// What a look through a container came to.
+#[derive(Default)]
 struct Look {
     living: Vec<Pid>,
     zombies: HashSet<u32>,
-    /// Whether all is known: none that was listed is gone.
-    is_whole: bool,
+    /// Who was looked at and is none of it.
+    strangers: HashSet<u32>,
+    /// Who was listed, and gone before it could be looked at.
+    gone: HashSet<u32>,
 }
 
 impl Look {
     /// Looks at each of these that belongs to the container.
     fn at(pids: &[u32], belongs: impl Fn(&Stat<'_>) -> bool) -> Look {
         let mut proc = proc();
-        let mut look = Look { living: Vec::new(), zombies: HashSet::new(), is_whole: true };
+        let mut look = Look::default();
         for pid in pids {
             match proc.stat(*pid) {
-                Ok(stat) if !belongs(&stat) => {}
+                Ok(stat) if !belongs(&stat) => drop(look.strangers.insert(*pid)),
                 Ok(stat) if stat.lives() => look.living.extend(Pid::new((*pid).into())),
                 Ok(_) => drop(look.zombies.insert(*pid)),
-                Err(error) => look.is_whole &= !error.is_gone(),
+                Err(error) if error.is_gone() => drop(look.gone.insert(*pid)),
+                Err(_) => {}
             }
         }
         look
@@ -101,29 +105,36 @@ impl Look {
         Look::at(&found[1..], |_| true)
     }
 
-    /// Looks until nobody ends meanwhile: whoever does leaves children where the look has been already. `false` with the last
-    /// look where that never comes.
-    fn settled(look: impl Fn() -> Look) -> (Look, bool) {
+    /// Looks until nobody of it ends meanwhile: whoever does leaves children where the look has been already. `false` with the
+    /// last look where that never comes.
+    ///
+    /// With `among_strangers` those who were gone need not have belonged to it, and on a busy host there are always some: where
+    /// no look shows anybody who lives or has just ended, there is nobody.
+    fn settled(among_strangers: bool, look: impl Fn() -> Look) -> (Look, bool) {
         const LOOKS: usize = 16;
         let mut last = look();
+        if last.gone.is_empty() && last.zombies.is_empty() {
+            return (last, true);
+        }
+        let mut nobody = among_strangers && last.living.is_empty();
         for _ in 1..LOOKS {
-            if last.is_whole && last.zombies.is_empty() {
-                return (last, true);
-            }
             let next = look();
-            let is_settled = next.is_whole && next.zombies.is_subset(&last.zombies);
+            let is_quiet = next.zombies.is_subset(&last.zombies);
+            let is_settled = is_quiet && next.gone.is_subset(&last.strangers)
+                || next.gone.is_empty() && next.zombies.is_empty();
+            nobody &= is_quiet && next.living.is_empty();
             last = next;
             if is_settled {
                 return (last, true);
             }
         }
-        (last, false)
+        (last, nobody)
     }
 }
 
 /// The living members of the process group with this leader.
 pub(crate) fn members_of_group(leader: Pid) -> Vec<Pid> {
-    Look::settled(|| Look::at_group(leader)).0.living
+    Look::settled(true, || Look::at_group(leader)).0.living
 }
 
 /// Whether nobody lives in the process group with this leader.
@@ -134,20 +145,20 @@ pub(crate) fn is_empty_group(leader: &Process) -> bool {
     }
     // The kernel counts zombies as members, and some init processes take their time over them. Where none explains why the
     // group is still there, somebody was missed.
-    let (look, is_settled) = Look::settled(|| Look::at_group(leader.pid()));
+    let (look, is_settled) = Look::settled(true, || Look::at_group(leader.pid()));
     is_settled && look.living.is_empty() && (exists.is_none() || !look.zombies.is_empty())
 }
 
 /// The living descendants of a process, nearest first.
 #[cfg(target_os = "linux")]
 pub(crate) fn below(root: Pid) -> Vec<Pid> {
-    Look::settled(|| Look::below(root)).0.living
+    Look::settled(false, || Look::below(root)).0.living
 }
 
 /// Whether nobody lives below a process to which orphans come: a keeper, or the first of a namespace.
 #[cfg(target_os = "linux")]
 pub(crate) fn is_childless(root: Pid) -> bool {
-    let (look, is_settled) = Look::settled(|| Look::below(root));
+    let (look, is_settled) = Look::settled(false, || Look::below(root));
     is_settled && look.living.is_empty()
 }
 
@@ -169,29 +180,55 @@ mod tests {
     use super::*;
     use std::cell::Cell;
 
-    /// What becomes of looks, each of the living, the zombies and whether nobody was gone; the last for good.
-    fn settled(looks: &[(&[i64], &[u32], bool)]) -> (Vec<i64>, usize, bool) {
+    fn look(living: &[i64], zombies: &[u32], strangers: &[u32], gone: &[u32]) -> Look {
+        let living = living.iter().filter_map(|pid| Pid::new(*pid)).collect();
+        let [zombies, strangers, gone] =
+            [zombies, strangers, gone].map(|pids| pids.iter().copied().collect());
+        Look { living, zombies, strangers, gone }
+    }
+
+    /// What becomes of looks, the last of them for good: who lives, how many looks that took, and whether it is certain.
+    fn settled(among_strangers: bool, looks: &[[&[u32]; 4]]) -> (Vec<u32>, usize, bool) {
         let count = Cell::new(0);
-        let (look, is_settled) = Look::settled(|| {
-            let (living, zombies, is_whole) = looks[count.get().min(looks.len() - 1)];
+        let (look, is_settled) = Look::settled(among_strangers, || {
+            let [living, zombies, strangers, gone] = looks[count.get().min(looks.len() - 1)];
             count.set(count.get() + 1);
-            let living = living.iter().filter_map(|pid| Pid::new(*pid)).collect();
-            Look { living, zombies: zombies.iter().copied().collect(), is_whole }
+            let living: Vec<i64> = living.iter().map(|pid| (*pid).into()).collect();
+            look(&living, zombies, strangers, gone)
         });
-        (look.living.iter().map(|pid| pid.get().into()).collect(), count.get(), is_settled)
+        (look.living.iter().map(|pid| pid.get()).collect(), count.get(), is_settled)
     }
 
     #[test]
     fn it_is_looked_again_until_nobody_has_ended_meanwhile() {
-        assert_eq!(settled(&[(&[7], &[], true)]), (vec![7], 1, true));
-        // The child of 5 came to light when 5 was known to be dead.
-        assert_eq!(settled(&[(&[], &[5], true), (&[6], &[5], true)]), (vec![6], 2, true));
-        assert_eq!(settled(&[(&[], &[], false), (&[6], &[], true)]), (vec![6], 2, true));
-        let news: &[(&[i64], &[u32], bool)] =
-            &[(&[7], &[5], true), (&[7], &[5, 6], true), (&[7, 8], &[6], true)];
-        assert_eq!(settled(news), (vec![7, 8], 3, true));
-        // Zombies that stay are no news; where news do not end, nothing is certain.
-        assert_eq!(settled(&[(&[], &[5], true)]), (vec![], 2, true));
-        assert_eq!(settled(&[(&[7], &[], false)]), (vec![7], 16, false));
+        for strangers in [false, true] {
+            let settled = |looks: &[[&[u32]; 4]]| settled(strangers, looks);
+            assert_eq!(settled(&[[&[7], &[], &[], &[]]]), (vec![7], 1, true));
+            // The child of 5 came to light when 5 was known to be dead.
+            assert_eq!(settled(&[[&[], &[5], &[], &[]], [&[6], &[5], &[], &[]]]), (vec![6], 2, true));
+            assert_eq!(settled(&[[&[], &[], &[], &[5]], [&[6], &[], &[], &[]]]), (vec![6], 2, true));
+            let news: &[[&[u32]; 4]] =
+                &[[&[7], &[5], &[], &[]], [&[7], &[5, 6], &[], &[]], [&[7, 8], &[6], &[], &[]]];
+            assert_eq!(settled(news), (vec![7, 8], 3, true));
+            // Zombies that stay are no news; where news do not end, nothing is certain.
+            assert_eq!(settled(&[[&[], &[5], &[], &[]]]), (vec![], 2, true));
+            assert_eq!(settled(&[[&[7], &[], &[], &[5]]]), (vec![7], 16, false));
+            assert_eq!(settled(&[[&[7], &[], &[], &[5]], [&[], &[], &[], &[5]]]), (vec![], 16, false));
+            assert_eq!(settled(&[[&[], &[5], &[], &[4]], [&[], &[6], &[], &[4]]]), (vec![], 16, false));
+        }
+    }
+
+    #[test]
+    fn strangers_come_and_go_as_they_like() {
+        for strangers in [false, true] {
+            // Known to be none of it while it lived.
+            assert_eq!(
+                settled(strangers, &[[&[], &[5], &[3], &[4]], [&[], &[5], &[], &[3]]]),
+                (vec![], 2, true)
+            );
+        }
+        for (strangers, is_certain) in [(false, false), (true, true)] {
+            assert_eq!(settled(strangers, &[[&[], &[5], &[3], &[4]]]), (vec![], 16, is_certain));
+        }
     }
 }

@@ -94,7 +94,8 @@ fn work(wake: &Event) {
         waitables.push(wake.waitable());
         let deadline = cares.iter().filter_map(|care| care.next).min();
         if poll::wait(&waitables, deadline).is_err() {
-            // Nothing that can be done about it here; whoever waits for a run is told.
+            // Nothing that can be done about it here; whoever waits for a run is told. What comes next has another thread.
+            lock().take();
             return;
         }
     }
