@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import pickle
 import signal
@@ -45,6 +46,38 @@ def test_a_run_is_told_from_its_start_to_its_end(loop: Any) -> None:
     stopping = events[3]
     assert (stopping.cause, stopping.signal) == ("stopped", 15)
     assert stopping.grace_seconds is not None and stopping.grace_seconds > 0
+
+
+def test_a_listener_may_use_its_run(loop: Any) -> None:
+    used: list[Any] = []
+    box: list[Any] = []
+
+    def listen(event: RunEvent) -> None:
+        if box:
+            # What nobody has any more may be of the same run, and goes away here.
+            box[0].pop("lines", None)
+            gc.collect()
+            used.append((event.kind, box[0]["process"].usage.user_seconds))
+
+    with Command("sh", ["-c", "echo ready; exec sleep 1000"]).start(on_event=listen) as process:
+        lines = process.stdout_lines()
+        assert next(lines) == "ready"
+        box.append({"process": process, "lines": lines})
+        del lines
+        assert process.stop().cause == "stopped"
+    box.clear()
+
+    async def main() -> None:
+        async with await Command("sh", ["-c", "echo ready; exec sleep 1000"]).astart(on_event=listen) as process:
+            lines = process.stdout_lines()
+            assert await anext(lines) == "ready"
+            box.append({"process": process, "lines": lines})
+            del lines
+            assert (await process.stop()).cause == "stopped"
+
+    loop(main)
+    box.clear()
+    assert [kind for kind, *_ in used] == ["stopping", "ended"] * 2
 
 
 def test_every_kind_of_event() -> None:

@@ -3,10 +3,12 @@
 //! No event holds an argument, an environment variable or output: those routinely are secrets.
 
 mod everywhere;
+mod letters;
 #[cfg(feature = "tracing")]
 mod trace;
 mod watched;
 
+pub(crate) use letters::Letters;
 pub(crate) use watched::Watched;
 
 use crate::error::ErrorKind;

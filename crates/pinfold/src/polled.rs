@@ -1,6 +1,7 @@
 //! The live handle for an event loop that pinfold knows nothing of: questions that are asked until there is an answer, and
 //! one descriptor to wait for in between.
 
+mod held;
 mod left;
 mod streams;
 
@@ -13,10 +14,12 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::limits::Limits;
 use crate::machine::Interest;
 use crate::maker::Maker;
+use crate::observe::Letters;
 use crate::outcome::{Guarantee, LimitsHit, Mechanism, Outcome, Seen, Usage};
 use crate::output::Output;
 use crate::running::Running;
 use crate::settings::{StopRule, Stream};
+use held::Held;
 use pinfold_os::handle::Pid;
 use pinfold_os::poll::{Event, Set, Waitable};
 use pinfold_os::signal::Signal;
@@ -60,6 +63,8 @@ struct Shared {
     guarantee: Guarantee,
     maker: Maker,
     running: Mutex<Running>,
+    /// What its listeners are told once the lock is free; at the end of all by its own end, so that it comes after the run.
+    letters: Arc<Letters>,
     /// Raised when somebody else has moved the run, so that nobody waits for what has come already.
     watches: Mutex<Vec<Weak<Event>>>,
     /// The background looks after it.
@@ -92,8 +97,9 @@ impl Watch {
 }
 
 impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Running> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> Held<'_> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        Held::new(running, &self.letters)
     }
 
     /// What is said where a stream ended before its time.
@@ -186,7 +192,9 @@ impl Shared {
 
 impl PolledHandle {
     /// A handle of what was started of this command.
-    pub fn new(running: Running, command: impl Into<Arc<Command>>) -> PolledHandle {
+    pub fn new(mut running: Running, command: impl Into<Arc<Command>>) -> PolledHandle {
+        let letters = Arc::new(Letters::new());
+        running.tell_by(&letters);
         PolledHandle(Arc::new(Shared {
             command: command.into(),
             pid: running.pid(),
@@ -194,6 +202,7 @@ impl PolledHandle {
             guarantee: running.guarantee(),
             maker: running.maker,
             running: Mutex::new(running),
+            letters,
             watches: Mutex::default(),
             tended: AtomicBool::new(false),
         }))

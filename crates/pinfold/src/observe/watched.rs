@@ -1,11 +1,12 @@
 //! A run that is watched: who is told of it, and what they were told already.
 
-use super::{Happening, LimitKind, Observer, RunEvent};
+use super::{Happening, Letters, LimitKind, Observer, RunEvent};
 use crate::outcome::{Cause, Outcome};
 use crate::settings::{StopRule, Stream};
 use crate::stop::Act;
 use pinfold_os::handle::Pid;
 use std::ffi::OsStr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ pub(crate) struct Watched {
     event: RunEvent,
     observer: Observer,
     told_of_limit: [bool; 2],
+    /// By which they are told; at once where there are none.
+    letters: Option<Arc<Letters>>,
     #[cfg(feature = "tracing")]
     span: tracing::Span,
 }
@@ -40,6 +43,7 @@ impl Watched {
             event,
             observer: observer.clone(),
             told_of_limit: [false; 2],
+            letters: None,
             #[cfg(feature = "tracing")]
             span,
         };
@@ -56,7 +60,15 @@ impl Watched {
     fn tell(&self) {
         #[cfg(feature = "tracing")]
         super::trace::tell(&self.span, &self.event);
-        self.observer.tell(&self.event);
+        match &self.letters {
+            Some(letters) => letters.put(&self.observer, &self.event),
+            None => self.observer.tell(&self.event),
+        }
+    }
+
+    /// Tells them by letters from here on.
+    pub(crate) fn write(&mut self, letters: &Arc<Letters>) {
+        self.letters = Some(letters.clone());
     }
 
     fn happened(&mut self, what: Happening) {

@@ -78,7 +78,7 @@ impl Host {
     }
 
     /// Calls this with what happens to runs, on the thread that drives them: it should be quick, and must not use a handle of
-    /// the run that it is told of. Several can be told.
+    /// the run that it is told of, unless that is a [`PolledHandle`](crate::PolledHandle). Several can be told.
     ///
     /// ```
     /// use pinfold::{Command, Happening, Host, Runner};

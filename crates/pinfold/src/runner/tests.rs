@@ -270,6 +270,50 @@ fn events_tell_a_run_from_its_start_to_its_end() {
     assert!(!format!("{events:?}").contains("secret"));
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn a_listener_may_use_the_polled_handle_and_what_it_drops_may_be_of_that_run() {
+    use crate::{Host, PolledHandle, PolledLines, Stream};
+    #[derive(Default)]
+    struct Theirs {
+        handle: Option<PolledHandle>,
+        lines: Option<PolledLines>,
+        heard: Vec<&'static str>,
+    }
+    let theirs: Arc<Mutex<Theirs>> = Arc::default();
+    let told = theirs.clone();
+    let host = Host::new().on_event(move |event| {
+        let mut theirs = told.lock().unwrap();
+        theirs.heard.push(event.what.name());
+        let (lines, handle) = (theirs.lines.take(), theirs.handle.clone());
+        drop((theirs, lines));
+        let Some(handle) = handle else { return };
+        assert_eq!(handle.known_outcome().is_some(), event.what.name() == "ended");
+        // Once more, from within: what that leads to is told when this has returned.
+        handle.stop(None);
+        handle.try_outcome().unwrap();
+    });
+    let command = Command::new("sh").args(["-c", "echo one; exec sleep 1000"]).stop_rule(StopRule::KILL);
+    let run = PolledHandle::new(host.launch(&command).unwrap(), command.clone());
+    *theirs.lock().unwrap() = Theirs {
+        handle: Some(run.clone()),
+        lines: Some(run.lines(Stream::Stdout).unwrap()),
+        heard: vec!["started"],
+    };
+    run.stop(None);
+    let mut watch = run.watch().unwrap();
+    while run.outcome(&mut watch).unwrap().is_none() {
+        pinfold_os::poll::wait(&[watch.waitable()], watch.deadline()).unwrap();
+    }
+    assert_eq!(theirs.lock().unwrap().heard, ["started", "stopping", "ended"]);
+
+    // The last handle that goes ends the run, which is told too.
+    *theirs.lock().unwrap() = Theirs::default();
+    drop(PolledHandle::new(host.launch(&command).unwrap(), command));
+    let heard = theirs.lock().unwrap().heard.clone();
+    assert_eq!((heard.first(), heard.last()), (Some(&"started"), Some(&"ended")), "{heard:?}");
+}
+
 #[test]
 fn events_tell_of_what_was_not_started_and_of_what_is_tried_again() {
     let (runner, events) = watched(Reply::refused(ErrorKind::ResourceLimit, "no more processes"));

@@ -6,7 +6,7 @@ use super::{Channel, Feed, Running};
 use crate::command::Command;
 use crate::containment::{Counters, Nest};
 use crate::limits::Limits;
-use crate::observe::Observer;
+use crate::observe::{Letters, Observer};
 use crate::outcome::{Cause, EndedWith, Ending, LimitsHit, Outcome, Strays, Usage};
 use crate::output::{Output, Stage, Terms};
 use crate::settings::{StopRule, Stream};
@@ -285,6 +285,10 @@ impl Chain {
     /// Each stage is told of as the run that it is.
     pub(super) fn watch_too(&mut self, observer: &Observer) {
         self.links.iter_mut().for_each(|link| link.running.watch_too(observer, &link.command));
+    }
+
+    pub(super) fn tell_by(&mut self, letters: &Arc<Letters>) {
+        self.links.iter_mut().for_each(|link| link.running.tell_by(letters));
     }
 
     /// What outlived the programs of the stages.

@@ -5,10 +5,11 @@ use super::{Channel, Tape};
 use super::{Running, Source};
 use crate::capture::Capture;
 use crate::command::Command;
-use crate::observe::{Happening, Observer, Watched};
+use crate::observe::{Happening, Letters, Observer, Watched};
 #[cfg(feature = "serde")]
 use crate::outcome::Outcome;
 use crate::settings::Stream;
+use std::sync::Arc;
 
 impl Running {
     /// Tells these of what happens from now on, and first that it was started.
@@ -24,6 +25,16 @@ impl Running {
             (Some(watched), _) => watched.join(observer),
             (None, Source::Chain(chain)) => chain.watch_too(observer),
             (None, _) => self.watch(observer, command),
+        }
+    }
+
+    /// Tells all of them by these letters from here on.
+    pub(crate) fn tell_by(&mut self, letters: &Arc<Letters>) {
+        if let Some(watched) = &mut self.watched {
+            watched.write(letters);
+        }
+        if let Source::Chain(chain) = &mut self.source {
+            chain.tell_by(letters);
         }
     }
 
