@@ -43,7 +43,7 @@ pub(crate) const RUN: Contract = &[
 
 /// That of `pinfold batch`.
 pub(crate) const BATCH: Contract = &[
-    ("0", "every job succeeded, or there was none"),
+    ("0", "no job failed: each that was started succeeded, or was stopped by --halt"),
     ("123", "some job failed, timed out or could not be started"),
     ("125", "pinfold itself failed: bad usage, input that cannot be read, a job log that cannot be written"),
     ("126", "the command was found and cannot be executed, so that no more jobs were started"),

@@ -110,7 +110,7 @@ pub(crate) fn kill(args: &KillArgs) -> End {
             Ok(tracked) => {
                 tell_skipped(&tracked);
                 let owners = tracked.owners.iter().filter(|owner| !owner.runs.is_empty());
-                owners.filter_map(|owner| pinfold::Pid::new(owner.pid.into())).map(owned).collect()
+                owners.map(|owner| Named { owner: owner.pid, run: None }).collect()
             }
             Err(error) => return refuse(&error),
         }
@@ -128,10 +128,6 @@ pub(crate) fn kill(args: &KillArgs) -> End {
         }
     }
     end
-}
-
-fn owned(owner: pinfold::Pid) -> Named {
-    Named { owner, run: None }
 }
 
 fn kill_one(args: &KillArgs, target: &Named) -> End {

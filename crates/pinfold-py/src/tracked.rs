@@ -29,7 +29,8 @@ mod linux {
     }
 
     fn target(py: Python<'_>, pid: i64, run: Option<String>) -> PyResult<Target> {
-        let owner = owner(py, pid)?;
+        // The owner itself is not signalled, and may be the first process.
+        let owner = if pid == 1 { 1 } else { owner(py, pid)?.get() };
         Ok(match run {
             Some(run) => Target::run(owner, run),
             None => Target::owner(owner),

@@ -40,6 +40,7 @@ use tokio::sync::Notify;
 /// # pinfold::Result::Ok(()) }).unwrap();
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "dropping it ends the run"]
 pub struct AsyncHandle(Arc<Shared>);
 
 #[derive(Debug)]

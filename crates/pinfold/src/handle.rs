@@ -41,6 +41,7 @@ use std::time::{Duration, Instant};
 /// # pinfold::Result::Ok(())
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "dropping it ends the run"]
 pub struct Handle(Arc<Owner>);
 
 /// What clones of a handle share. The background knows the machine too, but does not keep the run alive.

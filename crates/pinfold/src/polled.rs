@@ -53,6 +53,7 @@ use std::time::{Duration, Instant};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug)]
+#[must_use = "dropping it ends the run"]
 pub struct PolledHandle(Arc<Shared>);
 
 #[derive(Debug)]

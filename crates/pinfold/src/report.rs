@@ -155,7 +155,7 @@ fn remedy(mechanism: Mechanism, guarantee: Option<Guarantee>) -> Option<&'static
 impl fmt::Display for HostReport {
     /// A line for each fact, the rungs first.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "What can hold a run together here, best first:")?;
+        writeln!(f, "What can hold a run together here, in the order tried:")?;
         for rung in &self.rungs {
             let name = rung.mechanism.as_str();
             match (rung.guarantee, &rung.lacking) {

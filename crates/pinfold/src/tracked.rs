@@ -26,7 +26,6 @@ pub(crate) use cleanup::sweep;
 use crate::error::{Error, ErrorKind, Result};
 use crate::outcome::Mechanism;
 use container::Container;
-use pinfold_os::handle::Pid;
 use read::Found;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -173,11 +172,11 @@ fn unreadable(registry: &std::path::Path, error: std::io::Error) -> Error {
 }
 
 /// The containers of one owner, or one of them.
-fn containers_of(owner: Pid, run: Option<&str>) -> Result<Vec<Container>> {
+fn containers_of(owner: u32, run: Option<&str>) -> Result<Vec<Container>> {
     let registry = registry()?;
     let found = read::scan(&registry).map_err(|error| unreadable(&registry, error))?;
     let living = found.into_iter().find_map(|(_, found)| match found {
-        Found::Living(entry) if entry.owner.pid == owner.get() => Some(entry),
+        Found::Living(entry) if entry.owner.pid == owner => Some(entry),
         _ => None,
     });
     let Some(entry) = living else { return Err(no_owner(owner, &registry)) };
@@ -194,7 +193,7 @@ fn containers_of(owner: Pid, run: Option<&str>) -> Result<Vec<Container>> {
 }
 
 /// What can be said of a pid that is nobody's in the registry.
-fn no_owner(pid: Pid, registry: &std::path::Path) -> Error {
+fn no_owner(pid: u32, registry: &std::path::Path) -> Error {
     let name = format!("process {pid}");
     match read::user_of(pid) {
         None => Error::new(ErrorKind::NotFound, name.as_ref(), "does not exist")

@@ -36,7 +36,7 @@ fn a_detached_process_is_nobodys_child_in_no_container_and_stays() {
         let command = fixture("trap USR1").stdout(Stdio::Null).stderr(Stdio::Null);
         let pid = command.spawn_detached().unwrap();
         // One that is contained, to have an owner that tidies up at its end.
-        fixture("sleep 100").start().unwrap();
+        drop(fixture("sleep 100").start().unwrap());
         eprintln!("detached {pid}");
     });
     let mut trial = begin();

@@ -5,7 +5,7 @@ use super::sheet::Sheet;
 use super::values;
 use crate::exit;
 use clap::Arg;
-use pinfold::{Pid, Signal};
+use pinfold::Signal;
 use std::time::Duration;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub(crate) struct KillArgs {
 /// An owner, or one of its runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Named {
-    pub(crate) owner: Pid,
+    pub(crate) owner: u32,
     pub(crate) run: Option<String>,
 }
 
@@ -30,7 +30,7 @@ pub(crate) fn named(text: &str) -> values::Read<Named> {
         Some(_) => return Err(format!("'{text}' names no run; use OWNER or OWNER/RUN, as in 1234/2")),
         None => (text, None),
     };
-    Ok(Named { owner: values::pid(owner)?, run })
+    Ok(Named { owner: values::owner(owner)?, run })
 }
 
 pub(crate) const SHEET: Sheet<KillArgs> = Sheet {
@@ -41,7 +41,8 @@ Stop what an owner runs, all of it or one run.
 
 SIGTERM goes to every process in the containers of that owner; what is still there when grace is over is killed. Nothing of \
 it gets away by having left its group or session. The owner itself is not signalled, and learns of it as of any end: \
-`pinfold run` then ends as its program ended. `pinfold ps` shows owners and runs.",
+`pinfold run` then ends as its program ended, a batch goes on with the next job, and what is retried or supervised is started \
+again; to end those, signal the owner. `pinfold ps` shows owners and runs.",
     usage: "pinfold kill [OPTIONS] OWNER[/RUN]...",
     examples: "\
 Examples:

@@ -438,10 +438,7 @@ mod tests {
     #[test]
     fn the_options_of_other_commands_may_stand_anywhere() {
         let Ok(Task::Kill(args)) = read("kill 77 --grace 2s 78/g1/3 -sINT") else { panic!("refused") };
-        let named = |owner, run: Option<&str>| kill::Named {
-            owner: pinfold::Pid::new(owner).unwrap(),
-            run: run.map(str::to_owned),
-        };
+        let named = |owner, run: Option<&str>| kill::Named { owner, run: run.map(str::to_owned) };
         assert_eq!(args.targets, [named(77, None), named(78, Some("g1/3"))]);
         assert_eq!((args.grace, args.signal), (Some(Duration::from_secs(2)), Some(Signal::INT)));
         let Ok(Task::Cleanup(args)) = read("cleanup -n --owner 77 --json") else { panic!("refused") };

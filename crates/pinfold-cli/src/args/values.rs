@@ -125,6 +125,11 @@ pub(crate) fn pid(text: &str) -> Read<pinfold::Pid> {
     })
 }
 
+/// The pid of an owner, which is not signalled itself and may be the first process.
+pub(crate) fn owner(text: &str) -> Read<u32> {
+    if text == "1" { Ok(1) } else { pid(text).map(pinfold::Pid::get) }
+}
+
 /// A file mode in octal: `022`.
 pub(crate) fn octal(text: &str) -> Read<u32> {
     u32::from_str_radix(text, 8).map_err(|_| format!("'{text}' is no mask; use octal digits, as in 022"))

@@ -4,7 +4,7 @@
 use crate::containment::{below, is_childless, is_empty_group, members_of_group, tell_all};
 use crate::outcome::Mechanism;
 use crate::registry::entry::{Entry, Line};
-use crate::registry::identity::start_of;
+use crate::registry::identity::{Identity, start_of};
 use pinfold_os::handle::{Pid, Process};
 use pinfold_os::linux::cgroup::{self, Cgroup};
 use pinfold_os::poll::{Direction, Waitable, Woken};
@@ -122,11 +122,18 @@ impl Container {
         }
     }
 
-    /// Sends a signal to all of it, and has what is stopped or frozen run on, which could not act on it.
-    pub(super) fn tell_to_stop(&self, signal: Signal) {
+    /// Sends a signal to all of it, and has what is stopped or frozen run on, which could not act on it: with `and_groups` also
+    /// where the group that it is in was frozen, and others with it.
+    pub(super) fn tell_to_stop(&self, signal: Signal, and_groups: bool) {
         self.signal(signal);
-        if let Container::Cgroup(_, Some(cgroup)) = self {
+        if let Container::Cgroup(path, Some(cgroup)) = self {
             let _ = cgroup.thaw();
+            let owners =
+                |path: &Path| path.file_name().and_then(|name| Identity::parse(name.to_str()?)).is_some();
+            let levels = path.ancestors().position(owners).filter(|_| and_groups).unwrap_or(0);
+            for group in path.ancestors().skip(1).take(levels) {
+                let _ = Cgroup::open(group).and_then(|group| group.freeze(false));
+            }
         }
         self.signal(Signal::CONT);
     }

@@ -4,7 +4,6 @@ use super::Member;
 use crate::registry::boot;
 use crate::registry::entry::{self, Entry};
 use crate::registry::identity::{Identity, Life, own_namespace};
-use pinfold_os::handle::Pid;
 use pinfold_proc::Proc;
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -123,8 +122,8 @@ pub(super) fn read(path: &Path, owner: &Identity) -> Result<(File, Option<Entry>
 }
 
 /// The effective user of a process.
-pub(super) fn user_of(pid: Pid) -> Option<u32> {
-    Proc::new("/proc").status(pid.get()).ok().map(|status| status.uid.effective)
+pub(super) fn user_of(pid: u32) -> Option<u32> {
+    Proc::new("/proc").status(pid).ok().map(|status| status.uid.effective)
 }
 
 /// Describes processes, by one reading of the time.

@@ -6,7 +6,6 @@ use super::{Member, containers_of};
 use crate::error::{Error, ErrorKind, Result};
 use crate::settings::StopRule;
 use crate::stop::{Act, Ladder};
-use pinfold_os::handle::Pid;
 use pinfold_os::poll::{self, Waitable};
 use pinfold_os::signal::Signal;
 use std::io;
@@ -22,7 +21,7 @@ const LATER_LOOK: Duration = Duration::from_millis(50);
 /// All runs of a living owner of this user, or one of them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    owner: Pid,
+    owner: u32,
     run: Option<String>,
 }
 
@@ -40,13 +39,13 @@ pub struct Stopped {
 }
 
 impl Target {
-    /// All runs of the owner with this pid.
-    pub fn owner(pid: Pid) -> Target {
+    /// All runs of the owner with this pid, which may be 1: it is not signalled.
+    pub fn owner(pid: u32) -> Target {
         Target { owner: pid, run: None }
     }
 
     /// The run of this owner that [`super::list`] calls by this name.
-    pub fn run(pid: Pid, id: impl Into<String>) -> Target {
+    pub fn run(pid: u32, id: impl Into<String>) -> Target {
         Target { owner: pid, run: Some(id.into()) }
     }
 
@@ -69,7 +68,7 @@ impl Target {
     /// As there.
     pub fn stopping(&self, rule: StopRule) -> Result<Stopping> {
         let (containers, claims) = self.claimed()?;
-        Ok(Stopping::begin(containers, claims, rule))
+        Ok(Stopping { all: self.run.is_none(), ..Stopping::begin(containers, claims, rule) })
     }
 
     /// Sends a signal to everything that runs there now, and waits for nothing: who was there.
@@ -114,6 +113,8 @@ pub struct Stopping {
     containers: Vec<Container>,
     /// For as long as it is waited for.
     _claims: Vec<Claim>,
+    /// They are all that their owner has.
+    all: bool,
     members: Vec<Member>,
     ladder: Ladder,
     act: Option<Act>,
@@ -124,13 +125,13 @@ impl Stopping {
     fn begin(containers: Vec<Container>, claims: Vec<Claim>, rule: StopRule) -> Stopping {
         let members = members(&containers);
         let (ladder, act) = Ladder::begin(rule, Instant::now());
-        Stopping { containers, _claims: claims, members, ladder, act: Some(act), give_up: None }
+        Stopping { containers, _claims: claims, all: false, members, ladder, act: Some(act), give_up: None }
     }
 
     fn act(&mut self, act: Act, now: Instant) {
         match act {
             Act::Signal(signal) => {
-                self.containers.iter().for_each(|container| container.tell_to_stop(signal));
+                self.containers.iter().for_each(|container| container.tell_to_stop(signal, self.all));
             }
             Act::Kill => {
                 self.containers.iter().for_each(Container::kill);
