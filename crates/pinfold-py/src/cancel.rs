@@ -1,7 +1,6 @@
 //! Cancellation tokens.
 
 use pyo3::prelude::*;
-use std::os::fd::AsRawFd;
 
 /// One word from one place that ends many runs: every verb that was given the token stops what it runs, by the command's
 /// own stop rule, and raises `Cancelled`.
@@ -51,7 +50,9 @@ impl CancelToken {
     /// >>> token.cancel()
     /// >>> select.select([token], [], [])[0] == [token]
     /// True
+    #[cfg(unix)]
     fn fileno(&self) -> PyResult<i32> {
+        use std::os::fd::AsRawFd;
         Ok(self.0.waitable()?.descriptor.as_raw_fd())
     }
 
