@@ -26,6 +26,13 @@ NO_NAMESPACES = lacking(Sandbox().no_network())
 NO_UNTRUSTED = lacking(Sandbox.untrusted())
 
 
+@pytest.mark.parametrize("verb", ["capabilities", "allow_syscalls", "deny_syscalls"])
+def test_one_name_is_no_sequence(verb: str) -> None:
+    with pytest.raises(TypeError, match=r"expected a sequence of names, not one str; write \['mkdir'\]"):
+        getattr(Sandbox(), verb)("mkdir")
+    assert getattr(Sandbox(), verb)(("chown",)) == getattr(Sandbox(), verb)(["chown"])
+
+
 def test_a_sandbox_is_a_value() -> None:
     everything = (
         Sandbox()

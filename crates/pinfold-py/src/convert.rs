@@ -79,6 +79,23 @@ impl<'py> FromPyObject<'_, 'py> for Texts {
     }
 }
 
+/// Several names of things that the kernel has.
+pub(crate) struct Names(pub(crate) Vec<String>);
+
+impl<'py> FromPyObject<'_, 'py> for Names {
+    type Error = PyErr;
+
+    fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Names> {
+        if given.is_instance_of::<PyString>() {
+            return Err(PyTypeError::new_err(format!(
+                "expected a sequence of names, not one str; write [{}]",
+                given.repr()?
+            )));
+        }
+        given.try_iter()?.map(|name| name?.extract()).collect::<PyResult<_>>().map(Names)
+    }
+}
+
 /// A whole number from 0 on.
 #[derive(Clone, Copy)]
 pub(crate) struct Whole<T>(pub(crate) T);

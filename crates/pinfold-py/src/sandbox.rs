@@ -1,6 +1,6 @@
 //! The sandbox as a builder.
 
-use crate::convert::Text;
+use crate::convert::{Names, Text};
 use crate::plain::plain;
 use pinfold::{Access, AllowedPath};
 use pyo3::prelude::*;
@@ -97,24 +97,24 @@ impl Sandbox {
     ///
     /// >>> from pinfold import Command, Sandbox
     /// >>> command = Command("server").sandbox(Sandbox().capabilities(["net_bind_service"]))
-    fn capabilities(&self, names: Vec<String>) -> Sandbox {
-        self.with(|sandbox| sandbox.capabilities(names))
+    fn capabilities(&self, names: Names) -> Sandbox {
+        self.with(|sandbox| sandbox.capabilities(names.0))
     }
 
     /// Lets it make just these system calls, and `execve`, `exit_group` and `write`; any other fails with `EPERM`.
     ///
     /// >>> from pinfold import Sandbox
     /// >>> sandbox = Sandbox().allow_syscalls(["read", "brk", "mmap", "munmap", "openat", "close"])
-    fn allow_syscalls(&self, names: Vec<String>) -> Sandbox {
-        self.with(|sandbox| sandbox.allow_syscalls(names))
+    fn allow_syscalls(&self, names: Names) -> Sandbox {
+        self.with(|sandbox| sandbox.allow_syscalls(names.0))
     }
 
     /// Lets these system calls fail with `EPERM`.
     ///
     /// >>> from pinfold import Sandbox
     /// >>> sandbox = Sandbox().deny_syscalls(["ptrace", "mount"])
-    fn deny_syscalls(&self, names: Vec<String>) -> Sandbox {
-        self.with(|sandbox| sandbox.deny_syscalls(names))
+    fn deny_syscalls(&self, names: Names) -> Sandbox {
+        self.with(|sandbox| sandbox.deny_syscalls(names.0))
     }
 
     fn __repr__(&self) -> String {

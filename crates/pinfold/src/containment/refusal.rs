@@ -40,16 +40,22 @@ impl Lack {
     }
 }
 
+/// There is no such process.
+const ESRCH: i32 = 3;
+
 impl Refusal {
     /// A step that failed.
     pub(crate) fn at(step: &str, error: io::Error) -> Refusal {
         Refusal {
             what: format!("failed to {step}: {error}"),
-            instead: if pinfold_os::wait::is_exhaustion(&error) {
-                "see ulimit -n for descriptors, ulimit -u for processes".to_owned()
-            } else {
-                "it is this process that has to be allowed to".to_owned()
-            },
+            instead: match error.raw_os_error() {
+                _ if pinfold_os::wait::is_exhaustion(&error) => {
+                    "see ulimit -n for descriptors, ulimit -u for processes"
+                }
+                Some(ESRCH) => "it has ended, or there never was one",
+                _ => "it is this process that has to be allowed to",
+            }
+            .to_owned(),
             passing: Some(error),
             limits: false,
         }
@@ -57,7 +63,6 @@ impl Refusal {
 
     /// As an error of a command.
     pub(crate) fn into_error(self, command: &Command) -> Error {
-        const ESRCH: i32 = 3;
         let (what, instead, limits) = (self.what, self.instead, self.limits);
         let error = |kind| {
             let error = command.error(kind, what).hint(instead);
