@@ -87,7 +87,7 @@ fn repeat(args: &RunArgs, command: &Command, inbox: &Inbox, record: &mut Record)
             let weakness =
                 words::weakness((args.isolation, args.require), running.mechanism(), running.guarantee());
             if let Some(weakness) = weakness.filter(|_| number == 1 && !args.quiet && !silent) {
-                out::say(&format!("{weakness}; {}", words::WEAKNESS_HINT));
+                out::say(&format!("{weakness}; {}", words::weakness_hint("--explain")));
             }
         });
         let (again, ended) = match &attempt {

@@ -6,7 +6,7 @@ use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::pybacked::{PyBackedBytes, PyBackedStr};
-use pyo3::types::{PyBool, PyByteArray, PyBytes, PyMemoryView, PyString};
+use pyo3::types::{PyBool, PyByteArray, PyBytes, PyIterator, PyMemoryView, PyString};
 use std::ffi::{OsStr, OsString};
 use std::time::Duration;
 
@@ -68,15 +68,23 @@ impl<'py> FromPyObject<'_, 'py> for Texts {
     type Error = PyErr;
 
     fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Texts> {
-        let is_one = given.is_instance_of::<PyString>() || given.is_instance_of::<PyBytes>();
-        let items = if is_one { None } else { given.try_iter().ok() };
-        let Some(items) = items else {
-            let name = given.get_type().name()?;
-            let what = format!("expected a sequence of arguments, not one {name}; write [argument] for one");
-            return Err(PyTypeError::new_err(what));
-        };
+        let items = several(given, "arguments", || Ok("[argument] for one".to_owned()))?;
         items.map(|item| Ok(item?.extract::<Text>()?.0)).collect::<PyResult<_>>().map(Texts)
     }
+}
+
+/// The items of a sequence of these; `instead` says what to write for one alone.
+fn several<'py>(
+    given: Borrowed<'_, 'py, PyAny>,
+    what: &str,
+    instead: impl FnOnce() -> PyResult<String>,
+) -> PyResult<Bound<'py, PyIterator>> {
+    let is_one = given.is_instance_of::<PyString>() || given.is_instance_of::<PyBytes>();
+    if !is_one && let Ok(items) = given.try_iter() {
+        return Ok(items);
+    }
+    let (name, instead) = (given.get_type().name()?, instead()?);
+    Err(PyTypeError::new_err(format!("expected a sequence of {what}, not one {name}; write {instead}")))
 }
 
 /// Several names of things that the kernel has.
@@ -86,13 +94,8 @@ impl<'py> FromPyObject<'_, 'py> for Names {
     type Error = PyErr;
 
     fn extract(given: Borrowed<'_, 'py, PyAny>) -> PyResult<Names> {
-        if given.is_instance_of::<PyString>() {
-            return Err(PyTypeError::new_err(format!(
-                "expected a sequence of names, not one str; write [{}]",
-                given.repr()?
-            )));
-        }
-        given.try_iter()?.map(|name| name?.extract()).collect::<PyResult<_>>().map(Names)
+        let names = several(given, "names", || Ok(format!("[{}]", given.repr()?)))?;
+        names.map(|name| name?.extract()).collect::<PyResult<_>>().map(Names)
     }
 }
 

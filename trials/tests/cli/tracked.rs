@@ -216,34 +216,6 @@ fn kill_stops_what_runs_and_not_what_its_owner_runs_next() {
 }
 
 #[test]
-fn kill_stops_what_the_first_process_of_a_container_runs() {
-    let trial = Trial::new();
-    let place = tempfile::tempdir().unwrap();
-    for words in ["1", "--all"] {
-        let said = place.path().join(words);
-        // The program has itself stopped, by way of its owner, once that is noted.
-        let script =
-            format!("for i in $(seq 100); do pinfold kill {words} > {}; sleep 0.1; done", said.display());
-        let mut command = Command::new("unshare");
-        command.args(["--pid", "--fork", "--kill-child", "--mount-proc"]).arg(pinfold_bin());
-        command
-            .args(["run", "--require", "best-effort", "-q", "--", "sh", "-c", &script])
-            .envs([trial.env()]);
-        command.env("PINFOLD_REGISTRY", place.path().join("registry"));
-        command.env("PATH", format!("{}:/usr/bin:/bin", pinfold_bin().parent().unwrap().display()));
-        let output = command.stdin(Stdio::null()).output().unwrap();
-        if !given(!text(&output.stderr).contains("unshare failed"), "PID namespaces by unshare(1)") {
-            return;
-        }
-        assert_ne!(output.status.code(), Some(125), "{output:?}");
-        let said = fs::read_to_string(said).unwrap_or_default();
-        assert!(said.is_empty() || said.starts_with("1: stopped sh"), "{said}");
-        assert!(!output.status.success(), "{words}: it was not stopped");
-    }
-    trial.finish();
-}
-
-#[test]
 fn kill_with_a_signal_sends_just_that() {
     let trial = Trial::new();
     let registry = Registry::new();

@@ -371,8 +371,7 @@ impl Jobs {
         let weakness = words::weakness(self.settings.container, running.mechanism(), running.guarantee());
         self.warned = true;
         if let Some(weakness) = weakness {
-            let hint = "`pinfold doctor` says why, --require guarded refuses it, --require best-effort is content with it";
-            self.screen.say(&format!("{weakness}; {hint}"));
+            self.screen.say(&format!("{weakness}; {}", words::weakness_hint("`pinfold doctor`")));
         }
     }
 

@@ -33,9 +33,10 @@ pub(crate) fn weakness(
     Some(format!("contained by no more than {what}: {escape}"))
 }
 
-/// Where to go from [`weakness`].
-pub(crate) const WEAKNESS_HINT: &str =
-    "--explain says why, --require guarded refuses it, --require best-effort is content with it";
+/// Where to go from [`weakness`], the reason for which this tells.
+pub(crate) fn weakness_hint(teller: &str) -> String {
+    format!("{teller} says why, --require guarded refuses it, --require best-effort is content with it")
+}
 
 /// Says what is to be said at the end.
 pub(crate) fn tell(args: &RunArgs, finished: &Finished) {

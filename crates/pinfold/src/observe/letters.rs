@@ -5,87 +5,67 @@ use super::{Observer, RunEvent};
 use crate::maker::Maker;
 use std::collections::VecDeque;
 use std::fmt;
-use std::mem;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// Events on their way.
 pub(crate) struct Letters {
     /// After a fork, the copy in the child tells nobody.
     maker: Maker,
-    /// Whether there may be some.
+    waiting: Mutex<VecDeque<(Observer, RunEvent)>>,
+    /// Whether some wait, for whoever comes by all the time and must not need the lock, which a fork may have left held.
     some: AtomicBool,
-    state: Mutex<State>,
-}
-
-#[derive(Default)]
-struct State {
-    waiting: VecDeque<(Observer, RunEvent)>,
-    /// Somebody is at it, and goes on until none is left.
-    delivered: bool,
-}
-
-/// The turn of whoever delivers them, until all are delivered or a listener panics.
-struct Turn<'a> {
-    letters: &'a Letters,
-    over: bool,
-}
-
-impl Drop for Turn<'_> {
-    fn drop(&mut self) {
-        if !self.over {
-            self.letters.lock().delivered = false;
-        }
-    }
+    /// Held by whoever delivers them.
+    turn: Mutex<()>,
 }
 
 impl Letters {
     pub(crate) fn new() -> Letters {
-        Letters { maker: Maker::here(), some: AtomicBool::new(false), state: Mutex::default() }
+        Letters {
+            maker: Maker::here(),
+            waiting: Mutex::default(),
+            some: AtomicBool::new(false),
+            turn: Mutex::default(),
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<(Observer, RunEvent)>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn put(&self, observer: &Observer, event: &RunEvent) {
-        self.lock().waiting.push_back((observer.clone(), event.clone()));
+        let mut waiting = self.waiting();
+        waiting.push_back((observer.clone(), event.clone()));
         self.some.store(true, Ordering::SeqCst);
     }
 
+    fn next(&self) -> Option<(Observer, RunEvent)> {
+        let mut waiting = self.waiting();
+        let next = waiting.pop_front();
+        self.some.store(next.is_some(), Ordering::SeqCst);
+        next
+    }
+
     /// Tells all that is there, in the order in which it happened. Where somebody does so already, also further up on this
-    /// very thread, it is left to that.
+    /// very thread, it is left to that, who looks once more after the turn is over.
     pub(crate) fn deliver(&self) {
-        if !self.some.load(Ordering::SeqCst) || !self.maker.is_here() {
-            return;
-        }
-        if mem::replace(&mut self.lock().delivered, true) {
-            return;
-        }
-        let mut turn = Turn { letters: self, over: false };
-        loop {
-            let mut state = self.lock();
-            let Some((observer, event)) = state.waiting.pop_front() else {
-                // All at once, or what is put now would be left to nobody.
-                self.some.store(false, Ordering::SeqCst);
-                state.delivered = false;
-                turn.over = true;
-                return;
+        while self.some.load(Ordering::SeqCst) && self.maker.is_here() {
+            let _turn = match self.turn.try_lock() {
+                Ok(turn) => turn,
+                // A listener has panicked, which is no matter of the others.
+                Err(TryLockError::Poisoned(error)) => error.into_inner(),
+                Err(TryLockError::WouldBlock) => return,
             };
-            drop(state);
-            observer.tell(&event);
+            while let Some((observer, event)) = self.next() {
+                observer.tell(&event);
+            }
         }
     }
 }
 
 impl Drop for Letters {
     fn drop(&mut self) {
-        if self.maker.is_here() {
-            let state = self.state.get_mut().unwrap_or_else(PoisonError::into_inner);
-            for (observer, event) in mem::take(&mut state.waiting) {
-                observer.tell(&event);
-            }
-        }
+        self.deliver();
     }
 }
 
